@@ -1,0 +1,75 @@
+# KineVLA on the Realman RM75.
+#
+#   make demo   the simulated arm does what a sentence says       make test   the test suite
+#
+# Both first make everything they need (virtual environment, system packages, ROS workspace) and are quick the
+# second time. With a ROS 2 installation sourced, that one is used instead of the ROS wheels.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-slow lint format types bench expert data train clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := $(CURDIR)/.venv
+RUN    := scripts/run
+TASK   ?= 5
+SEED   ?= 1
+MINUTES ?= 20
+
+help:  ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# --- set-up ---------------------------------------------------------------------------------------
+setup: $(VENV)/.ready  ## virtual environment and system packages
+$(VENV)/.ready: requirements/apt.txt requirements/python.txt requirements/ros.txt requirements/build.txt models/pyproject.toml scripts/setup
+	PYTHON="$(PYTHON)" scripts/setup
+
+SOURCES := $(shell find ros2_ws/src -type f \( -name '*.msg' -o -name '*.srv' -o -name 'CMakeLists.txt' \
+	-o -name 'package.xml' -o -name 'setup.*' -o -name '*.yaml' -o -name '*.xml' -o -name '*.launch.py' \) 2>/dev/null)
+build: ros2_ws/install/.ready  ## build the ROS workspace with colcon
+ros2_ws/install/.ready: $(VENV)/.ready $(SOURCES) scripts/build cmake/rosidl_wheels.cmake
+	scripts/build
+
+# --- the main job ---------------------------------------------------------------------------------
+demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n (writes demo_output/)
+	$(RUN) python -m kinevla_policy.demo --task $(TASK) --seed $(SEED) --out demo_output
+
+# --- checks ---------------------------------------------------------------------------------------
+test: build  ## lint, types and the default suite
+	$(MAKE) --no-print-directory lint types
+	$(RUN) python -m pytest models/tests ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
+		ros2_ws/src/kinevla_policy/test tests -m "not slow"
+
+test-slow: build  ## the long checks
+	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check . || (echo "run: make format"; exit 1)
+
+format: setup  ## reformat the sources
+	$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+types: setup
+	scripts/types
+
+# --- measurements and training --------------------------------------------------------------------
+bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
+	$(RUN) python benchmarks/canfd_stream.py --seconds 60
+
+expert: build  ## scripted expert: 20 placements x 7 tasks, and 60 trials on a slippery object
+	$(RUN) python -m kine_sim.check_expert --trials 20
+	$(RUN) python -m kine_sim.check_expert --trials 9 --friction 0.05
+
+data: build  ## demonstrations and rendered views into .data/
+	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 70
+	$(RUN) kinevla data views --out .data/views --count 16000
+
+train: build  ## tokeniser, vision towers and policy from .data/, MINUTES for the policy
+	$(RUN) kinevla tokenizer train --data .data/demos --out .data/tokenizer --max-minutes 8
+	$(RUN) kinevla vision train --views .data/views --demos .data/demos --out .data/vision --max-minutes $(MINUTES)
+	$(RUN) kinevla train --data .data/demos --tokenizer .data/tokenizer --vision .data/vision --out .data/policy \
+		--max-minutes $(MINUTES)
+
+clean:  ## remove everything that was built (not the downloads of pip)
+	rm -rf $(VENV) ros2_ws/build ros2_ws/install ros2_ws/log demo_output

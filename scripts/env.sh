@@ -1,0 +1,16 @@
+# Sourced by scripts/run and scripts/build: the environment of the stack, without any change to the caller's shell.
+KINE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+KINE_VENV="$KINE_ROOT/.venv"
+export PATH="$KINE_VENV/bin:$PATH"
+export VIRTUAL_ENV="$KINE_VENV"
+if [[ -z "${ROS_DISTRO:-}" ]]; then
+  # ROS 2 from wheels lives in the virtual environment's own prefix.
+  export AMENT_PREFIX_PATH="$KINE_VENV" CMAKE_PREFIX_PATH="$KINE_VENV"
+  export KINE_ROS_FROM_WHEELS=1
+fi
+# Off-screen rendering, discovery on this machine only, and a transport that carries raw images.
+export MUJOCO_GL="${MUJOCO_GL:-egl}"
+export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
+export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$KINE_ROOT/ros2_ws/src/kinevla_policy/config/fastdds_single_host.xml}"
+export PYTHONUNBUFFERED=1
