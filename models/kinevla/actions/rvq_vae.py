@@ -1,0 +1,196 @@
+"""The residual VQ-VAE with two stacks of codebooks (KineVLA, section 3.1).
+
+Encoder f maps a normalised chunk (T, D) to one latent of d numbers. The goal stack quantises the latent over
+its levels, the kinematics stack quantises what the goal stack left; decoder g rebuilds the chunk from the sum.
+The codebook term of the paper's loss is minimised by exponential moving averages (van den Oord et al. 2017,
+appendix A) with k-means start and replacement of dead codes, as `vector-quantize-pytorch` does it.
+
+That library cannot freeze single levels of one `ResidualVQ`, hence two cascaded objects: freezing the goal
+level means keeping the first in evaluation mode, where it changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from vector_quantize_pytorch import ResidualVQ
+
+
+@dataclass(frozen=True)
+class RvqVaeConfig:
+    """Sizes of the network; nothing in it knows about a particular robot.
+
+    Attributes:
+        horizon: frames per chunk T.
+        dimensions: action dimensions D.
+        latent: latent dimensions d.
+        hidden: width of encoder and decoder.
+        blocks: residual blocks in each of them.
+        goal_levels: codebooks in the goal stack.
+        kinematics_levels: codebooks in the kinematics stack; 0 makes a single-level residual VQ-VAE.
+        codebook_size: codes per codebook K.
+        commitment: weight beta of the commitment term.
+        ema_decay: decay of the codebooks' moving averages.
+        dead_code_threshold: a code whose smoothed use per batch falls below is replaced.
+    """
+
+    horizon: int = 5
+    dimensions: int = 8
+    latent: int = 128
+    hidden: int = 256
+    blocks: int = 2
+    goal_levels: int = 2
+    kinematics_levels: int = 2
+    codebook_size: int = 256
+    commitment: float = 0.25
+    ema_decay: float = 0.95
+    dead_code_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "dimensions", "latent", "hidden", "blocks", "goal_levels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.kinematics_levels < 0:
+            raise ValueError(f"kinematics_levels must not be negative, got {self.kinematics_levels}")
+        if self.codebook_size < 2:
+            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
+        if not 0.0 < self.ema_decay < 1.0:
+            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}")
+
+    @property
+    def levels(self) -> int:
+        """Codes per chunk."""
+        return self.goal_levels + self.kinematics_levels
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Result of quantising N latents.
+
+    Attributes:
+        latent: (N, d) sum of the chosen codes; its gradient passes straight through to the encoder.
+        codes: (N, levels) chosen codes; -1 at levels that were not used.
+        commitment: weighted commitment loss, a scalar.
+    """
+
+    latent: Tensor
+    codes: Tensor
+    commitment: Tensor
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def _network(inputs: int, hidden: int, blocks: int, outputs: int) -> nn.Sequential:
+    middle = [_Block(hidden) for _ in range(blocks)]
+    return nn.Sequential(nn.Linear(inputs, hidden), *middle, nn.LayerNorm(hidden), nn.Linear(hidden, outputs))
+
+
+class RvqVae(nn.Module):
+    """Encoder, goal stack, kinematics stack, decoder over normalised chunks."""
+
+    def __init__(self, config: RvqVaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        flat = config.horizon * config.dimensions
+        self.encoder = _network(flat, config.hidden, config.blocks, config.latent)
+        self.decoder = _network(config.latent, config.hidden, config.blocks, flat)
+        self.goal_stack = self._stack(config.goal_levels)
+        self.kinematics_stack = self._stack(config.kinematics_levels) if config.kinematics_levels else None
+        self.goal_frozen = False
+
+    def _stack(self, levels: int) -> ResidualVQ:
+        return ResidualVQ(
+            dim=self.config.latent,
+            num_quantizers=levels,
+            codebook_size=self.config.codebook_size,
+            decay=self.config.ema_decay,
+            commitment_weight=self.config.commitment,
+            kmeans_init=True,
+            threshold_ema_dead_code=self.config.dead_code_threshold,
+            # Plain straight-through gradients, as in the paper.
+            rotation_trick=False,
+        )
+
+    def freeze_goal(self) -> None:
+        """Enter Stage II: the goal stack keeps its codebooks from here on."""
+        self.goal_frozen = True
+        self.goal_stack.eval()
+        self.goal_stack.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> RvqVae:
+        """Set training mode for everything that may still learn."""
+        super().train(mode)
+        if self.goal_frozen:
+            self.goal_stack.eval()
+        return self
+
+    def encode_latent(self, chunks: Tensor) -> Tensor:
+        """Map normalised chunks (N, T, D) to latents (N, d)."""
+        latent: Tensor = self.encoder(chunks.flatten(1))
+        return latent
+
+    def decode_latent(self, latents: Tensor) -> Tensor:
+        """Map latents (N, d) to normalised chunks (N, T, D)."""
+        flat: Tensor = self.decoder(latents)
+        return flat.unflatten(1, (self.config.horizon, self.config.dimensions))
+
+    def quantise(self, latents: Tensor, *, kinematics: bool = True) -> Quantised:
+        """Choose codes for latents (N, d).
+
+        Args:
+            latents: encoder output.
+            kinematics: False stops after the goal stack (Stage I, or a goal-only reconstruction).
+        """
+        if self.goal_frozen:
+            with torch.no_grad():
+                goal, goal_codes, _ = self.goal_stack(latents[:, None])
+            commitment = latents.new_zeros(())
+        else:
+            goal, goal_codes, losses = self.goal_stack(latents[:, None])
+            commitment = losses.sum()
+        goal, goal_codes = goal[:, 0], goal_codes[:, 0]
+        total, codes = goal, goal_codes
+        if self.kinematics_stack is not None:
+            unused = goal_codes.new_full((len(latents), self.config.kinematics_levels), -1)
+            codes = torch.cat([goal_codes, unused], dim=1)
+        if kinematics and self.kinematics_stack is not None:
+            residual = latents - goal.detach()
+            fine, fine_codes, losses = self.kinematics_stack(residual[:, None])
+            total = goal.detach() + fine[:, 0]
+            codes = torch.cat([goal_codes, fine_codes[:, 0]], dim=1)
+            commitment = commitment + losses.sum()
+        elif self.goal_frozen:
+            total = latents + (goal - latents).detach()
+        return Quantised(total, codes, commitment)
+
+    def latent_of_codes(self, codes: Tensor) -> Tensor:
+        """Sum the codebook vectors of (N, levels) or, for goal codes alone, (N, goal_levels) codes: (N, d)."""
+        goal = self.goal_stack.get_output_from_indices(codes[:, None, : self.config.goal_levels])[:, 0]
+        if codes.shape[1] == self.config.goal_levels or self.kinematics_stack is None:
+            return goal
+        fine = self.kinematics_stack.get_output_from_indices(codes[:, None, self.config.goal_levels :])[:, 0]
+        return goal + fine
+
+    def forward(self, chunks: Tensor, *, kinematics: bool = True) -> tuple[Tensor, Quantised]:
+        """Reconstruct normalised chunks (N, T, D) through the codebooks."""
+        quantised = self.quantise(self.encode_latent(chunks), kinematics=kinematics)
+        return self.decode_latent(quantised.latent), quantised
+
+    def codebooks(self) -> dict[str, Tensor]:
+        """Return copies of the codebooks: {"goal": (levels, K, d), "kinematics": (levels, K, d)}."""
+        books: dict[str, Any] = {"goal": self.goal_stack.codebooks.detach().clone()}
+        if self.kinematics_stack is not None:
+            books["kinematics"] = self.kinematics_stack.codebooks.detach().clone()
+        return books

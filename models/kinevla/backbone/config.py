@@ -1,0 +1,160 @@
+"""Sizes of the network as frozen dataclasses; the defaults are the shipped `nano` model."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+# (mean, std) per RGB channel of images scaled to 0..1. The two towers of a Prismatic model differ in this
+# because their public ancestors do: DINOv2 uses the ImageNet statistics, SigLIP a plain -1..1 range.
+NORMALISATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """One image tower.
+
+    Attributes:
+        widths: channels at strides 2, 4, 8 and 16.
+        normalisation: key of `NORMALISATIONS`.
+        attention_heads: heads of the global attention block at stride 16.
+    """
+
+    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
+    normalisation: str = "imagenet"
+    attention_heads: int = 4
+
+    def __post_init__(self) -> None:
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation {self.normalisation!r} is none of {', '.join(NORMALISATIONS)}")
+        if len(self.widths) != 4 or min(self.widths) < 1 or self.widths[3] % self.attention_heads:
+            raise ValueError(f"widths {self.widths} must be four, the last a multiple of {self.attention_heads}")
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Both towers and what is read from them.
+
+    Attributes:
+        image_size: side of the square input, pixels; a multiple of 16.
+        cameras: names of the cameras in token order.
+        keypoints: names of the points each camera's heatmap heads look for; () switches the heads off.
+        patch_grid: side of the pooled patch grid per camera.
+        featurizer: first tower.
+        fused_featurizer: second tower.
+    """
+
+    image_size: int = 128
+    cameras: tuple[str, ...] = ("front", "wrist")
+    keypoints: tuple[str, ...] = (
+        "object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre",
+    )  # fmt: skip
+    patch_grid: int = 4
+    featurizer: TowerConfig = field(default_factory=TowerConfig)
+    fused_featurizer: TowerConfig = field(
+        default_factory=lambda: TowerConfig(widths=(12, 24, 48, 64), normalisation="half")
+    )
+
+    def __post_init__(self) -> None:
+        if self.image_size % 16 or self.image_size < 32:
+            raise ValueError(f"image_size must be a multiple of 16 and at least 32, got {self.image_size}")
+        if not 1 <= self.patch_grid <= self.image_size // 8:
+            raise ValueError(f"patch_grid must lie in 1..{self.image_size // 8}, got {self.patch_grid}")
+        if not self.cameras:
+            raise ValueError("at least one camera is needed")
+
+    @property
+    def patch_width(self) -> int:
+        """Channels of a patch feature: both towers concatenated."""
+        return self.featurizer.widths[2] + self.fused_featurizer.widths[2]
+
+    @property
+    def local_width(self) -> int:
+        """Channels of the feature read at a keypoint: both towers concatenated."""
+        return self.featurizer.widths[1] + self.fused_featurizer.widths[1]
+
+
+@dataclass(frozen=True)
+class GeometryConfig:
+    """The fusion of all keypoints of all cameras with the joint state.
+
+    Attributes:
+        width: hidden width.
+        blocks: residual blocks.
+        frequencies: Fourier frequencies per coordinate.
+        tokens: tokens handed to the decoder; 0 switches the fusion off.
+    """
+
+    width: int = 512
+    blocks: int = 3
+    frequencies: int = 4
+    tokens: int = 4
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The Llama-type decoder."""
+
+    hidden_size: int = 256
+    layers: int = 4
+    heads: int = 4
+    intermediate_size: int = 688
+    max_positions: int = 512
+    rope_theta: float = 10000.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The whole network.
+
+    Attributes:
+        vision: towers, cameras, keypoints.
+        geometry: keypoint fusion.
+        decoder: language model.
+        vocabulary_size: rows of embedding and head.
+        state_dim: D of the proprioceptive state.
+        coupling_width: width of the two projections of the mutual-information loss.
+    """
+
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    vocabulary_size: int = 1536
+    state_dim: int = 8
+    coupling_width: int = 128
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Rebuild a configuration from `to_dict` (as read from JSON).
+
+        Raises:
+            ValueError: unknown or missing entries, or values out of bounds.
+        """
+        vision = dict(values["vision"])
+        for name in ("featurizer", "fused_featurizer"):
+            vision[name] = _make(TowerConfig, vision[name])
+        return _make(
+            cls,
+            dict(values)
+            | {
+                "vision": _make(VisionConfig, vision),
+                "geometry": _make(GeometryConfig, values["geometry"]),
+                "decoder": _make(DecoderConfig, values["decoder"]),
+            },
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def _make(kind: type, values: dict[str, Any]) -> Any:
+    """Build a dataclass from JSON values, lists becoming tuples; unknown keys are an error by name."""
+    known = {item.name for item in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"{kind.__name__} has no setting {', '.join(unknown)}")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -1,0 +1,88 @@
+"""The whole network: towers, projector, observation tokens, Llama-type decoder with one head for text and codes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.cache_utils import Cache
+
+from kinevla.backbone.config import ModelConfig
+from kinevla.backbone.features import VisualFeatures
+from kinevla.backbone.projectors import ObservationProjector, Projector
+from kinevla.backbone.vision_backbone import VisionBackbone
+
+
+class KineVLAModel(nn.Module):
+    """Vision-language-action network of §3.3: one sequence ``BOS | observation tokens | text and codes``.
+
+    The names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`, `projector.fc1..3` and
+    `language_model` are those of the public OpenVLA weights; `observation`, `state_*` and `coupling_*` are ours.
+
+    Args:
+        config: all sizes.
+        pad_id: id of the padding token.
+    """
+
+    def __init__(self, config: ModelConfig, pad_id: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        decoder = config.decoder
+        self.vision_backbone = VisionBackbone(config.vision)
+        self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
+        self.observation = ObservationProjector(config)
+        self.language_model = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=config.vocabulary_size,
+                hidden_size=decoder.hidden_size,
+                intermediate_size=decoder.intermediate_size,
+                num_hidden_layers=decoder.layers,
+                num_attention_heads=decoder.heads,
+                num_key_value_heads=decoder.heads,
+                max_position_embeddings=decoder.max_positions,
+                rope_theta=decoder.rope_theta,
+                pad_token_id=pad_id,
+                tie_word_embeddings=False,
+                attn_implementation="sdpa",
+            )
+        )
+        self.coupling_reasoning = nn.Linear(decoder.hidden_size, config.coupling_width)
+        self.coupling_action = nn.Linear(decoder.hidden_size, config.coupling_width)
+        self.register_buffer("state_offset", torch.zeros(config.state_dim))
+        self.register_buffer("state_scale", torch.ones(config.state_dim))
+
+    def set_state_range(self, low: Tensor, high: Tensor) -> None:
+        """Set the state values that map to -1 and 1; a dimension that never moved maps to 0."""
+        span = (high - low).float()
+        self.state_offset.copy_(((low + high) / 2).float())
+        self.state_scale.copy_(torch.where(span > 1e-6, 2.0 / span.clamp_min(1e-6), torch.zeros_like(span)))
+
+    def normalise_state(self, state: Tensor) -> Tensor:
+        """Map a state (B, D) in its own units to about -1..1."""
+        return (state.float() - self.state_offset) * self.state_scale
+
+    def observe(self, features: VisualFeatures, state: Tensor) -> Tensor:
+        """Return the observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
+        return self.observation(self.projector, features, self.normalise_state(state))
+
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """Embed token ids (B, L) -> (B, L, hidden)."""
+        return self.language_model.model.embed_tokens(ids)
+
+    def hidden_states(self, embeddings: Tensor, cache: Cache | None = None) -> Tensor:
+        """Run the decoder over embeddings (B, L, hidden), continuing `cache` where one is given (it grows in place).
+
+        Rows must be padded on the right only: attention is causal, so padding never reaches a real token.
+        """
+        past = cache.get_seq_length() if cache is not None else 0
+        positions = torch.arange(past, past + embeddings.shape[1], device=embeddings.device)
+        return self.language_model.model(
+            inputs_embeds=embeddings,
+            past_key_values=cache,
+            position_ids=positions.unsqueeze(0),
+            use_cache=cache is not None,
+        ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Map hidden states (..., hidden) to scores over text and codes (..., vocabulary)."""
+        return self.language_model.lm_head(hidden)

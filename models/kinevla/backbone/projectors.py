@@ -1,0 +1,129 @@
+"""What turns visual features and the joint state into decoder tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from kinevla.backbone.config import GeometryConfig, ModelConfig, VisionConfig
+from kinevla.backbone.features import VisualFeatures, fourier
+
+KEYPOINT_FREQUENCIES = 6
+
+
+class Projector(nn.Module):
+    """Three linear layers with GELU between, as in the public OpenVLA weights (names fc1, fc2, fc3)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(inputs, 4 * inputs)
+        self.fc2 = nn.Linear(4 * inputs, outputs)
+        self.fc3 = nn.Linear(outputs, outputs)
+        self.act_fn1 = nn.GELU()
+        self.act_fn2 = nn.GELU()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return self.fc3(self.act_fn2(self.fc2(self.act_fn1(self.fc1(features)))))
+
+
+class KeypointProjector(nn.Module):
+    """One token per keypoint and camera from its coordinates (Fourier features), confidence and local feature."""
+
+    def __init__(self, config: VisionConfig, outputs: int) -> None:
+        super().__init__()
+        coordinates = 2 * 2 * (1 + 2 * KEYPOINT_FREQUENCIES) + 2
+        self.mlp = nn.Sequential(
+            nn.Linear(coordinates + config.local_width, outputs), nn.GELU(), nn.Linear(outputs, outputs)
+        )
+        self.identity = nn.Parameter(torch.randn(len(config.cameras), len(config.keypoints), outputs) * 0.02)
+
+    def forward(self, features: VisualFeatures) -> Tensor:
+        """Return (B, N * K, outputs)."""
+        keypoints = features.keypoints.transpose(2, 3)  # (B, N, K, 2 towers, 3)
+        position = fourier(keypoints[..., :2].flatten(-2), KEYPOINT_FREQUENCIES)
+        inputs = torch.cat([position, keypoints[..., 2], features.local.to(position.dtype)], dim=-1)
+        return (self.mlp(inputs) + self.identity).flatten(1, 2)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, width)
+        self.fc2 = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.fc2(nn.functional.gelu(self.fc1(self.norm(x))))
+
+
+class GeometryEncoder(nn.Module):
+    """Fuses every keypoint of every camera with the joint state (ours).
+
+    Two views and the arm's own joints determine where things are relative to the tool, but through a
+    trigonometric relation that a few attention layers learn slowly. A wide perceptron on a single vector
+    per observation learns it fast and costs less than one text token.
+    """
+
+    def __init__(self, config: GeometryConfig, vision: VisionConfig, state_dim: int) -> None:
+        super().__init__()
+        self.frequencies = config.frequencies
+        numbers = len(vision.cameras) * 2 * len(vision.keypoints) * 2 + state_dim
+        confidences = len(vision.cameras) * 2 * len(vision.keypoints)
+        self.input = nn.Linear(numbers * (1 + 2 * config.frequencies) + confidences, config.width)
+        self.blocks = nn.ModuleList([_Residual(config.width) for _ in range(config.blocks)])
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, keypoints: Tensor, state: Tensor) -> Tensor:
+        """Fuse.
+
+        Args:
+            keypoints: (B, N, 2, K, 3) as in `VisualFeatures`.
+            state: (B, D) normalised to -1..1.
+
+        Returns:
+            (B, width) features.
+        """
+        confidence = keypoints[..., 2].flatten(1)
+        # What is not seen has no position: its coordinates fade with the confidence instead of misleading.
+        position = (keypoints[..., :2] * keypoints[..., 2:]).flatten(1)
+        x = torch.cat([fourier(torch.cat([position, state], dim=-1), self.frequencies), confidence], dim=-1)
+        x = self.input(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class ObservationProjector(nn.Module):
+    """All observation tokens in order: patches per camera, keypoints per camera, geometry, state."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        hidden = config.decoder.hidden_size
+        vision = config.vision
+        self.patch_count = len(vision.cameras) * vision.patch_grid**2
+        self.patch_position = nn.Parameter(torch.randn(self.patch_count, hidden) * 0.02)
+        self.keypoints = KeypointProjector(vision, hidden) if vision.keypoints else None
+        self.geometry = (
+            GeometryEncoder(config.geometry, vision, config.state_dim)
+            if vision.keypoints and config.geometry.tokens
+            else None
+        )
+        self.geometry_tokens = config.geometry.tokens
+        self.geometry_out = (
+            nn.Linear(config.geometry.width, config.geometry.tokens * hidden) if self.geometry is not None else None
+        )
+        self.state = nn.Sequential(
+            nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden), nn.GELU(), nn.Linear(hidden, hidden)
+        )
+
+    def forward(self, projector: Projector, features: VisualFeatures, state: Tensor) -> Tensor:
+        """Return (B, V, hidden) for features of B observations and their normalised state (B, D)."""
+        parts = [projector(features.patches.flatten(1, 2)) + self.patch_position]
+        if self.keypoints is not None:
+            parts.append(self.keypoints(features))
+        if self.geometry is not None and self.geometry_out is not None:
+            fused = self.geometry(features.keypoints, state)
+            parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))
+        parts.append(self.state(fourier(state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
+        return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)

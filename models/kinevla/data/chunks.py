@@ -1,0 +1,169 @@
+"""From episodes to action chunks: the samples the tokeniser and the policy learn from.
+
+At frame t a chunk holds the reference targets of the next `horizon` periods. Joints are expressed relative
+to the joints measured at t, because small offsets are far easier to quantise than absolute angles; the
+gripper stays absolute. Adding the measured joints back gives the absolute targets that go on the wire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from kinevla.data.episode import Episode
+
+HORIZON = 5
+Split = str  # "train" or "val"
+
+
+@dataclass(frozen=True)
+class ChunkConfig:
+    """How chunks are cut.
+
+    Attributes:
+        horizon: frames per chunk.
+        absolute_dimensions: dimensions that stay absolute (the RM75's gripper is 7; negative counts from the end).
+        val_percent: share of episodes held out, by hash of task and seed.
+        smoothing_frames: standard deviation of the Gaussian low-pass that makes coarse chunks, frames.
+    """
+
+    horizon: int = HORIZON
+    absolute_dimensions: tuple[int, ...] = (-1,)
+    val_percent: int = 10
+    smoothing_frames: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.horizon < 1:
+            raise ValueError(f"horizon must be at least 1, got {self.horizon}")
+        if not 0 <= self.val_percent < 100:
+            raise ValueError(f"val_percent must be in 0..99, got {self.val_percent}")
+        if not self.smoothing_frames > 0.0:
+            raise ValueError(f"smoothing_frames must be positive, got {self.smoothing_frames}")
+
+
+@dataclass(frozen=True)
+class ChunkSet:
+    """N chunks with where they came from.
+
+    Attributes:
+        chunks: (N, T, D) float32, relative joints and absolute gripper.
+        states: (N, D) float32, measured at the chunk's first frame.
+        task: (N,) task numbers.
+        episode: (N,) index of the episode in the sequence the set was made from.
+        frame: (N,) frame within the episode.
+    """
+
+    chunks: NDArray[np.float32]
+    states: NDArray[np.float32]
+    task: NDArray[np.int64]
+    episode: NDArray[np.int64]
+    frame: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+
+def relative_mask(dimensions: int, absolute_dimensions: Sequence[int]) -> NDArray[np.bool_]:
+    """Return a (D,) mask that is True where a dimension is relative to the measured state.
+
+    Raises:
+        ValueError: an absolute dimension outside -D..D-1.
+    """
+    mask = np.ones(dimensions, dtype=np.bool_)
+    for index in absolute_dimensions:
+        if not -dimensions <= index < dimensions:
+            raise ValueError(f"absolute dimension {index} lies outside an action of {dimensions} dimensions")
+        mask[index] = False
+    return mask
+
+
+def to_relative(
+    chunks: NDArray[np.floating], states: NDArray[np.floating], absolute_dimensions: Sequence[int] = (-1,)
+) -> NDArray[np.float64]:
+    """Subtract the measured state (..., D) from absolute targets (..., T, D), except absolute dimensions."""
+    mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    return np.asarray(chunks - np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
+
+
+def to_absolute(
+    chunks: NDArray[np.floating], states: NDArray[np.floating], absolute_dimensions: Sequence[int] = (-1,)
+) -> NDArray[np.float64]:
+    """Undo `to_relative`: relative chunks (..., T, D) and measured states (..., D) to absolute targets."""
+    mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    return np.asarray(chunks + np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
+
+
+def cut_chunks(trajectory: NDArray[np.floating], horizon: int) -> NDArray[np.float64]:
+    """Cut one chunk per frame from a trajectory (T, D); past the end its last target is repeated.
+
+    Returns:
+        (T, horizon, D).
+    """
+    index = np.arange(len(trajectory))[:, None] + np.arange(horizon)[None, :]
+    return np.asarray(trajectory[np.minimum(index, len(trajectory) - 1)], dtype=np.float64)
+
+
+def smooth(trajectory: NDArray[np.floating], sigma_frames: float) -> NDArray[np.float64]:
+    """Low-pass a trajectory (T, D) along time with a Gaussian of `sigma_frames`; ends are held."""
+    values = np.asarray(trajectory, dtype=np.float64)
+    return np.asarray(gaussian_filter1d(values, sigma_frames, axis=0, mode="nearest"), dtype=np.float64)
+
+
+def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = False) -> NDArray[np.float64]:
+    """Return one relative chunk per frame of an episode: (T_episode, horizon, D).
+
+    Args:
+        episode: the demonstration.
+        config: how to cut.
+        coarse: True gives the coarse actions of Stage I: target and state low-passed before cutting, so
+            that only slow motion remains; False gives the kinematics-rich actions of Stage II as they are.
+    """
+    target, state = episode.target, episode.state
+    if coarse:
+        target, state = smooth(target, config.smoothing_frames), smooth(state, config.smoothing_frames)
+    return to_relative(cut_chunks(target, config.horizon), state, config.absolute_dimensions)
+
+
+def split_of(task: int, seed: int, val_percent: int) -> Split:
+    """Say to which split an episode belongs: by hash, so that adding episodes moves none."""
+    digest = hashlib.sha256(f"{task}:{seed}".encode()).digest()
+    return "val" if int.from_bytes(digest[:4], "big") % 100 < val_percent else "train"
+
+
+def build_chunks(
+    episodes: Iterable[Episode], config: ChunkConfig, *, split: Split | None = None, coarse: bool = False
+) -> ChunkSet:
+    """Collect the chunks of all episodes of a split ("train", "val", or None for all).
+
+    Raises:
+        ValueError: unknown split, no episode in it, or episodes of different action dimensions.
+    """
+    if split not in (None, "train", "val"):
+        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
+    chunks, states, task, index, frame = [], [], [], [], []
+    for number, episode in enumerate(episodes):
+        if split is not None and split_of(episode.task, episode.seed, config.val_percent) != split:
+            continue
+        if chunks and chunks[0].shape[-1] != episode.target.shape[-1]:
+            raise ValueError(
+                f"episode {episode.name} has {episode.target.shape[-1]} dimensions, others {chunks[0].shape[-1]}"
+            )
+        chunks.append(episode_chunks(episode, config, coarse=coarse).astype(np.float32))
+        states.append(episode.state.astype(np.float32))
+        task.append(np.full(len(episode), episode.task))
+        index.append(np.full(len(episode), number))
+        frame.append(np.arange(len(episode)))
+    if not chunks:
+        raise ValueError(f"no episode belongs to split {split!r}")
+    return ChunkSet(
+        chunks=np.concatenate(chunks),
+        states=np.concatenate(states),
+        task=np.concatenate(task).astype(np.int64),
+        episode=np.concatenate(index).astype(np.int64),
+        frame=np.concatenate(frame).astype(np.int64),
+    )

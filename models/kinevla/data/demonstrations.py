@@ -1,0 +1,124 @@
+"""One demonstration: a scripted expert drives an environment, every frame is recorded and judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.episode import CAMERAS, Episode, encode_frames
+from kinevla.data.images import MODEL_IMAGE_SIZE, scale_keypoints, to_model_size
+from kinevla.data.noise import NoiseConfig, disturbance
+from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object, make_environment
+
+_NOISE_STREAM = 7
+
+
+@dataclass(frozen=True)
+class DemonstrationConfig:
+    """What a demonstration is made with.
+
+    Attributes:
+        environment_id: gymnasium id, "module:namespace/Name-v0".
+        expert: "module:Class"; built with the unwrapped environment, planned once, then sampled by time.
+        period_s: time of one environment step.
+        image_size: side of the stored images, pixels.
+        settle_steps: steps recorded after the expert's plan has ended, so that the end pose is learned too.
+        noise: disturbance, or None for clean demonstrations only.
+    """
+
+    environment_id: str = ENVIRONMENT_ID
+    expert: str = EXPERT
+    period_s: float = 0.1
+    image_size: int = MODEL_IMAGE_SIZE
+    settle_steps: int = 3
+    noise: NoiseConfig | None = None
+
+
+@dataclass(frozen=True)
+class DemonstrationJob:
+    """Which demonstration to make."""
+
+    config: DemonstrationConfig
+    task: int
+    seed: int
+
+
+@lru_cache(maxsize=1)
+def _environment(environment_id: str) -> Any:
+    return make_environment(environment_id)
+
+
+def record_demonstration(job: DemonstrationJob) -> Episode:
+    """Run one demonstration and return it, whether it succeeded or not (see its verdict).
+
+    The environment is reset with (seed, task); `info` must name instruction, coarse and fine and, at the
+    end, hold a verdict with `goal_success`, `kinematics_success` and `reasons`.
+    """
+    config = job.config
+    env = _environment(config.environment_id)
+    observation, info = env.reset(seed=job.seed, options={"task": job.task})
+    texts = {name: str(info[name]) for name in ("instruction", "coarse", "fine")}
+    expert = load_object(config.expert)(env.unwrapped)
+    expert.plan()
+    steps = math.ceil(expert.duration_s / config.period_s) + config.settle_steps
+    reference = np.stack([expert.target((step + 1) * config.period_s) for step in range(steps)]).astype(
+        np.float64
+    )
+    offset = np.zeros_like(reference)
+    if config.noise is not None:
+        offset = disturbance(reference, config.period_s, config.noise, (job.seed, job.task, _NOISE_STREAM))
+
+    frames: dict[str, list[NDArray[np.uint8]]] = {camera: [] for camera in CAMERAS}
+    states: list[NDArray[np.float64]] = []
+    annotations: list[dict[str, NDArray[Any]]] = []
+    for step in range(steps):
+        for camera in CAMERAS:
+            frames[camera].append(to_model_size(observation[camera], config.image_size))
+        states.append(np.array(observation["state"], dtype=np.float64))
+        annotations.append(_annotations(env.unwrapped, observation, config.image_size))
+        observation, _, terminated, truncated, info = env.step(reference[step] + offset[step])
+        if terminated or truncated:
+            break
+    count = len(states)
+    verdict = info["verdict"]
+    return Episode(
+        task=job.task,
+        seed=job.seed,
+        **texts,
+        period_s=config.period_s,
+        front_jpeg=encode_frames(frames["front"]),
+        wrist_jpeg=encode_frames(frames["wrist"]),
+        state=np.stack(states),
+        target=reference[:count],
+        executed=(reference + offset)[:count],
+        noisy=bool(np.any(offset)),
+        goal_success=bool(verdict.goal_success),
+        kinematics_success=bool(verdict.kinematics_success),
+        verdict_text="; ".join(verdict.reasons),
+        **_stack(annotations),
+    )
+
+
+def _annotations(environment: Any, observation: dict[str, Any], image_size: int) -> dict[str, NDArray[Any]]:
+    """Read projected and world keypoints of the present frame where the environment's world offers them."""
+    world = getattr(environment, "world", None)
+    found: dict[str, NDArray[Any]] = {}
+    if hasattr(world, "keypoints_px"):
+        pixels, visible = zip(*(world.keypoints_px(camera) for camera in CAMERAS), strict=True)
+        scaled = [
+            scale_keypoints(points, observation[camera].shape[0], image_size)
+            for camera, points in zip(CAMERAS, pixels, strict=True)
+        ]
+        found["keypoints_px"], found["visible"] = np.stack(scaled), np.stack(visible).astype(np.bool_)
+    if hasattr(world, "keypoints_m"):
+        found["keypoints_m"] = np.asarray(world.keypoints_m(), dtype=np.float32)
+    return found
+
+
+def _stack(annotations: list[dict[str, NDArray[Any]]]) -> dict[str, Any]:
+    return {name: np.stack([item[name] for item in annotations]) for name in annotations[0]}

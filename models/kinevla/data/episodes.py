@@ -1,0 +1,206 @@
+"""A data set of demonstrations: a directory with one npz per episode and one manifest.
+
+The writer can be stopped at any time and continued later; the reader checks every file before it is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from kinevla.data.episode import CAMERAS, EPISODE_FORMAT, Episode, encode_frames, read_episode, write_episode
+from kinevla.data.images import MODEL_IMAGE_SIZE, decode_jpeg
+from kinevla.data.packing import DataError
+from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_manifest
+
+__all__ = [
+    "CAMERAS",
+    "DataError",
+    "Episode",
+    "EpisodeEntry",
+    "EpisodeReader",
+    "EpisodeWriter",
+    "encode_frames",
+    "read_episode",
+    "write_episode",
+]
+
+EPISODES_KIND = "episodes"
+
+
+@dataclass(frozen=True)
+class EpisodeEntry:
+    """What the manifest says about one episode."""
+
+    name: str
+    task: int
+    seed: int
+    frames: int
+    noisy: bool
+    goal_success: bool | None
+    kinematics_success: bool | None
+
+    @property
+    def file(self) -> str:
+        """Path of the episode relative to the data set."""
+        return f"episodes/{self.name}.npz"
+
+    @classmethod
+    def of(cls, episode: Episode) -> EpisodeEntry:
+        """Describe an episode."""
+        return cls(
+            name=episode.name,
+            task=episode.task,
+            seed=episode.seed,
+            frames=len(episode),
+            noisy=episode.noisy,
+            goal_success=episode.goal_success,
+            kinematics_success=episode.kinematics_success,
+        )
+
+
+class EpisodeWriter:
+    """Adds episodes to a data set directory; opening an existing one continues it.
+
+    Args:
+        directory: created when missing.
+        config: what the set is made with; a set made with another configuration is refused.
+        image_size: side of the stored images, pixels.
+
+    Raises:
+        DataError: the directory holds a set of another configuration or a damaged episode.
+    """
+
+    def __init__(self, directory: Path, config: dict[str, Any], image_size: int = MODEL_IMAGE_SIZE) -> None:
+        self.directory = Path(directory)
+        self.config = dict(config) | {"image_size": image_size, "episode_format": EPISODE_FORMAT}
+        self.dropped: list[dict[str, Any]] = []
+        self._entries: dict[str, EpisodeEntry] = {}
+        self._sha256: dict[str, str] = {}
+        if (self.directory / MANIFEST_NAME).exists():
+            self._continue()
+        (self.directory / "episodes").mkdir(parents=True, exist_ok=True)
+
+    def _continue(self) -> None:
+        manifest = read_manifest(self.directory, kind=EPISODES_KIND)
+        for key in sorted(set(manifest["config"]) | set(self.config)):
+            old, new = manifest["config"].get(key), self.config.get(key)
+            if old != new:
+                raise DataError(
+                    f"{self.directory} was made with {key} = {old!r}, asked for {new!r}: use another --out"
+                )
+        self.dropped = list(manifest["summary"]["dropped"])
+        for entry in _entries_of(manifest):
+            path = self.directory / entry.file
+            expected = manifest["files"][entry.file]["sha256"]
+            # A file that was lost or damaged is simply not kept: its episode will be made again.
+            if path.is_file() and file_sha256(path) == expected:
+                self._entries[entry.name] = entry
+                self._sha256[entry.file] = expected
+
+    @property
+    def entries(self) -> tuple[EpisodeEntry, ...]:
+        """The episodes held, sorted by task and seed."""
+        return tuple(sorted(self._entries.values(), key=lambda entry: (entry.task, entry.seed)))
+
+    def has(self, task: int, seed: int) -> bool:
+        """Say whether the episode of this task and seed is in the set."""
+        return any(entry.task == task and entry.seed == seed for entry in self._entries.values())
+
+    def add(self, episode: Episode) -> Path:
+        """Store an episode and record it in the manifest; returns its file."""
+        image = decode_jpeg(episode.front_jpeg[0])
+        size = self.config["image_size"]
+        if image.shape[:2] != (size, size):
+            raise DataError(
+                f"episode {episode.name} has images of {image.shape[:2]}, the set holds {size} x {size}"
+            )
+        entry = EpisodeEntry.of(episode)
+        path = self.directory / entry.file
+        write_episode(path, episode)
+        self._entries[entry.name] = entry
+        self._sha256[entry.file] = file_sha256(path)
+        self.save_manifest()
+        return path
+
+    def drop(self, task: int, seed: int, reason: str) -> None:
+        """Record an attempt that was not kept, so that it is counted and not repeated."""
+        self.dropped.append({"task": task, "seed": seed, "reason": reason})
+        self.save_manifest()
+
+    def save_manifest(self) -> None:
+        """Write the manifest of what is held now."""
+        entries = self.entries
+        summary = {
+            "episodes": len(entries),
+            "frames": sum(entry.frames for entry in entries),
+            "noisy_episodes": sum(entry.noisy for entry in entries),
+            "episodes_per_task": {str(k): v for k, v in sorted(Counter(e.task for e in entries).items())},
+            "dropped_count": len(self.dropped),
+            "dropped": sorted(self.dropped, key=lambda item: (item["task"], item["seed"])),
+            "entries": entries,
+        }
+        write_manifest(
+            self.directory,
+            kind=EPISODES_KIND,
+            files=[entry.file for entry in entries],
+            config=self.config,
+            summary=summary,
+            known_sha256=self._sha256,
+        )
+
+
+def _entries_of(manifest: dict[str, Any]) -> list[EpisodeEntry]:
+    names = {field.name for field in fields(EpisodeEntry)}
+    return [
+        EpisodeEntry(**{k: v for k, v in item.items() if k in names})
+        for item in manifest["summary"]["entries"]
+    ]
+
+
+class EpisodeReader:
+    """Reads a data set; every file is checked against the manifest's hash when it is read.
+
+    Attributes:
+        entries: the episodes in a fixed order (task, seed).
+        config: what the set was made with.
+        summary: counts.
+
+    Raises:
+        ManifestError: no manifest, or of another kind.
+        DataError: a listed episode is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(directory)
+        manifest = read_manifest(self.directory, kind=EPISODES_KIND)
+        self.config: dict[str, Any] = manifest["config"]
+        self.summary: dict[str, Any] = manifest["summary"]
+        self.entries: tuple[EpisodeEntry, ...] = tuple(_entries_of(manifest))
+        self._sha256 = {name: item["sha256"] for name, item in manifest["files"].items()}
+        for entry in self.entries:
+            if not (self.directory / entry.file).is_file():
+                raise DataError(f"{self.directory / entry.file} is listed in {MANIFEST_NAME} but missing")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Episode]:
+        return (self.read(index) for index in range(len(self)))
+
+    def read(self, index: int) -> Episode:
+        """Read episode `index` of `entries`.
+
+        Raises:
+            DataError: the file is damaged or differs from the manifest; the text names it.
+        """
+        entry = self.entries[index]
+        path = self.directory / entry.file
+        if not path.is_file():
+            raise DataError(f"{path} is listed in {MANIFEST_NAME} but missing")
+        if file_sha256(path) != self._sha256[entry.file]:
+            raise DataError(f"{path} is damaged: its sha256 differs from {MANIFEST_NAME}")
+        return read_episode(path)

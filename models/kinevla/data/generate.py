@@ -1,0 +1,156 @@
+"""Generating a data set of demonstrations: resumable, on several processes, only successes kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
+from kinevla.data.episodes import EpisodeWriter
+from kinevla.data.packing import DataError
+from kinevla.data.workers import Deadline, JobRunner
+from kinevla.manifest import to_plain
+
+# Seeds of one task lie in one block, so that tasks and data set seeds never share a scene by accident.
+_TASK_BLOCK = 10_000
+_SEED_BLOCK = 1_000_000
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """What to generate.
+
+    Attributes:
+        out: data set directory; an unfinished one is continued.
+        demonstration: how each demonstration is made.
+        tasks: task numbers.
+        episodes_per_task: successes wanted per task.
+        seed: first seed of the data set (block of a million).
+        workers: processes.
+        max_minutes: time budget; None runs to the end.
+        max_attempts_factor: give up a task after this many attempts per wanted success.
+    """
+
+    out: Path
+    demonstration: DemonstrationConfig = DemonstrationConfig()
+    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    episodes_per_task: int = 50
+    seed: int = 0
+    workers: int = 2
+    max_minutes: float | None = None
+    max_attempts_factor: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) != len(self.tasks):
+            raise ValueError(f"tasks must name different tasks, got {self.tasks}")
+        if not 1 <= self.episodes_per_task * self.max_attempts_factor <= _TASK_BLOCK:
+            raise ValueError(f"episodes_per_task must be at least 1 and fit {_TASK_BLOCK} attempts")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What came out: episodes held, wanted and dropped, and why they were dropped."""
+
+    kept: int
+    wanted: int
+    dropped: int
+    reasons: tuple[str, ...]
+    frames: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything wanted is there."""
+        return self.kept >= self.wanted
+
+    def text(self) -> str:
+        """Say it in one or two lines."""
+        line = f"{self.kept} of {self.wanted} demonstrations, {self.frames} frames, {self.dropped} attempts dropped"
+        if self.reasons:
+            line += " (" + "; ".join(self.reasons) + ")"
+        return line if self.complete else line + "\nnot complete: run the same command again to go on"
+
+
+class _Schedule:
+    """Hands out attempts: per task the next seed as long as successes are missing, tasks in turn.
+
+    The set of attempts for N successes is always the shortest run of consecutive seeds that contains N
+    successes, whatever order the workers finish in, so the same command gives the same data set.
+    """
+
+    def __init__(self, config: GenerateConfig, writer: EpisodeWriter) -> None:
+        self._config = config
+        self._kept = Counter(entry.task for entry in writer.entries)
+        self._known = {(entry.task, entry.seed) for entry in writer.entries}
+        self._known |= {(item["task"], item["seed"]) for item in writer.dropped}
+        self._next = dict.fromkeys(config.tasks, 0)
+        self._running: Counter[int] = Counter()
+        self._limit = int(config.episodes_per_task * config.max_attempts_factor)
+
+    def next_job(self) -> DemonstrationJob | None:
+        open_tasks = [
+            task
+            for task in self._config.tasks
+            if self._kept[task] + self._running[task] < self._config.episodes_per_task
+        ]
+        for task in sorted(open_tasks, key=lambda task: self._kept[task] + self._running[task]):
+            while self._next[task] < self._limit:
+                seed = self._config.seed * _SEED_BLOCK + task * _TASK_BLOCK + self._next[task]
+                self._next[task] += 1
+                if (task, seed) not in self._known:
+                    self._running[task] += 1
+                    return DemonstrationJob(self._config.demonstration, task, seed)
+        return None
+
+    def finished(self, task: int, kept: bool) -> None:
+        self._running[task] -= 1
+        self._kept[task] += kept
+
+
+def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport:
+    """Generate demonstrations until every task has its successes, the time is used up or attempts run out.
+
+    Raises:
+        DataError: the directory holds a set made differently, or no attempt succeeds at all.
+    """
+    deadline = Deadline(config.max_minutes)
+    writer = EpisodeWriter(
+        config.out,
+        config={"demonstration": to_plain(config.demonstration), "seed": config.seed},
+        image_size=config.demonstration.image_size,
+    )
+    schedule = _Schedule(config, writer)
+    wanted = config.episodes_per_task * len(config.tasks)
+    runner: JobRunner = JobRunner(record_demonstration, config.workers)
+    failures_in_a_row = 0
+    bar = tqdm(total=wanted, initial=len(writer.entries), unit="demo", disable=not progress)
+    with bar:
+        for job, episode, error in runner.run(schedule.next_job, deadline):
+            if episode is not None and episode.goal_success and episode.kinematics_success:
+                writer.add(episode)
+                schedule.finished(job.task, kept=True)
+                failures_in_a_row = 0
+                bar.update()
+                continue
+            reason = f"{type(error).__name__}: {error}" if error is not None else episode.verdict_text
+            writer.drop(job.task, job.seed, reason)
+            schedule.finished(job.task, kept=False)
+            failures_in_a_row += 1
+            bar.set_postfix(dropped=len(writer.dropped))
+            if failures_in_a_row >= 10 * len(config.tasks) or (not writer.entries and failures_in_a_row >= 5):
+                raise DataError(
+                    f"{failures_in_a_row} attempts in a row failed, the last one (task {job.task}, seed {job.seed}): {reason}"
+                ) from error
+    writer.save_manifest()
+    common = Counter(item["reason"] for item in writer.dropped).most_common(3)
+    return GenerateReport(
+        kept=len(writer.entries),
+        wanted=wanted,
+        dropped=len(writer.dropped),
+        reasons=tuple(f"{count} x {reason}" for reason, count in common),
+        frames=sum(entry.frames for entry in writer.entries),
+    )

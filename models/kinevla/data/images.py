@@ -1,0 +1,88 @@
+"""The one image preprocessing of data sets, training and runtime.
+
+Whatever shrinks a camera image for the model goes through `to_model_size`; a second implementation
+would shift pixels between training and the robot without any error being raised.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL_IMAGE_SIZE = 128
+JPEG_QUALITY = 95
+
+Image = NDArray[np.uint8]
+
+
+class ImageError(ValueError):
+    """An array is no camera image of the expected kind."""
+
+
+def check_image(image: Image) -> None:
+    """Refuse anything but a non-empty RGB uint8 array (H, W, 3).
+
+    Raises:
+        ImageError: naming the shape or type found.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        found = getattr(image, "dtype", type(image).__name__)
+        raise ImageError(f"an image must be uint8 RGB, got {found}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.shape[0] == 0 or image.shape[1] == 0:
+        raise ImageError(f"an image must have shape (H, W, 3), got {image.shape}")
+
+
+def to_model_size(image: Image, size: int = MODEL_IMAGE_SIZE) -> Image:
+    """Shrink a square camera image to the model's side length by area averaging.
+
+    Args:
+        image: (H, W, 3) uint8 RGB with H == W.
+        size: side of the result, pixels.
+
+    Returns:
+        (size, size, 3) uint8 RGB; an image that has the size already comes back unchanged.
+
+    Raises:
+        ImageError: not an RGB uint8 image, not square, or smaller than `size`.
+    """
+    check_image(image)
+    height, width = image.shape[:2]
+    if height != width:
+        raise ImageError(f"an image must be square, got {width} x {height}: crop it to the square first")
+    if height < size:
+        raise ImageError(f"an image of {width} x {height} is smaller than the model's {size} x {size}")
+    if height == size:
+        return image
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def scale_keypoints(points_px: NDArray[np.floating], source_size: int, size: int) -> NDArray[np.float32]:
+    """Carry pixel coordinates from a `source_size` image to its `to_model_size` version.
+
+    Pixel centres lie at whole numbers, so the outer edge of the image is at -0.5 and half a pixel is
+    added before scaling.
+    """
+    ratio = size / source_size
+    return ((np.asarray(points_px, dtype=np.float64) + 0.5) * ratio - 0.5).astype(np.float32)
+
+
+def encode_jpeg(image: Image) -> bytes:
+    """Compress an RGB image as JPEG, quality 95."""
+    check_image(image)
+    ok, encoded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not ok:
+        raise ImageError(f"JPEG encoding of an image of shape {image.shape} failed")
+    return bytes(encoded.tobytes())
+
+
+def decode_jpeg(content: bytes) -> Image:
+    """Decompress a JPEG into an RGB array (H, W, 3).
+
+    Raises:
+        ImageError: the bytes are no JPEG image.
+    """
+    decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR) if content else None
+    if decoded is None:
+        raise ImageError(f"{len(content)} bytes are no readable JPEG image")
+    return np.ascontiguousarray(decoded[:, :, ::-1])

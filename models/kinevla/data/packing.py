@@ -1,0 +1,62 @@
+"""Npz files without pickle: lists of JPEG images as one byte buffer with offsets, texts as unicode arrays."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DataError(RuntimeError):
+    """A data file or data set is damaged, incomplete or of another kind; the text names the file."""
+
+
+def pack_bytes(items: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Concatenate byte strings; item i is `buffer[offsets[i]:offsets[i + 1]]`."""
+    offsets = np.zeros(len(items) + 1, dtype=np.int64)
+    np.cumsum([len(item) for item in items], out=offsets[1:])
+    return np.frombuffer(b"".join(items), dtype=np.uint8), offsets
+
+
+def unpack_bytes(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple[bytes, ...]:
+    """Undo `pack_bytes`.
+
+    Raises:
+        ValueError: offsets that do not rise from 0 to the buffer's length.
+    """
+    if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(buffer):
+        raise ValueError(f"offsets do not span the buffer of {len(buffer)} bytes")
+    if np.any(np.diff(offsets) < 0):
+        raise ValueError("offsets fall")
+    content = buffer.tobytes()
+    return tuple(content[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True))
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """Return the bytes of an uncompressed npz holding `arrays`."""
+    stream = io.BytesIO()
+    np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def read_npz(path: Path, required: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    """Read all arrays of an npz, never unpickling anything.
+
+    Raises:
+        DataError: missing, damaged or incomplete file, named in the text.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+    if missing := [name for name in required if name not in arrays]:
+        raise DataError(f"{path} lacks {', '.join(missing)}")
+    return arrays

@@ -1,0 +1,118 @@
+"""Builds the training sequence of one observation and says which loss each position belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from transformers import PreTrainedTokenizerFast
+
+from kinevla.generation.grammar import Codes, Cursor, Grammar, Text
+from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
+from kinevla.text.vocabulary import Vocabulary
+
+# The Llama tokenizer writes a space before an answer; OpenVLA was trained with it and appends it when absent.
+LLAMA_SPACE_ID = 29871
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """Ids of prompt and answer (without BOS, which stands before the observation tokens) and their roles.
+
+    Attributes:
+        ids: prompt, then the answer up to and including eos.
+        reasoning: True at ids whose prediction belongs to the reasoning loss (eq. 4): texts and delimiters.
+        action: True at action codes (eq. 5).
+        reasoning_span: True at the words of both reasoning texts, the span pooled for eq. 6.
+        prompt_length: ids of the prompt.
+    """
+
+    ids: tuple[int, ...]
+    reasoning: tuple[bool, ...]
+    action: tuple[bool, ...]
+    reasoning_span: tuple[bool, ...]
+    prompt_length: int
+
+
+class SequenceBuilder:
+    """Lays out prompt and answer.
+
+    Args:
+        tokenizer: text tokenizer.
+        grammar: order and delimiters of the answer.
+        prompt_suffix: ids appended to the prompt when it does not end with them (Llama: 29871).
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, grammar: Grammar, prompt_suffix: Sequence[int] = ()
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.grammar = grammar
+        self.prompt_suffix = tuple(prompt_suffix)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The id layout."""
+        return self.grammar.vocabulary
+
+    def prompt(self, instruction: str) -> tuple[int, ...]:
+        """Return the ids of the prompt around an instruction."""
+        ids = self.text(f"{PROMPT_HEAD}{instruction.lower()}{PROMPT_TAIL}")
+        if self.prompt_suffix and ids[-len(self.prompt_suffix) :] != self.prompt_suffix:
+            ids += self.prompt_suffix
+        return ids
+
+    def text(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a text.
+
+        Raises:
+            ValueError: a word outside the vocabulary.
+        """
+        ids = tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+        if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+            raise ValueError(f"the text {text!r} holds a word outside the vocabulary")
+        return ids
+
+    def decode_text(self, ids: Sequence[int]) -> str:
+        """Return the text of reasoning ids."""
+        return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+    def build(
+        self, instruction: str, coarse: str, fine: str, goal_codes: Sequence[int], kinematics_codes: Sequence[int]
+    ) -> TokenSequence:
+        """Build the sequence of one training sample.
+
+        Raises:
+            ValueError: unknown words, codes outside 0..K-1, or another number of codes than the layout has.
+        """
+        vocabulary = self.vocabulary
+        expected = (vocabulary.goal_codes, vocabulary.kinematics_codes)
+        if (len(goal_codes), len(kinematics_codes)) != expected:
+            raise ValueError(
+                f"need {expected[0]} goal and {expected[1]} kinematics codes, got {len(goal_codes)} and "
+                f"{len(kinematics_codes)}"
+            )
+        codes = iter([*goal_codes, *kinematics_codes])
+        texts = {"goal": self.text(coarse), "kinematics": self.text(fine)}
+        prompt = self.prompt(instruction)
+        reasoning, action, span = ([False] * len(prompt) for _ in range(3))
+        cursor = Cursor(self.grammar, texts)
+        while not cursor.done:
+            segment = cursor.segment
+            token = cursor.determined()
+            is_code = isinstance(segment, Codes)
+            if isinstance(segment, Codes):
+                token = vocabulary.code_id(segment.stages[cursor.offset], next(codes))
+            assert token is not None
+            reasoning.append(not is_code)
+            action.append(is_code)
+            span.append(isinstance(segment, Text) and token != segment.end)
+            cursor.advance(token)
+        return TokenSequence(
+            ids=(*prompt, *cursor.written),
+            reasoning=tuple(reasoning),
+            action=tuple(action),
+            reasoning_span=tuple(span),
+            prompt_length=len(prompt),
+        )

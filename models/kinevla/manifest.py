@@ -1,0 +1,182 @@
+"""A manifest beside every result: which files, which bytes, made by which code from which configuration.
+
+A directory written by this package (data set, tokeniser, checkpoint, report) holds a `manifest.json`.
+Loading starts with `verify_manifest`, so a half-copied or edited result is refused by name instead of
+being run on a robot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kinevla import __version__
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_FORMAT = "kinevla-manifest-1"
+
+
+class ManifestError(RuntimeError):
+    """A result does not match its manifest; the text names the first file that differs."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically."""
+    text = json.dumps(to_plain(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def to_plain(value: Any) -> Any:
+    """Turn dataclasses, paths, tuples and numpy scalars into what JSON can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return to_plain(value.tolist())
+    return value
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def json_sha256(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON text (sorted keys, no spaces)."""
+    text = json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def code_version() -> dict[str, str]:
+    """Describe the code that runs: package version, digest of its sources, interpreter."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(root.rglob("*.py")):
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes())
+    return {
+        "kinevla": __version__,
+        "source_sha256": digest.hexdigest(),
+        "python": platform.python_version(),
+    }
+
+
+def write_manifest(
+    directory: Path,
+    *,
+    kind: str,
+    files: Iterable[str],
+    config: Any = None,
+    summary: Any = None,
+    known_sha256: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Write `manifest.json` for a result directory.
+
+    Args:
+        directory: the result.
+        kind: what it is ("episodes", "views", "tokenizer", "policy", ...); a loader checks it.
+        files: names relative to `directory` whose bytes are recorded.
+        config: the configuration the result was made with (dataclass or mapping).
+        summary: figures a reader wants without opening the files.
+        known_sha256: hashes computed already while writing, by name; other files are hashed now.
+
+    Returns:
+        The manifest as written.
+    """
+    known = known_sha256 or {}
+    entries: dict[str, dict[str, Any]] = {}
+    for name in sorted(files):
+        path = directory / name
+        if not path.is_file():
+            raise ManifestError(f"cannot write a manifest for {path}: the file does not exist")
+        entries[name] = {"bytes": path.stat().st_size, "sha256": known.get(name) or file_sha256(path)}
+    manifest = {
+        "format": MANIFEST_FORMAT,
+        "kind": kind,
+        "code": code_version(),
+        "config": to_plain(config),
+        "summary": to_plain(summary),
+        "files": entries,
+    }
+    write_json(directory / MANIFEST_NAME, manifest)
+    return manifest
+
+
+def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]:
+    """Read a manifest without checking the files it lists.
+
+    Raises:
+        ManifestError: missing or unreadable manifest, unknown format, or another kind than asked for.
+    """
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
+    try:
+        manifest = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ManifestError(f"{path} has format {found!r}, this code reads {MANIFEST_FORMAT!r}")
+    if kind is not None and manifest.get("kind") != kind:
+        raise ManifestError(f"{path} describes a result of kind {manifest.get('kind')!r}, expected {kind!r}")
+    return manifest
+
+
+def verify_manifest(directory: Path, *, kind: str | None = None, hashes: bool = True) -> dict[str, Any]:
+    """Check every file of a result against its manifest and return the manifest.
+
+    Args:
+        directory: the result.
+        kind: the kind of result expected, or None for any.
+        hashes: False checks presence and size only (for large data sets whose readers hash lazily).
+
+    Raises:
+        ManifestError: naming the first file that is missing or whose size or hash differs.
+    """
+    manifest = read_manifest(directory, kind=kind)
+    for name, entry in manifest["files"].items():
+        path = directory / name
+        if not path.is_file():
+            raise ManifestError(f"{path} is listed in {MANIFEST_NAME} but missing")
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
+        if hashes and (found := file_sha256(path)) != entry["sha256"]:
+            raise ManifestError(
+                f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., expected {entry['sha256'][:12]}..."
+            )
+    return manifest

@@ -1,0 +1,163 @@
+"""Which id means what: text, delimiters, and action codes at the tail of one shared vocabulary.
+
+Ids are always computed, never obtained by decoding to text and tokenising again: no text could spell a
+code. Each quantiser stage of each level has its own block of K ids, so a code says by its id where in the
+sequence it may stand (§3.2 of the paper offsets the indices to the tail; the separate blocks are ours).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+DELIMITERS: tuple[str, ...] = (
+    "<goal>", "</goal>", "<goal_act>", "</goal_act>", "<kin>", "</kin>", "<kin_act>", "</kin_act>",
+)  # fmt: skip
+_BLOCK = 64
+_LLAMA_TEXT_SIZE = 32000
+_LLAMA_PADDED_SIZE = 32064
+_LLAMA_MAX_CODES = 1024
+
+
+class CodeLevel(NamedTuple):
+    """One quantiser stage: 'goal' or 'kinematics', and its stage within that level from 0."""
+
+    level: str
+    stage: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The id layout.
+
+    Attributes:
+        text_size: ids 0..text_size-1 belong to the tokenizer (specials included).
+        delimiter_start: first of the eight delimiter ids, in the order of `DELIMITERS`.
+        code_start: first action code id.
+        padded_size: rows of the embedding and of the output head.
+        codebook_size: K, codes per stage.
+        goal_codes: M of the goal level.
+        kinematics_codes: M of the kinematics level.
+        text_ids_end: text may be generated only with ids below this (codes may overlay rare text ids).
+        bos: id that begins a sequence.
+        eos: id that ends a sequence.
+        pad: id that fills the rest of a row.
+
+    Raises:
+        ValueError: blocks that overlap or do not fit.
+    """
+
+    text_size: int
+    delimiter_start: int
+    code_start: int
+    padded_size: int
+    codebook_size: int
+    goal_codes: int
+    kinematics_codes: int
+    text_ids_end: int
+    bos: int
+    eos: int
+    pad: int
+
+    def __post_init__(self) -> None:
+        code_end = self.code_start + self.stages * self.codebook_size
+        delimiter_end = self.delimiter_start + len(DELIMITERS)
+        if self.goal_codes < 1 or self.kinematics_codes < 0 or self.codebook_size < 1:
+            raise ValueError(
+                f"need goal_codes >= 1, kinematics_codes >= 0, codebook_size >= 1, got {self.goal_codes}, "
+                f"{self.kinematics_codes}, {self.codebook_size}"
+            )
+        if code_end > self.padded_size or delimiter_end > self.padded_size:
+            raise ValueError(f"codes end at {code_end}, delimiters at {delimiter_end}, padded size {self.padded_size}")
+        if self.delimiter_start < code_end and self.code_start < delimiter_end:
+            raise ValueError("delimiter ids and code ids overlap")
+        if self.text_ids_end > min(self.code_start, self.delimiter_start, self.text_size):
+            raise ValueError(f"text ids up to {self.text_ids_end} would reach into delimiters or codes")
+
+    @classmethod
+    def after_text(
+        cls, text_size: int, *, codebook_size: int, goal_codes: int, kinematics_codes: int, bos: int, eos: int, pad: int
+    ) -> Vocabulary:
+        """Lay out text, then delimiters, then padding, then codes ending exactly at a multiple of 64."""
+        codes = codebook_size * (goal_codes + kinematics_codes)
+        used = text_size + len(DELIMITERS) + codes
+        padded = -(-used // _BLOCK) * _BLOCK
+        return cls(
+            text_size=text_size, delimiter_start=text_size, code_start=padded - codes, padded_size=padded,
+            codebook_size=codebook_size, goal_codes=goal_codes, kinematics_codes=kinematics_codes,
+            text_ids_end=text_size, bos=bos, eos=eos, pad=pad,
+        )  # fmt: skip
+
+    @classmethod
+    def llama(cls, *, codebook_size: int = 256, goal_codes: int = 2, kinematics_codes: int = 2) -> Vocabulary:
+        """Lay out over the Llama-2 vocabulary of OpenVLA: codes over the last text ids, delimiters in the padding.
+
+        Raises:
+            ValueError: more than 1024 codes; ids further down spell characters that prompts need.
+        """
+        codes = codebook_size * (goal_codes + kinematics_codes)
+        if codes > _LLAMA_MAX_CODES:
+            raise ValueError(f"{codes} codes would overwrite letters, the Llama layout holds at most {_LLAMA_MAX_CODES}")
+        start = _LLAMA_TEXT_SIZE - codes
+        return cls(
+            text_size=_LLAMA_TEXT_SIZE, delimiter_start=_LLAMA_TEXT_SIZE + 1, code_start=start,
+            padded_size=_LLAMA_PADDED_SIZE, codebook_size=codebook_size, goal_codes=goal_codes,
+            kinematics_codes=kinematics_codes, text_ids_end=start, bos=1, eos=2, pad=_LLAMA_TEXT_SIZE,
+        )  # fmt: skip
+
+    @property
+    def stages(self) -> int:
+        """Quantiser stages of both levels together."""
+        return self.goal_codes + self.kinematics_codes
+
+    def stage_of(self, level: CodeLevel) -> int:
+        """Return the stage counted over both levels, goal first.
+
+        Raises:
+            ValueError: no such level or stage.
+        """
+        limit = {"goal": self.goal_codes, "kinematics": self.kinematics_codes}.get(level.level)
+        if limit is None or not 0 <= level.stage < limit:
+            raise ValueError(f"no code level {level.level!r} stage {level.stage}")
+        return level.stage + (self.goal_codes if level.level == "kinematics" else 0)
+
+    def block(self, level: CodeLevel) -> range:
+        """Return the ids of one stage."""
+        start = self.code_start + self.stage_of(level) * self.codebook_size
+        return range(start, start + self.codebook_size)
+
+    def code_id(self, level: CodeLevel, code: int) -> int:
+        """Return the id of a code index.
+
+        Raises:
+            ValueError: the index is outside 0..K-1.
+        """
+        if not 0 <= code < self.codebook_size:
+            raise ValueError(f"code {code} of {level.level} stage {level.stage} is outside 0..{self.codebook_size - 1}")
+        return self.block(level)[code]
+
+    def code_of(self, level: CodeLevel, token_id: int) -> int:
+        """Return the code index of an id.
+
+        Raises:
+            ValueError: the id belongs to another block.
+        """
+        block = self.block(level)
+        if token_id not in block:
+            raise ValueError(f"id {token_id} is no code of {level.level} stage {level.stage} ({block[0]}..{block[-1]})")
+        return token_id - block[0]
+
+    def delimiter(self, name: str) -> int:
+        """Return the id of a delimiter such as '<goal>'.
+
+        Raises:
+            ValueError: no such delimiter.
+        """
+        if name not in DELIMITERS:
+            raise ValueError(f"{name!r} is no delimiter, choose from {' '.join(DELIMITERS)}")
+        return self.delimiter_start + DELIMITERS.index(name)
+
+    def levels(self) -> tuple[CodeLevel, ...]:
+        """Return all stages in sequence order."""
+        goal = tuple(CodeLevel("goal", stage) for stage in range(self.goal_codes))
+        return goal + tuple(CodeLevel("kinematics", stage) for stage in range(self.kinematics_codes))

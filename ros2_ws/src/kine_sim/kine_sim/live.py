@@ -1,0 +1,107 @@
+"""The simulated robot in real time: physics, cameras and judge, each at its own pace.
+
+Plain threads without ROS. The emulated controller drives the same world through `controller.world_backend`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kine_sim.judge import Judge, Verdict
+from kine_sim.world import World
+
+PHYSICS_SLICE_S = 0.004
+JUDGE_PERIOD_S = 0.02
+MAX_LAG_S = 0.25
+
+
+class LiveWorld:
+    """Keeps a `World` in step with the wall clock and hands out camera frames.
+
+    Args:
+        world: physics and renderer.
+        judge: watches the world; never seen by driver or policy.
+        on_frames: called from the camera thread with the capture time (ns, from `clock_ns`) and both images.
+        clock_ns: the clock for capture times.
+        camera_rate_hz: frames per second of each camera.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        judge: Judge,
+        on_frames: Callable[[int, dict[str, NDArray[np.uint8]]], None],
+        clock_ns: Callable[[], int],
+        camera_rate_hz: float,
+    ) -> None:
+        self.world = world
+        self._judge = judge
+        self._on_frames = on_frames
+        self._clock_ns = clock_ns
+        self._camera_period_s = 1.0 / camera_rate_hz
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run_physics, name="physics", daemon=True),
+            threading.Thread(target=self._run_cameras, name="cameras", daemon=True),
+        ]
+        self.time_lost_s = 0.0
+        self.frames = 0
+
+    def start(self) -> None:
+        """Start physics and cameras."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop both threads and wait for them."""
+        self._stopping.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=3.0)
+
+    def verdict(self) -> Verdict:
+        """The judge's present opinion."""
+        with self.world.lock:
+            return self._judge.verdict()
+
+    def _run_physics(self) -> None:
+        steps = max(1, round(PHYSICS_SLICE_S / self.world.timestep_s))
+        slice_s = steps * self.world.timestep_s
+        due_s = time.monotonic()
+        judge_due_s = due_s
+        while not self._stopping.is_set():
+            with self.world.lock:
+                self.world.step(steps)
+                if due_s >= judge_due_s:
+                    self._judge.observe(self.world)
+                    judge_due_s += JUDGE_PERIOD_S
+            due_s += slice_s
+            ahead_s = due_s - time.monotonic()
+            if ahead_s > 0:
+                time.sleep(ahead_s)
+            elif ahead_s < -MAX_LAG_S:
+                # A machine that cannot keep up loses time rather than running after it in a burst.
+                self.time_lost_s -= ahead_s
+                due_s -= ahead_s
+
+    def _run_cameras(self) -> None:
+        due_s = time.monotonic()
+        while not self._stopping.is_set():
+            with self.world.lock:
+                stamp_ns = self._clock_ns()
+                snapshot = self.world.snapshot()
+            images = {camera: self.world.render_snapshot(camera, snapshot) for camera in ("front", "wrist")}
+            self._on_frames(stamp_ns, images)
+            self.frames += 1
+            due_s += self._camera_period_s
+            wait_s = due_s - time.monotonic()
+            if wait_s < 0:
+                due_s = time.monotonic()
+            elif self._stopping.wait(wait_s):
+                break
+        self.world.close_renderers()

@@ -1,0 +1,138 @@
+"""The simulated robot as a ROS node: camera topics, and an emulated controller on a TCP port."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import Trigger
+
+from kine_sim.controller import EmulatedController, WorldBackend
+from kine_sim.judge import Judge
+from kine_sim.live import LiveWorld
+from kine_sim.nodes.image_message import camera_info_message, image_message
+from kine_sim.scene import sample_scene
+from kine_sim.tasks import TASKS
+from kine_sim.world import World
+
+# name: default, description, lowest, highest
+PARAMETERS: dict[str, tuple[Any, str, float | None, float | None]] = {
+    "task": (5, "scene of this task is laid out", 1, len(TASKS)),
+    "seed": (1, "placement, light, colours and camera position", 0, 2**31 - 1),
+    "randomise": (True, "false: the nominal scene", None, None),
+    "camera_rate_hz": (15.0, "frames per second of both cameras", 1.0, 60.0),
+    "camera_size_px": (256, "width and height of the images", 64, 1024),
+    "robot_host": ("127.0.0.1", "address the emulated controller listens on", None, None),
+    "robot_port": (8080, "TCP port of the emulated controller; 0: any free one", 0, 65535),
+    "controller_generation": (3, "generation of the emulated controller", 3, 4),
+    "frame_log": ("", "file for all traffic with the controller; empty: none", None, None),
+}
+
+
+class SimNode(Node):
+    """`/kine_sim`: publishes both cameras and answers `~/judge`."""
+
+    def __init__(self) -> None:
+        super().__init__("kine_sim")
+        for name, (default, text, low, high) in PARAMETERS.items():
+            descriptor = ParameterDescriptor(description=text, read_only=True)
+            if low is not None and high is not None:
+                if isinstance(default, int):
+                    descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
+                else:
+                    descriptor.floating_point_range = [
+                        FloatingPointRange(from_value=low, to_value=high, step=0.0)
+                    ]
+            self.declare_parameter(name, default, descriptor)
+        value = {name: self.get_parameter(name).value for name in PARAMETERS}
+        task = TASKS[value["task"] - 1]
+        scene = sample_scene(task, value["seed"], value["randomise"])
+        size = value["camera_size_px"]
+        self._world = World(scene, camera_size=(size, size))
+        self._frames = {
+            name: (
+                self.create_publisher(Image, f"/{name}/color/image_raw", self._qos()),
+                self.create_publisher(CameraInfo, f"/{name}/color/camera_info", self._qos()),
+            )
+            for name in ("front", "wrist")
+        }
+        self._live = LiveWorld(
+            self._world,
+            Judge(task, scene),
+            self._publish,
+            lambda: self.get_clock().now().nanoseconds,
+            value["camera_rate_hz"],
+        )
+        self._controller = EmulatedController(
+            WorldBackend(self._world),
+            host=value["robot_host"],
+            port=value["robot_port"],
+            generation=value["controller_generation"],
+            log_path=value["frame_log"] or None,
+        )
+        self._controller.start()
+        self._live.start()
+        self.create_service(Trigger, "~/judge", self._judge)
+        self.get_logger().info(
+            f"scene of task {task.number} ('{task.instruction}'), seed {value['seed']}; "
+            f"controller at {value['robot_host']}:{self._controller.port}"
+        )
+
+    @staticmethod
+    def _qos() -> QoSProfile:
+        return QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+
+    def _publish(self, stamp_ns: int, images: dict[str, NDArray[np.uint8]]) -> None:
+        if not rclpy.ok():
+            return
+        stamp = rclpy.time.Time(nanoseconds=stamp_ns).to_msg()
+        for name, pixels in images.items():
+            frame_id = f"{name}_color_optical_frame"
+            image, info = self._frames[name]
+            image.publish(image_message(pixels, stamp, frame_id))
+            size = (pixels.shape[1], pixels.shape[0])
+            info.publish(camera_info_message(size, self._world.camera_fovy_deg(name), stamp, frame_id))
+
+    def _judge(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """The judge's verdict as JSON, for demonstrations and tests."""
+        verdict = asdict(self._live.verdict())
+        response.success = bool(verdict["goal_success"] and verdict["kinematics_success"])
+        response.message = json.dumps(verdict | {"sim_time_lost_s": round(self._live.time_lost_s, 3)})
+        return response
+
+    def close(self) -> None:
+        """Stop controller, physics and cameras."""
+        self._controller.stop()
+        self._live.stop()
+
+
+def main() -> None:
+    """Run the simulated robot until SIGINT or SIGTERM; exit code 2 when the port is taken."""
+    rclpy.init()
+    try:
+        node = SimNode()
+    except OSError as error:
+        print(f"sim_node: cannot open the controller's port: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(2)
+    try:
+        rclpy.spin(node)
+    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""The simulated tabletop: physics, joint and gripper commands, measurements, cameras, contacts."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from math import radians, tan
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kine_sim import layout, rm75
+from kine_sim.mjcf import CAMERAS, TIMESTEP_S, build_model
+from kine_sim.scene import SceneConfig
+from kine_sim.stage import Stage
+
+KEYPOINT_NAMES = ("object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre")
+
+GRIPPER_SPEED_M_S = 0.12
+"""Speed of each finger at full speed: 0.3 s from open to closed."""
+
+TORQUE_CONSTANT_NM_A = np.array([10.0, 10.0, 8.0, 8.0, 5.0, 5.0, 5.0])
+"""Joint torque per motor current behind the gear: round figures of a model; the vendor publishes none."""
+
+
+@dataclass(frozen=True)
+class GripContact:
+    """Where the finger pads touch an object.
+
+    Attributes:
+        left_m, right_m: contact points (N, 3) in the object's frame.
+    """
+
+    left_m: rm75.Array
+    right_m: rm75.Array
+
+    @property
+    def both(self) -> bool:
+        """Both pads touch the object."""
+        return len(self.left_m) > 0 and len(self.right_m) > 0
+
+    @property
+    def any(self) -> bool:
+        """At least one pad touches the object."""
+        return len(self.left_m) + len(self.right_m) > 0
+
+    @property
+    def along_m(self) -> float:
+        """Mean position of the pads along the object's long axis, metres from its middle."""
+        return float((self.left_m[:, 0].mean() + self.right_m[:, 0].mean()) / 2)
+
+
+class World:
+    """One simulated robot on its table. Every method takes `lock`; hold it yourself for several in one.
+
+    Time advances only in `step`. A renderer belongs to the thread that first renders (OpenGL contexts
+    do), so each thread gets its own.
+
+    Args:
+        scene: how the episode starts.
+        camera_size: image height and width in pixels.
+    """
+
+    def __init__(self, scene: SceneConfig, camera_size: tuple[int, int] = (256, 256)) -> None:
+        height, width = camera_size
+        if not (16 <= height <= 960 and 16 <= width <= 1280):
+            raise ValueError(f"camera_size = {camera_size} is outside (16, 16) .. (960, 1280)")
+        self.lock = threading.RLock()
+        self.camera_size = (int(height), int(width))
+        self.model = build_model()
+        self.data = mujoco.MjData(self.model)
+        self._stage = Stage(self.model)
+        self._local = threading.local()
+        joints = [self.model.joint(name) for name in rm75.JOINT_NAMES]
+        self._qpos = np.array([joint.qposadr[0] for joint in joints])
+        self._dof = np.array([joint.dofadr[0] for joint in joints])
+        self._fingers = np.array([self.model.joint(f"finger_{s}").qposadr[0] for s in ("left", "right")])
+        self._motors = np.array([self.model.actuator(name).id for name in rm75.JOINT_NAMES])
+        self._gripper = self.model.actuator("gripper").id
+        self.reset(scene)
+
+    def reset(self, scene: SceneConfig) -> None:
+        """Start over with a scene; time goes back to zero, all joints are enabled."""
+        with self.lock:
+            self._stage.apply(scene, self.data)
+            self.scene = scene
+            self._target = np.array(scene.start_joints_rad, dtype=float)
+            self._gripper_target_m = 2 * rm75.FINGER_TRAVEL_M
+            self._gripper_rate_m_s = 2 * GRIPPER_SPEED_M_S
+            self._enabled = np.ones(rm75.JOINT_COUNT, dtype=bool)
+            self.model.actuator_forcerange[self._gripper] = (-rm75.GRIPPER_FORCE_N, rm75.GRIPPER_FORCE_N)
+
+    def step(self, n: int = 1) -> None:
+        """Advance by `n` physics steps of 2 ms. Motors follow their targets at no more than rated speed."""
+        with self.lock:
+            control = self.data.ctrl
+            for _ in range(n):
+                error = self._target - control[self._motors]
+                gripper_error = self._gripper_target_m - control[self._gripper]
+                limit = rm75.VELOCITY_LIMIT_RAD_S * TIMESTEP_S
+                gripper_limit = self._gripper_rate_m_s * TIMESTEP_S
+                control[self._motors] += np.minimum(np.maximum(error, -limit), limit)
+                control[self._gripper] += min(max(gripper_error, -gripper_limit), gripper_limit)
+                mujoco.mj_step(self.model, self.data)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the last reset."""
+        return float(self.data.time)
+
+    @property
+    def measured_rad(self) -> rm75.Array:
+        """Joint positions (7,) in rad."""
+        with self.lock:
+            return self.data.qpos[self._qpos].copy()
+
+    @property
+    def measured_velocity_rad_s(self) -> rm75.Array:
+        """Joint velocities (7,) in rad/s."""
+        with self.lock:
+            return self.data.qvel[self._dof].copy()
+
+    @property
+    def gripper_opening(self) -> float:
+        """Measured opening, 0 closed .. 1 open."""
+        with self.lock:
+            return float(np.clip(self.data.qpos[self._fingers].mean() / rm75.FINGER_TRAVEL_M, 0.0, 1.0))
+
+    @property
+    def state(self) -> rm75.Array:
+        """Measured joints and gripper opening, (8,)."""
+        with self.lock:
+            return np.append(self.measured_rad, self.gripper_opening)
+
+    @property
+    def motor_current_a(self) -> rm75.Array:
+        """Motor currents (7,) in A, from the torque each joint gives including that against gravity."""
+        with self.lock:
+            torque = self.data.qfrc_actuator[self._dof] + self.data.qfrc_gravcomp[self._dof]
+            return torque / TORQUE_CONSTANT_NM_A
+
+    def set_joint_target_rad(self, target_rad: ArrayLike) -> None:
+        """Set all joint targets (7,). A disabled joint keeps its brake on and ignores its target.
+
+        Raises:
+            ValueError: wrong shape, not finite, or beyond a joint limit.
+        """
+        target = rm75.check_joints(target_rad)
+        with self.lock:
+            self._target = np.where(self._enabled, target, self._target)
+
+    def set_gripper_target(
+        self, opening: float, force_n: float = rm75.GRIPPER_FORCE_N, speed: float = 1.0
+    ) -> None:
+        """Move the fingers to an opening (0..1) with at most `force_n` each, at a share of full speed.
+
+        Raises:
+            ValueError: opening outside 0..1, force outside (0, 30] N, speed outside (0, 1].
+        """
+        opening = rm75.check_opening(opening)
+        if not 0.0 < force_n <= rm75.GRIPPER_FORCE_N:
+            raise ValueError(f"gripper force = {force_n} N is outside (0, {rm75.GRIPPER_FORCE_N}] N")
+        if not 0.0 < speed <= 1.0:
+            raise ValueError(f"gripper speed = {speed} is outside (0, 1]")
+        with self.lock:
+            self._gripper_target_m = 2 * rm75.FINGER_TRAVEL_M * opening
+            self._gripper_rate_m_s = 2 * GRIPPER_SPEED_M_S * speed
+            self.model.actuator_forcerange[self._gripper] = (-force_n, force_n)
+
+    def set_joint_enabled(self, index: int, enabled: bool) -> None:
+        """Power a joint (index 0..6) on or off. Switching off sets its brake where it stands.
+
+        Raises:
+            ValueError: no such joint.
+        """
+        if not 0 <= index < rm75.JOINT_COUNT:
+            raise ValueError(f"joint index {index} is outside 0..{rm75.JOINT_COUNT - 1}")
+        with self.lock:
+            if self._enabled[index] and not enabled:
+                held = float(self.data.qpos[self._qpos[index]])
+                self._target[index] = held
+                self.data.ctrl[self._motors[index]] = held
+            self._enabled[index] = enabled
+
+    @property
+    def joint_enabled(self) -> np.ndarray:
+        """Which joints are powered, (7,) bool."""
+        with self.lock:
+            return self._enabled.copy()
+
+    def object_pose(self, name: str) -> rm75.Array:
+        """Pose (4, 4) in the base frame of 'bread', 'carrot', 'plate', 'tool' or 'flange'.
+
+        Raises:
+            ValueError: unknown name, or a thing that this scene does not have.
+        """
+        known = ("bread", "carrot", "plate", "tool", "flange")
+        if name not in known:
+            raise ValueError(f"object {name!r} is unknown: choose one of {known}")
+        if name not in ("tool", "flange", self.scene.object) and not (name == "plate" and self.scene.plate_xy_m):
+            raise ValueError(f"this scene has no {name}")
+        with self.lock:
+            pose = np.eye(4)
+            frame = self.data.site(name) if name in ("tool", "flange") else self.data.body(name)
+            pose[:3, :3] = frame.xmat.reshape(3, 3)
+            pose[:3, 3] = frame.xpos
+            return pose
+
+    def object_speed_m_s(self) -> float:
+        """Speed of the scene's object."""
+        with self.lock:
+            return float(np.linalg.norm(self.data.joint(self.scene.object).qvel[:3]))
+
+    def grip_contact(self) -> GripContact:
+        """Where the pads touch the scene's object now."""
+        with self.lock:
+            pose = self.object_pose(self.scene.object)
+            body = self.model.body(self.scene.object).id
+            points: dict[str, list[rm75.Array]] = {"left": [], "right": []}
+            for contact in self.data.contact:
+                bodies = {int(self.model.geom_bodyid[g]) for g in contact.geom}
+                for side, found in points.items():
+                    # Only points that carry force: solimp margins report near misses too.
+                    if bodies == {body, self.model.body(f"finger_{side}").id} and contact.dist < 0.0:
+                        found.append(pose[:3, :3].T @ (contact.pos - pose[:3, 3]))
+            left, right = (np.array(points[s]).reshape(-1, 3) for s in ("left", "right"))
+            return GripContact(left, right)
+
+    def arm_contacts(self) -> tuple[str, ...]:
+        """Contacts that should not be: an arm link or the gripper against table, plate, object or itself.
+
+        Finger pads on the object are meant and are left out. Entries read like 'link_6 - table'.
+        """
+        with self.lock:
+            found = set()
+            for contact in self.data.contact:
+                names = sorted(self.model.body(int(self.model.geom_bodyid[g])).name for g in contact.geom)
+                arm = [n for n in names if n.startswith(("link_", "finger_", "gripper", "base"))]
+                meant = len(arm) == 1 and arm[0].startswith("finger_") and self.scene.object in names
+                if arm and not meant and contact.dist < 0.0:
+                    found.add(" - ".join([*arm, *(n for n in names if n not in arm)]))
+            return tuple(sorted(found))
+
+    def render(self, camera: str) -> np.ndarray:
+        """Image (height, width, 3) uint8 RGB of 'front' or 'wrist'."""
+        if camera not in CAMERAS:
+            raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
+        renderer = getattr(self._local, "renderer", None)
+        if renderer is None:
+            with self.lock:
+                renderer = mujoco.Renderer(self.model, *self.camera_size)
+            for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+                renderer.scene.flags[flag] = 0
+            self._local.renderer = renderer
+        with self.lock:  # only the copy of the state; drawing happens outside
+            renderer.update_scene(self.data, camera)
+        return renderer.render()
+
+    def close(self) -> None:
+        """Free the calling thread's renderer."""
+        renderer = getattr(self._local, "renderer", None)
+        if renderer is not None:
+            renderer.close()
+            self._local.renderer = None
+
+    def keypoints_m(self) -> rm75.Array:
+        """The points of `KEYPOINT_NAMES` in the base frame, (5, 3); NaN for a plate that is not there.
+
+        A loaf looks the same from both ends: its 'upper' end is the one nearer to the viewer (larger x).
+        """
+        with self.lock:
+            pose = self.object_pose(self.scene.object)
+            long_axis = pose[:3, 0] * layout.half_length_m(self.scene.object)
+            if self.scene.object == "bread" and long_axis[0] < 0:
+                long_axis = -long_axis
+            centre = pose[:3, 3]
+            plate = self.object_pose("plate")[:3, 3] if self.scene.plate_xy_m else np.full(3, np.nan)
+            return np.stack(
+                [centre, centre + long_axis, centre - long_axis, plate, self.object_pose("tool")[:3, 3]]
+            )
+
+    def keypoints_px(self, camera: str) -> tuple[rm75.Array, np.ndarray]:
+        """Keypoints seen by a camera: pixels (5, 2) as (u right, v down), and whether each is in the frame.
+
+        Pixel (0, 0) is the outer corner of the top left pixel. A point that exists and lies in front of
+        the camera within the image counts as in the frame even when something hides it; all others get NaN.
+        """
+        if camera not in CAMERAS:
+            raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
+        height, width = self.camera_size
+        with self.lock:
+            points = self.keypoints_m()
+            frame = self.data.camera(camera)
+            local = (points - frame.xpos) @ frame.xmat.reshape(3, 3)
+            focal_px = height / 2 / tan(radians(float(self.model.camera(camera).fovy[0])) / 2)
+        depth = -local[:, 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pixels = np.stack(
+                [width / 2 + focal_px * local[:, 0] / depth, height / 2 - focal_px * local[:, 1] / depth], axis=1
+            )
+            inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
+        pixels[~inside] = np.nan
+        return pixels, inside

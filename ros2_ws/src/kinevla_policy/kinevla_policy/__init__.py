@@ -1,0 +1,1 @@
+"""KineVLA policy node: from images and a sentence to chunks of joint targets."""

@@ -1,0 +1,154 @@
+"""What a user at the keyboard sees of the running stack, through ROS alone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from kine_msgs.msg import BiLevelPlan
+from kine_msgs.srv import Instruct
+from kinevla_policy.image_conversion import image_to_rgb
+
+T = TypeVar("T")
+
+
+class StackError(RuntimeError):
+    """The stack did not do what was asked of it; the text says what and for how long was waited."""
+
+
+class DemoClient:
+    """Calls the services and keeps what the topics say. Runs its own executor thread."""
+
+    def __init__(self, name: str = "kinevla_demo") -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = Node(name, context=self._context)
+        self.plans: list[BiLevelPlan] = []
+        self.chunks: list[JointTrajectory] = []
+        self.joint_states: list[tuple[int, NDArray[np.float64]]] = []
+        self.images: dict[str, NDArray[np.uint8]] = {}
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        for camera in ("front", "wrist"):
+            self.node.create_subscription(
+                Image, f"/{camera}/color/image_raw", lambda m, c=camera: self._take_image(c, m), newest
+            )
+        self.node.create_subscription(BiLevelPlan, "/kinevla/plan", self.plans.append, 20)
+        self.node.create_subscription(
+            JointTrajectory, "/realman_driver/joint_trajectory", self.chunks.append, 20
+        )
+        self.node.create_subscription(JointState, "/joint_states", self._take_state, 50)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="demo-client", daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def _take_image(self, camera: str, message: Image) -> None:
+        self.images[camera] = image_to_rgb(message)
+
+    def _take_state(self, message: JointState) -> None:
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        self.joint_states.append((stamp_ns, np.array(message.position)))
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        with self._lock:
+            for status in message.status:
+                values = {pair.key: pair.value for pair in status.values}
+                self.diagnostics[status.name] = {"message": status.message, **values}
+
+    def diagnostic(self, name: str) -> dict[str, str]:
+        """Newest values of one diagnostic status, with its text as `message`; empty before the first."""
+        with self._lock:
+            return dict(self.diagnostics.get(name, {}))
+
+    def call(self, service: str, kind: Any, request: Any, timeout_s: float = 10.0) -> Any:
+        """Call a service and wait for its answer.
+
+        Raises:
+            StackError: no server, or no answer, within `timeout_s`.
+        """
+        client = self.node.create_client(kind, service)
+        try:
+            if not client.wait_for_service(timeout_sec=timeout_s):
+                raise StackError(f"service {service} did not appear within {timeout_s:.0f} s")
+            done = threading.Event()
+            future = client.call_async(request)
+            future.add_done_callback(lambda _: done.set())
+            if not done.wait(timeout_s):
+                raise StackError(f"service {service} did not answer within {timeout_s:.0f} s")
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def trigger(self, service: str, timeout_s: float = 10.0) -> Trigger.Response:
+        """Call a `std_srvs/Trigger` service."""
+        return self.call(service, Trigger, Trigger.Request(), timeout_s)
+
+    def instruct(self, text: str) -> Instruct.Response:
+        """Give an instruction in words."""
+        return self.call("/kinevla/instruct", Instruct, Instruct.Request(instruction=text))
+
+    def verdict(self) -> dict[str, Any]:
+        """What the simulator's judge says now."""
+        return dict(json.loads(self.trigger("/kine_sim/judge").message))
+
+    def enable(self, timeout_s: float = 30.0) -> None:
+        """Enable the arm, waiting for the driver to find its controller.
+
+        Raises:
+            StackError: still refused after `timeout_s`, with the driver's reason.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            answer = self.trigger("/realman_driver/enable", timeout_s)
+            if answer.success:
+                return
+            if time.monotonic() > deadline_s:
+                raise StackError(f"the driver does not enable the arm: {answer.message}")
+            time.sleep(0.3)
+
+    def wait_for(self, what: str, ready: Callable[[], T], timeout_s: float, alive: Callable[[], bool]) -> T:
+        """Wait until `ready` gives something true.
+
+        Raises:
+            StackError: the time is up, or `alive` says that the stack has ended.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            result = ready()
+            if result:
+                return result
+            if not alive():
+                raise StackError(f"the stack ended while waiting for {what}")
+            if time.monotonic() > deadline_s:
+                raise StackError(f"{what} did not happen within {timeout_s:.0f} s")
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+        self._thread.join(timeout=2.0)

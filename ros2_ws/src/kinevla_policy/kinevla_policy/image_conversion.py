@@ -1,0 +1,80 @@
+"""ROS images to NumPy, in one place.
+
+Where `cv_bridge` imports (every ROS installation has it) it does the work; without it, NumPy views give the
+same pixels for the encodings that colour cameras use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+try:  # a build against another NumPy fails in other ways than ImportError
+    from cv_bridge import CvBridge
+
+    _BRIDGE: Any = CvBridge()
+except Exception:
+    _BRIDGE = None
+
+_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
+_TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+}
+
+
+class ImageError(ValueError):
+    """An image message that cannot be shown as RGB; the text names the field and the bound."""
+
+
+def image_to_rgb(message: Any) -> NDArray[np.uint8]:
+    """Pixels of a `sensor_msgs/Image` as (height, width, 3) uint8 RGB.
+
+    For rgb8 without cv_bridge the result is a view of the message's buffer: no copy.
+
+    Raises:
+        ImageError: unknown encoding, empty image, or a buffer shorter than height x step.
+    """
+    encoding, height, width, step = message.encoding, message.height, message.width, message.step
+    channels = _CHANNELS.get(encoding)
+    if channels is None:
+        raise ImageError(f"image encoding '{encoding}' is not one of {', '.join(_CHANNELS)}")
+    if height == 0 or width == 0:
+        raise ImageError(f"image is empty: {width} x {height} pixels")
+    if step < width * channels:
+        raise ImageError(
+            f"image step is {step} bytes, a row of {width} {encoding} pixels needs {width * channels}"
+        )
+    if len(message.data) < height * step:
+        raise ImageError(
+            f"image holds {len(message.data)} bytes, {height} rows of {step} need {height * step}"
+        )
+    if _BRIDGE is not None:
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(message, "rgb8"), dtype=np.uint8)
+    return _rgb_view(message, channels)
+
+
+def _rgb_view(message: Any, channels: int) -> NDArray[np.uint8]:
+    flat = np.frombuffer(message.data, dtype=np.uint8, count=message.height * message.step)
+    rows = flat.reshape(message.height, message.step)[:, : message.width * channels]
+    pixels = rows.reshape(message.height, message.width, channels)
+    if message.encoding == "rgb8":
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, _TO_RGB[message.encoding]), dtype=np.uint8)
+
+
+def compressed_to_rgb(data: bytes) -> NDArray[np.uint8]:
+    """A jpeg or png (`sensor_msgs/CompressedImage.data`) as (height, width, 3) uint8 RGB.
+
+    Raises:
+        ImageError: bytes that OpenCV cannot decode.
+    """
+    decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) if len(data) else None
+    if decoded is None:
+        raise ImageError(f"{len(data)} bytes of compressed image cannot be decoded")
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)

@@ -1,0 +1,35 @@
+"""The trained policy as the plan loop sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kinevla_policy.observation_buffer import SyncedObservation
+
+
+class CheckpointPolicy:
+    """A `kinevla` checkpoint behind the loop's interface.
+
+    torch is imported here and not before, so that the node answers parameters and services at once.
+
+    Raises:
+        ValueError, OSError: from loading, with the folder and what is wrong in it.
+    """
+
+    def __init__(self, checkpoint: str, threads: int = 1) -> None:
+        import torch
+
+        from kinevla.policy import KineVLAPolicy, Observation
+
+        torch.set_num_threads(threads)
+        self._observation = Observation
+        self._policy = KineVLAPolicy.load(checkpoint)
+
+    def check_instruction(self, text: str) -> str:
+        """Normalised text; a ValueError names what is wrong with it."""
+        return str(self._policy.check_instruction(text))
+
+    def plan_from(self, observation: SyncedObservation, instruction: str, draft: Any | None) -> Any:
+        """One chunk with its reasoning, from one synchronised observation."""
+        seen = self._observation(front=observation.front, wrist=observation.wrist, state=observation.state)
+        return self._policy.plan(seen, instruction, draft)

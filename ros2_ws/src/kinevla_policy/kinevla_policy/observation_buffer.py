@@ -1,0 +1,128 @@
+"""The newest observation: two images and a joint state that belong together by their stamps."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class SyncedObservation:
+    """Images and joints of one moment.
+
+    Attributes:
+        front, wrist: (height, width, 3) uint8 RGB.
+        state: (8,) seven joint angles in rad, gripper opening 0..1.
+        front_stamp_ns, wrist_stamp_ns, state_stamp_ns: capture or receive times, ns.
+    """
+
+    front: NDArray[np.uint8]
+    wrist: NDArray[np.uint8]
+    state: NDArray[np.float64]
+    front_stamp_ns: int
+    wrist_stamp_ns: int
+    state_stamp_ns: int
+
+    @property
+    def stamp_ns(self) -> int:
+        """Time of the observation: that of the older image, ns."""
+        return min(self.front_stamp_ns, self.wrist_stamp_ns)
+
+
+class ObservationBuffer:
+    """Keeps a few images per camera and half a second of joint states, and pairs them.
+
+    A frame that waits is replaced, never queued: only the newest pair is ever given out. Thread-safe.
+    """
+
+    def __init__(self, max_pair_gap_s: float, max_state_gap_s: float = 0.05, frames_kept: int = 4) -> None:
+        """Two images pair when their capture times differ by at most `max_pair_gap_s`."""
+        self._max_pair_gap_ns = int(max_pair_gap_s * NS_PER_S)
+        self._max_state_gap_ns = int(max_state_gap_s * NS_PER_S)
+        self._frames: dict[str, deque[tuple[int, NDArray[np.uint8]]]] = {
+            "front": deque(maxlen=frames_kept),
+            "wrist": deque(maxlen=frames_kept),
+        }
+        self._states: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=200)
+        self._changed = threading.Condition()
+
+    def add_image(self, camera: str, stamp_ns: int, image: NDArray[np.uint8]) -> None:
+        """Take a frame of `front` or `wrist`.
+
+        A stamp not newer than the last one is a repeat, and the frame is dropped.
+        """
+        with self._changed:
+            frames = self._frames[camera]
+            if frames and stamp_ns <= frames[-1][0]:
+                # A clock set back would otherwise block the camera for ever.
+                if frames[-1][0] - stamp_ns < NS_PER_S:
+                    return
+                frames.clear()
+            frames.append((stamp_ns, image))
+            self._changed.notify_all()
+
+    def add_state(self, stamp_ns: int, state: NDArray[np.float64]) -> None:
+        """Take a joint state, (8,): seven joints in rad and the gripper opening."""
+        with self._changed:
+            if self._states and self._states[-1][0] - stamp_ns >= NS_PER_S:
+                self._states.clear()
+            self._states.append((stamp_ns, state))
+            self._changed.notify_all()
+
+    def latest_state(self) -> tuple[int, NDArray[np.float64]] | None:
+        """Stamp in ns and value of the newest joint state, None before the first."""
+        with self._changed:
+            return self._states[-1] if self._states else None
+
+    def newest(self, not_before_ns: int = 0) -> SyncedObservation | str:
+        """The newest pair captured at or after `not_before_ns`, or the reason why there is none."""
+        with self._changed:
+            return self._newest(not_before_ns)
+
+    def wait_newest(self, not_before_ns: int, timeout_s: float) -> SyncedObservation | str:
+        """Like `newest`, but waits up to `timeout_s` for one."""
+        result: SyncedObservation | str = "no observation yet"
+
+        def ready() -> bool:
+            nonlocal result
+            result = self._newest(not_before_ns)
+            return isinstance(result, SyncedObservation)
+
+        with self._changed:
+            self._changed.wait_for(ready, timeout=timeout_s)
+        return result
+
+    def _newest(self, not_before_ns: int) -> SyncedObservation | str:
+        for camera, frames in self._frames.items():
+            if not frames:
+                return f"no image from the {camera} camera yet"
+            if frames[-1][0] < not_before_ns:
+                late_s = (not_before_ns - frames[-1][0]) / NS_PER_S
+                return f"the newest image of the {camera} camera is {late_s:.3f} s too old"
+        if not self._states:
+            return "no joint state yet"
+        pairs = [
+            (min(f[0], w[0]), abs(f[0] - w[0]), f, w)
+            for f in self._frames["front"]
+            for w in self._frames["wrist"]
+        ]
+        close = [p for p in pairs if p[1] <= self._max_pair_gap_ns and p[0] >= not_before_ns]
+        if not close:
+            gap_s = min(p[1] for p in pairs) / NS_PER_S
+            bound_s = self._max_pair_gap_ns / NS_PER_S
+            return f"the closest front and wrist images are {gap_s:.3f} s apart, bound {bound_s:.3f} s"
+        stamp_ns, _, front, wrist = max(close, key=lambda p: (p[0], -p[1]))
+        state_stamp_ns, state = min(self._states, key=lambda s: abs(s[0] - stamp_ns))
+        state_gap_ns = abs(state_stamp_ns - stamp_ns)
+        if state_gap_ns > self._max_state_gap_ns:
+            return (
+                f"the joint state nearest to the images is {state_gap_ns / NS_PER_S:.3f} s away, "
+                f"bound {self._max_state_gap_ns / NS_PER_S:.3f} s"
+            )
+        return SyncedObservation(front[1], wrist[1], state, front[0], wrist[0], state_stamp_ns)

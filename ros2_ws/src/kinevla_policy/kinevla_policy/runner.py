@@ -1,0 +1,65 @@
+"""Starts the stack without `ros2 launch`: the same nodes and parameter files, run by honcho.
+
+When one process ends, all the others are ended too; SIGINT and SIGTERM end everything.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import tyro
+from ament_index_python.packages import get_package_prefix
+from honcho.manager import Manager
+
+from kinevla_policy.stack import NodeSpec, StackSettings, nodes
+
+
+def command(spec: NodeSpec) -> list[str]:
+    """The command line that `ros2 launch` would use for this node.
+
+    Raises:
+        FileNotFoundError: the package is built, but has no such executable.
+    """
+    executable = Path(get_package_prefix(spec.package)) / "lib" / spec.package / spec.executable
+    if not executable.is_file():
+        raise FileNotFoundError(f"{executable} does not exist; is package '{spec.package}' built?")
+    line = [str(executable), "--ros-args", "-r", f"__node:={spec.name}"]
+    if spec.parameter_file:
+        line += ["--params-file", spec.parameter_file]
+    for name, value in spec.parameters.items():
+        line += ["-p", f"{name}:={_yaml(value)}"]
+    return line
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"  # quoted, so that digits stay text
+    return str(value)
+
+
+def run(settings: StackSettings) -> int:
+    """Run the stack until a process ends or a signal comes; returns the exit code."""
+    manager = Manager()
+    for spec in nodes(settings):
+        # `exec`, so that signals reach the node and not a shell around it.
+        manager.add_process(spec.name, "exec " + shlex.join(command(spec)), env=dict(os.environ))
+    manager.loop()
+    return int(manager.returncode or 0)
+
+
+def main() -> None:
+    """Command line: the launch arguments as options."""
+    try:
+        sys.exit(run(tyro.cli(StackSettings, description=__doc__)))
+    except (ValueError, LookupError, FileNotFoundError) as error:
+        print(f"stack: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

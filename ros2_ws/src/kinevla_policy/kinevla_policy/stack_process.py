@@ -1,0 +1,62 @@
+"""The whole stack as a child process that ends with its parent's `with` block."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class StackProcess:
+    """Runs `kinevla_policy.runner` with the given options and its output in a log file.
+
+    Args:
+        options: command line of the runner, e.g. `["--sim", "--task", "5"]`.
+        log: file for the output of all nodes.
+        domain: `ROS_DOMAIN_ID` of the nodes.
+    """
+
+    def __init__(self, options: list[str], log: Path, domain: int) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        self._file = log.open("w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kinevla_policy.runner", *options],
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+            # A Ctrl-C at the terminal is handled here, once, and passed on in order.
+            start_new_session=True,
+        )
+
+    def alive(self) -> bool:
+        """Whether the runner still runs."""
+        return self._process.poll() is None
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """End all nodes and return the runner's exit code."""
+        if self.alive():
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._file.close()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

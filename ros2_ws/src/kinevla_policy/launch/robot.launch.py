@@ -1,0 +1,99 @@
+"""The whole robot: driver, cameras and policy.
+
+    ros2 launch kinevla_policy robot.launch.py robot_ip:=192.168.1.18 checkpoint:=/path/to/checkpoint
+    ros2 launch kinevla_policy robot.launch.py sim:=true
+
+With sim:=true the simulated robot and its cameras replace the real ones; driver and policy stay the same.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+from kinevla_policy.stack import NodeSpec, StackSettings, nodes
+
+DESCRIPTIONS = {
+    "sim": "simulated robot and cameras in place of the real ones",
+    "robot_ip": "address of the arm's controller",
+    "robot_port": "TCP port of the controller",
+    "checkpoint": "folder of the trained policy; empty: the shipped one",
+    "udp_host_ip": "address of this machine as the controller sees it; empty: found by itself",
+    "front_serial": "serial number of the front RealSense camera",
+    "wrist_serial": "serial number of the wrist RealSense camera",
+    "task": "scene of the simulation, 1..7",
+    "seed": "placement, light and colours of the simulated scene",
+    "frame_log": "file for all traffic with the simulated controller",
+    "policy": "false: without the policy node",
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, transport profile, then the nodes of `kinevla_policy.stack`."""
+    arguments = [
+        DeclareLaunchArgument(f.name, default_value=_text(f.default), description=DESCRIPTIONS[f.name])
+        for f in fields(StackSettings)
+    ]
+    profile = os.path.join(get_package_share_directory("kinevla_policy"), "config", "fastdds_multi_host.xml")
+    transport = (
+        []
+        if "FASTDDS_DEFAULT_PROFILES_FILE" in os.environ
+        else [SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile)]
+    )
+    return LaunchDescription([*arguments, *transport, OpaqueFunction(function=_start)])
+
+
+def _start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
+    values = {}
+    for field in fields(StackSettings):
+        text = LaunchConfiguration(field.name).perform(context)
+        values[field.name] = _value(field.name, text, type(field.default))
+    actions: list[Node | RegisterEventHandler] = []
+    for spec in nodes(StackSettings(**values)):
+        action = _action(spec)
+        # A robot with a part missing is not left running.
+        ended = EmitEvent(event=Shutdown(reason=f"{spec.name} ended"))
+        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[ended]))]
+    return actions
+
+
+def _action(spec: NodeSpec) -> Node:
+    kind = LifecycleNode if spec.lifecycle else Node
+    files = [spec.parameter_file] if spec.parameter_file else []
+    return kind(
+        package=spec.package,
+        executable=spec.executable,
+        name=spec.name,
+        namespace="",
+        output="screen",
+        parameters=[*files, spec.parameters],
+    )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(name: str, text: str, kind: type) -> object:
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError(f"launch argument {name}:={text} is neither true nor false")
+        return text.lower() in ("true", "1")
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"launch argument {name}:={text} is not a {kind.__name__}") from None

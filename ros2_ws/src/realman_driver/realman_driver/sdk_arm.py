@@ -1,0 +1,300 @@
+"""The one place that calls the vendor's SDK and the one place that knows degrees.
+
+Rules kept here, each against a measured behaviour of SDK 1.1.6:
+
+- three-thread mode, initialised once per process and never destroyed (a destroyed SDK never connects again);
+- callbacks live at module level (a collected callback is a crash at the next datagram);
+- every connect is preceded by a delete (a failed connect keeps one of five handles);
+- methods a controller generation does not know are refused before the SDK sees them (`generation_gate`);
+- request/answer calls share a lock (answers may be taken by another waiter); stream frames and stop do not
+  take it, so neither waits for a silent controller;
+- planned motions and gripper commands never block; the gripper's `timeout` is 1, since 0 sleeps a second;
+- angles are rounded to the nearest 0.001 degree and nudged outwards, because the SDK truncates to that.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from Robotic_Arm.rm_robot_interface import (
+    RoboticArm,
+    rm_api_version,
+    rm_event_callback_ptr,
+    rm_realtime_arm_state_callback_ptr,
+    rm_realtime_push_config_t,
+    rm_thread_mode_e,
+    rm_udp_custom_config_t,
+)
+
+from . import generation_gate, link_probe
+from .arm_interface import ArmError, ArmInfo, EventCallback, MotionEvent, RawState, StateCallback
+from .arm_model import JOINT_COUNT, narrowed_limits
+from .error_codes import describe_return_code
+
+UDP_TICK_MS = 5
+GRIPPER_MIN_POSITION = 1
+GRIPPER_MAX_POSITION = 1000
+SDK_LOG_ERRORS_ONLY = 3
+# Well under half a wire unit, well over the resolution of the SDK's 32-bit floats at 360 degrees.
+_NUDGE_DEG = 0.0004
+
+
+def to_wire_degrees(angle_rad: float) -> float:
+    """Degrees to hand to the SDK so that its truncation yields the nearest 0.001 degree of `angle_rad`."""
+    rounded = round(math.degrees(angle_rad) * 1000.0) / 1000.0
+    if rounded == 0.0:
+        return 0.0
+    return rounded + math.copysign(_NUDGE_DEG, rounded)
+
+
+def gripper_position(opening: float) -> int:
+    """Wire position 1..1000 of an opening 0..1."""
+    return GRIPPER_MIN_POSITION + round(opening * (GRIPPER_MAX_POSITION - GRIPPER_MIN_POSITION))
+
+
+def gripper_opening(position: float) -> float:
+    """Opening 0..1 of a measured position, which the controller reports as 0..1000."""
+    span = GRIPPER_MAX_POSITION - GRIPPER_MIN_POSITION
+    return min(1.0, max(0.0, (position - GRIPPER_MIN_POSITION) / span))
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """Addresses of the link. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""
+
+    robot_ip: str
+    robot_port: int
+    udp_host_ip: str
+    udp_port: int
+    udp_period_ms: int
+    connect_timeout_s: float = 1.0
+
+
+_receivers: list[RealmanArm] = []
+_sdk_lock = threading.Lock()
+_sdk_initialised = False
+
+
+def _dispatch_state(data: Any) -> None:
+    arrived_s = time.monotonic()
+    for receiver in tuple(_receivers):
+        receiver.receive_state(data, arrived_s)
+
+
+def _dispatch_event(data: Any) -> None:
+    event = MotionEvent(device=int(data.device), success=bool(data.trajectory_state))
+    for receiver in tuple(_receivers):
+        receiver.receive_event(event)
+
+
+_STATE_CALLBACK = rm_realtime_arm_state_callback_ptr(_dispatch_state)
+_EVENT_CALLBACK = rm_event_callback_ptr(_dispatch_event)
+
+
+def _new_robot() -> RoboticArm:
+    """An SDK object; the first one of the process starts the SDK's threads."""
+    global _sdk_initialised
+    with _sdk_lock:
+        if _sdk_initialised:
+            return RoboticArm()
+        robot = RoboticArm(rm_thread_mode_e.RM_TRIPLE_MODE_E)
+        robot.rm_realtime_arm_state_call_back(_STATE_CALLBACK)
+        robot.rm_get_arm_event_call_back(_EVENT_CALLBACK)
+        _sdk_initialised = True
+        return robot
+
+
+class RealmanArm:
+    """The vendor's controller as an `Arm`: radians in and out, see the module text for the rules.
+
+    Args:
+        settings: addresses of the link.
+        ros_clock_ns: the ROS time at which a datagram arrives, ns; called in the SDK's UDP thread.
+    """
+
+    def __init__(self, settings: LinkSettings, ros_clock_ns: Callable[[], int]) -> None:
+        self._settings = settings
+        self._ros_clock_ns = ros_clock_ns
+        self._robot = _new_robot()
+        self._has_handle = False
+        self._generation: int | None = None
+        self._request_lock = threading.Lock()
+        self._udp_port = settings.udp_port
+        self._udp_port_is_ours = False
+        self._on_state: StateCallback | None = None
+        self._on_event: EventCallback | None = None
+
+    @property
+    def udp_port(self) -> int:
+        """UDP port the state datagrams are sent to; 0 before the first connect when a free one is wanted."""
+        return self._udp_port
+
+    def set_callbacks(self, on_state: StateCallback, on_event: EventCallback) -> None:
+        """Register the receivers of state datagrams and arrival events (called in the SDK's threads)."""
+        self._on_state, self._on_event = on_state, on_event
+        if self not in _receivers:
+            _receivers.append(self)
+
+    def release(self) -> None:
+        """Stop receiving; the object is not used afterwards."""
+        if self in _receivers:
+            _receivers.remove(self)
+
+    def receive_state(self, data: Any, arrived_s: float) -> None:
+        """Convert one datagram of the SDK and pass it on (called in the SDK's UDP thread)."""
+        if self._on_state is None:
+            return
+        joints = data.joint_status
+        self._on_state(
+            RawState(
+                parse_code=int(data.errCode),
+                sender_ip=data.arm_ip.decode("ascii", "replace"),
+                sender_port=int(data.arm_port),
+                position_rad=tuple(math.radians(degrees) for degrees in joints.joint_position),
+                current_a=tuple(milliamps / 1000.0 for milliamps in joints.joint_current),
+                temperature_c=tuple(joints.joint_temperature),
+                voltage_v=tuple(joints.joint_voltage),
+                joint_enabled=tuple(bool(flag) for flag in joints.joint_en_flag),
+                joint_error_codes=tuple(int(code) for code in joints.joint_err_code),
+                system_error_codes=tuple(int(code) for code in data.err.err[: min(24, data.err.err_len)]),
+                arrived_monotonic_s=arrived_s,
+                arrived_ros_ns=self._ros_clock_ns(),
+            )
+        )
+
+    def receive_event(self, event: MotionEvent) -> None:
+        """Pass on one arrival event (called in the SDK's TCP thread)."""
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def connect(self) -> ArmInfo:
+        """Delete the old handle, connect, check the model, switch the state datagrams on.
+
+        Raises:
+            ArmError: the controller cannot be reached, is no seven-axis RM75, or refuses a request.
+        """
+        self.disconnect()
+        settings = self._settings
+        link_probe.require_reachable(settings.robot_ip, settings.robot_port, settings.connect_timeout_s)
+        with self._request_lock:
+            self._has_handle = True  # even a failed create holds a handle until it is deleted
+            handle = self._robot.rm_create_robot_arm(
+                settings.robot_ip, settings.robot_port, SDK_LOG_ERRORS_ONLY
+            )
+        address = f"{settings.robot_ip}:{settings.robot_port}"
+        if handle.id <= 0:
+            self.disconnect()
+            raise ArmError(f"{address} accepted the connection but did not answer as a Realman controller")
+        try:
+            info = self._read_info(address)
+            self._start_state_push(address)
+        except ArmError:
+            self.disconnect()
+            raise
+        return info
+
+    def disconnect(self) -> None:
+        """Delete the SDK's handle; harmless when there is none."""
+        if not self._has_handle:
+            return
+        with self._request_lock:
+            self._has_handle = False
+            self._generation = None
+            with suppress(ValueError):  # the SDK hands out a null pointer once all handles are taken
+                self._robot.rm_delete_robot_arm()
+
+    def send_setpoint_rad(self, position_rad: tuple[float, ...]) -> int:
+        """Send one frame of the joint stream, high follow, passed through unfiltered; 0 when sent."""
+        frame = [to_wire_degrees(angle) for angle in position_rad]
+        return int(self._robot.rm_movej_canfd(frame, True, 0, 0, 0))
+
+    def stop(self) -> int:
+        """Send the fastest joint stop at once, past the request lock; 0 when the controller confirmed it."""
+        if not self._has_handle:
+            return -1
+        return int(self._robot.rm_set_arm_stop())
+
+    def start_move_rad(self, position_rad: tuple[float, ...], speed_percent: int) -> None:
+        """Start a planned joint motion without waiting for its end. Raises ArmError."""
+        target = [to_wire_degrees(angle) for angle in position_rad]
+        self._request("rm_movej", target, speed_percent, 0, 0, 0)
+
+    def set_gripper(self, opening: float) -> None:
+        """Send a gripper target 0..1 without waiting for the motion. Raises ArmError."""
+        self._request("rm_set_gripper_position", gripper_position(opening), False, 1)
+
+    def gripper_opening(self) -> float:
+        """Measured opening 0..1. Raises ArmError."""
+        state = self._request("rm_get_gripper_state")
+        return gripper_opening(float(state["actpos"]))
+
+    def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
+        """Clear the errors of the joints named (1..7), then the system errors. Raises ArmError."""
+        for number in joint_numbers:
+            self._request("rm_set_joint_clear_err", number)
+        self._request("rm_clear_system_err")
+
+    def _request(self, method: str, *arguments: Any) -> Any:
+        """Call a request/answer method under the lock; the payload of its answer, or None."""
+        if not self._has_handle:
+            raise ArmError(f"{method}: there is no connection")
+        with self._request_lock:
+            generation_gate.check(method, self._generation)
+            answer = getattr(self._robot, method)(*arguments)
+        code, payload = answer if isinstance(answer, tuple) else (answer, None)
+        if code != 0:
+            raise ArmError(f"{method} failed: {describe_return_code(int(code))}")
+        return payload
+
+    def _read_info(self, address: str) -> ArmInfo:
+        facts = self._request("rm_get_robot_info")
+        self._generation = int(facts["robot_controller_version"])
+        if facts["arm_model"] != "RM_75" or facts["arm_dof"] != JOINT_COUNT:
+            raise ArmError(
+                f"{address} is a {facts['arm_model']} with {facts['arm_dof']} joints; "
+                f"this driver is for the RM_75 with {JOINT_COUNT}"
+            )
+        software = self._request("rm_get_arm_software_info")
+        lower = [math.radians(degrees) for degrees in self._request("rm_get_joint_min_pos")]
+        upper = [math.radians(degrees) for degrees in self._request("rm_get_joint_max_pos")]
+        try:
+            limits = narrowed_limits(lower, upper)
+        except ValueError as error:
+            raise ArmError(f"{address}: {error}") from error
+        return ArmInfo(
+            model=str(software.get("product_version") or facts["arm_model"]),
+            generation=self._generation,
+            controller_version=str((software.get("ctrl_info") or {}).get("version", "unknown")),
+            sdk_version=str(rm_api_version()),
+            limits=limits,
+            position_rad=tuple(math.radians(degrees) for degrees in self._request("rm_get_joint_degree")),
+        )
+
+    def _start_state_push(self, address: str) -> None:
+        settings = self._settings
+        if not self._udp_port_is_ours:
+            if self._udp_port == 0:
+                self._udp_port = link_probe.free_udp_port()
+            else:
+                link_probe.require_free_udp_port(self._udp_port)
+        host_ip = settings.udp_host_ip or link_probe.local_ip_towards(settings.robot_ip, settings.robot_port)
+        push = rm_realtime_push_config_t(
+            settings.udp_period_ms // UDP_TICK_MS,
+            True,
+            self._udp_port,
+            -1,
+            host_ip,
+            rm_udp_custom_config_t(joint_speed=0, arm_current_status=1),
+        )
+        try:
+            self._request("rm_set_realtime_push", push)
+        except ArmError as error:
+            raise ArmError(f"{address} refuses to send its state to {host_ip}:{self._udp_port}: {error}") from error
+        # From now on the SDK itself holds the port; a free-port check would find our own socket.
+        self._udp_port_is_ours = True
