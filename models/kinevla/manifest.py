@@ -177,6 +177,7 @@ def verify_manifest(directory: Path, *, kind: str | None = None, hashes: bool = 
             raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
         if hashes and (found := file_sha256(path)) != entry["sha256"]:
             raise ManifestError(
-                f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., expected {entry['sha256'][:12]}..."
+                f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., "
+                f"expected {entry['sha256'][:12]}..."
             )
     return manifest

@@ -128,10 +128,10 @@ class BiLevelTokenizer:
     def decode_absolute(
         self, codes: NDArray[np.integer], states: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Decode codes to absolute targets (N, T, D) from measured states (N, D); the gripper is kept in 0..1.
+        """Decode codes to absolute targets (N, T, D) from measured states (N, D).
 
-        Only the decoder's small overshoot beyond fully open or closed is cut off; joints are never clamped,
-        the driver refuses what lies outside its limits.
+        Only the decoder's small overshoot of the gripper beyond fully open or closed is cut off. Joints are
+        never clamped: the driver refuses what lies outside its limits.
         """
         targets = to_absolute(self.decode(codes), states, self.chunk_config.absolute_dimensions)
         keep = np.asarray(self.normaliser.keep)

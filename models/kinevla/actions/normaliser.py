@@ -103,7 +103,7 @@ class ActionNormaliser:
         """Map actions (..., D) to normalised ones.
 
         Raises:
-            StatisticsError: wrong number of dimensions or a value that is not finite (its dimension is named).
+            StatisticsError: wrong number of dimensions, or a value that is not finite (named).
         """
         values = self._checked(actions)
         low, high = np.asarray(self.low), np.asarray(self.high)
@@ -154,7 +154,8 @@ class ActionNormaliser:
         """
         if self.sha256 != expected_sha256:
             raise StatisticsError(
-                f"action statistics {self.sha256[:12]}... are not those of {source} ({expected_sha256[:12]}...): "
+                f"action statistics {self.sha256[:12]}... are not those of {source} "
+                f"({expected_sha256[:12]}...): "
                 "every decoded motion would be wrong"
             )
 

@@ -1,8 +1,8 @@
 """The residual VQ-VAE with two stacks of codebooks (KineVLA, section 3.1).
 
-Encoder f maps a normalised chunk (T, D) to one latent of d numbers. The goal stack quantises the latent over
-its levels, the kinematics stack quantises what the goal stack left; decoder g rebuilds the chunk from the sum.
-The codebook term of the paper's loss is minimised by exponential moving averages (van den Oord et al. 2017,
+Encoder f maps a normalised chunk (T, D) to one latent of d numbers. The goal stack quantises the latent
+over its levels, the kinematics stack what the goal stack left; decoder g rebuilds the chunk from the sum.
+The codebook term of the loss in the paper is minimised by moving averages (van den Oord et al. 2017,
 appendix A) with k-means start and replacement of dead codes, as `vector-quantize-pytorch` does it.
 
 That library cannot freeze single levels of one `ResidualVQ`, hence two cascaded objects: freezing the goal
@@ -176,12 +176,11 @@ class RvqVae(nn.Module):
         return Quantised(total, codes, commitment)
 
     def latent_of_codes(self, codes: Tensor) -> Tensor:
-        """Sum the codebook vectors of (N, levels) or, for goal codes alone, (N, goal_levels) codes: (N, d)."""
-        goal = self.goal_stack.get_output_from_indices(codes[:, None, : self.config.goal_levels])[:, 0]
+        """Sum the codebook vectors of codes (N, levels) or, for the goal alone, (N, goal_levels): (N, d)."""
+        goal = _sum_of_codes(self.goal_stack, codes[:, : self.config.goal_levels])
         if codes.shape[1] == self.config.goal_levels or self.kinematics_stack is None:
             return goal
-        fine = self.kinematics_stack.get_output_from_indices(codes[:, None, self.config.goal_levels :])[:, 0]
-        return goal + fine
+        return goal + _sum_of_codes(self.kinematics_stack, codes[:, self.config.goal_levels :])
 
     def forward(self, chunks: Tensor, *, kinematics: bool = True) -> tuple[Tensor, Quantised]:
         """Reconstruct normalised chunks (N, T, D) through the codebooks."""
@@ -194,3 +193,11 @@ class RvqVae(nn.Module):
         if self.kinematics_stack is not None:
             books["kinematics"] = self.kinematics_stack.codebooks.detach().clone()
         return books
+
+
+def _sum_of_codes(stack: ResidualVQ, codes: Tensor) -> Tensor:
+    books = stack.codebooks
+    total = books[0][codes[:, 0]]
+    for level in range(1, codes.shape[1]):
+        total = total + books[level][codes[:, level]]
+    return total

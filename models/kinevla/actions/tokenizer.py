@@ -72,6 +72,7 @@ def check_codes(codes: NDArray[np.integer], widths: tuple[int, ...], codebook_si
     if bad.any():
         sample, level = np.argwhere(bad)[0]
         raise TokenizerError(
-            f"code {values[sample, level]} of chunk {sample}, level {level} lies outside 0..{codebook_size - 1}"
+            f"code {values[sample, level]} of chunk {sample}, level {level} lies outside "
+            f"0..{codebook_size - 1}"
         )
     return values.astype(np.int64)

@@ -87,12 +87,20 @@ class GeometryConfig:
         blocks: residual blocks.
         frequencies: Fourier frequencies per coordinate.
         tokens: tokens handed to the decoder; 0 switches the fusion off.
+        lifter_width: hidden width of the estimate of points in space.
+        robot: 'rm75' adds the tool pose computed from the joints, 'none' leaves it out.
     """
 
     width: int = 512
     blocks: int = 3
     frequencies: int = 4
     tokens: int = 4
+    lifter_width: int = 384
+    robot: str = "rm75"
+
+    def __post_init__(self) -> None:
+        if self.robot not in ("rm75", "none"):
+            raise ValueError(f"robot must be 'rm75' or 'none', got {self.robot!r}")
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,19 @@ class VisualFeatures:
         patches: (B, N, P, C) pooled patch features, towers concatenated channel-wise.
         keypoints: (B, N, 2, K, 3) per tower x, y in -1..1 (image edge to image edge) and confidence 0..1.
         local: (B, N, K, L) feature at each keypoint, towers concatenated.
+        points: (B, K, 4) keypoints in space: x, y, z in metres (base frame), log of the error scale in metres.
     """
 
     patches: Tensor
     keypoints: Tensor
     local: Tensor
+    points: Tensor
 
     def to(self, dtype: torch.dtype) -> VisualFeatures:
         """Return the features in another floating type."""
-        return VisualFeatures(self.patches.to(dtype), self.keypoints.to(dtype), self.local.to(dtype))
+        return VisualFeatures(
+            self.patches.to(dtype), self.keypoints.to(dtype), self.local.to(dtype), self.points.to(dtype)
+        )
 
 
 def fourier(values: Tensor, frequencies: int) -> Tensor:

@@ -28,7 +28,7 @@ class KineVLAModel(nn.Module):
         super().__init__()
         self.config = config
         decoder = config.decoder
-        self.vision_backbone = VisionBackbone(config.vision)
+        self.vision_backbone = VisionBackbone(config.vision, config.geometry, config.state_dim)
         self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
         self.observation = ObservationProjector(config)
         self.language_model = LlamaForCausalLM(
@@ -63,7 +63,8 @@ class KineVLAModel(nn.Module):
 
     def observe(self, features: VisualFeatures, state: Tensor) -> Tensor:
         """Return the observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
-        return self.observation(self.projector, features, self.normalise_state(state))
+        state = state.float()
+        return self.observation(self.projector, features, state, self.normalise_state(state))
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from kinevla.backbone.config import GeometryConfig, ModelConfig, VisionConfig
+from kinevla.backbone.config import ModelConfig, VisionConfig
 from kinevla.backbone.features import VisualFeatures, fourier
+from kinevla.backbone.geometry import GeometryEncoder
 
 KEYPOINT_FREQUENCIES = 6
 
@@ -46,54 +47,6 @@ class KeypointProjector(nn.Module):
         return (self.mlp(inputs) + self.identity).flatten(1, 2)
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.fc1 = nn.Linear(width, width)
-        self.fc2 = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.fc2(nn.functional.gelu(self.fc1(self.norm(x))))
-
-
-class GeometryEncoder(nn.Module):
-    """Fuses every keypoint of every camera with the joint state (ours).
-
-    Two views and the arm's own joints determine where things are relative to the tool, but through a
-    trigonometric relation that a few attention layers learn slowly. A wide perceptron on a single vector
-    per observation learns it fast and costs less than one text token.
-    """
-
-    def __init__(self, config: GeometryConfig, vision: VisionConfig, state_dim: int) -> None:
-        super().__init__()
-        self.frequencies = config.frequencies
-        numbers = len(vision.cameras) * 2 * len(vision.keypoints) * 2 + state_dim
-        confidences = len(vision.cameras) * 2 * len(vision.keypoints)
-        self.input = nn.Linear(numbers * (1 + 2 * config.frequencies) + confidences, config.width)
-        self.blocks = nn.ModuleList([_Residual(config.width) for _ in range(config.blocks)])
-        self.norm = nn.LayerNorm(config.width)
-
-    def forward(self, keypoints: Tensor, state: Tensor) -> Tensor:
-        """Fuse.
-
-        Args:
-            keypoints: (B, N, 2, K, 3) as in `VisualFeatures`.
-            state: (B, D) normalised to -1..1.
-
-        Returns:
-            (B, width) features.
-        """
-        confidence = keypoints[..., 2].flatten(1)
-        # What is not seen has no position: its coordinates fade with the confidence instead of misleading.
-        position = (keypoints[..., :2] * keypoints[..., 2:]).flatten(1)
-        x = torch.cat([fourier(torch.cat([position, state], dim=-1), self.frequencies), confidence], dim=-1)
-        x = self.input(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
-
-
 class ObservationProjector(nn.Module):
     """All observation tokens in order: patches per camera, keypoints per camera, geometry, state."""
 
@@ -117,13 +70,15 @@ class ObservationProjector(nn.Module):
             nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden), nn.GELU(), nn.Linear(hidden, hidden)
         )
 
-    def forward(self, projector: Projector, features: VisualFeatures, state: Tensor) -> Tensor:
-        """Return (B, V, hidden) for features of B observations and their normalised state (B, D)."""
+    def forward(
+        self, projector: Projector, features: VisualFeatures, state: Tensor, normalised_state: Tensor
+    ) -> Tensor:
+        """Return (B, V, hidden) for features of B observations, their state (B, D) and the same normalised."""
         parts = [projector(features.patches.flatten(1, 2)) + self.patch_position]
         if self.keypoints is not None:
             parts.append(self.keypoints(features))
         if self.geometry is not None and self.geometry_out is not None:
-            fused = self.geometry(features.keypoints, state)
+            fused = self.geometry(features.keypoints, features.points, state, normalised_state)
             parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))
-        parts.append(self.state(fourier(state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
+        parts.append(self.state(fourier(normalised_state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
         return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)

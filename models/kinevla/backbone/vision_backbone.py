@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinevla.backbone.config import VisionConfig
+from kinevla.backbone.config import GeometryConfig, VisionConfig
 from kinevla.backbone.conv_tower import ConvTower, TowerOutput
 from kinevla.backbone.features import VisualFeatures
+from kinevla.backbone.geometry import PointLifter
 
 
 class VisionBackbone(nn.Module):
@@ -16,14 +17,17 @@ class VisionBackbone(nn.Module):
 
     Args:
         config: sizes, cameras, keypoints.
+        geometry: sizes of the estimate of points in space.
+        state_dim: D of the joint state.
     """
 
-    def __init__(self, config: VisionConfig) -> None:
+    def __init__(self, config: VisionConfig, geometry: GeometryConfig, state_dim: int) -> None:
         super().__init__()
         self.config = config
         cameras, keypoints = len(config.cameras), len(config.keypoints)
         self.featurizer = ConvTower(config.featurizer, config.image_size, cameras, keypoints)
         self.fused_featurizer = ConvTower(config.fused_featurizer, config.image_size, cameras, keypoints)
+        self.lifter = PointLifter(geometry, config, state_dim)
         # Convolutions on a CPU run about a fifth faster with channels last; the weights' shapes stay.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -31,11 +35,12 @@ class VisionBackbone(nn.Module):
         """Run both towers on M images (M, 3, S, S) in 0..1 with their camera indices (M,)."""
         return self.featurizer(images, camera), self.fused_featurizer(images, camera)
 
-    def forward(self, images: Tensor) -> VisualFeatures:
+    def forward(self, images: Tensor, state: Tensor) -> VisualFeatures:
         """Encode observations.
 
         Args:
             images: (B, N, S, S, 3) uint8 RGB, cameras in the order of the configuration.
+            state: (B, D) joint state in its own units, measured with the images.
 
         Raises:
             ValueError: another shape or type.
@@ -55,4 +60,7 @@ class VisionBackbone(nn.Module):
         keypoints = torch.stack(points, dim=1)
         local = torch.cat([out.local for out in outputs], dim=-1)
         shape = (batch, cameras)
-        return VisualFeatures(patches.unflatten(0, shape), keypoints.unflatten(0, shape), local.unflatten(0, shape))
+        keypoints = keypoints.unflatten(0, shape)
+        return VisualFeatures(
+            patches.unflatten(0, shape), keypoints, local.unflatten(0, shape), self.lifter(keypoints, state.float())
+        )

@@ -27,7 +27,7 @@ class ChunkConfig:
 
     Attributes:
         horizon: frames per chunk.
-        absolute_dimensions: dimensions that stay absolute (the RM75's gripper is 7; negative counts from the end).
+        absolute_dimensions: dimensions that stay absolute, as the gripper; negative counts from the end.
         val_percent: share of episodes held out, by hash of task and seed.
         smoothing_frames: standard deviation of the Gaussian low-pass that makes coarse chunks, frames.
     """
@@ -151,7 +151,8 @@ def build_chunks(
             continue
         if chunks and chunks[0].shape[-1] != episode.target.shape[-1]:
             raise ValueError(
-                f"episode {episode.name} has {episode.target.shape[-1]} dimensions, others {chunks[0].shape[-1]}"
+                f"episode {episode.name} has {episode.target.shape[-1]} dimensions, "
+                f"others {chunks[0].shape[-1]}"
             )
         chunks.append(episode_chunks(episode, config, coarse=coarse).astype(np.float32))
         states.append(episode.state.astype(np.float32))

@@ -22,9 +22,9 @@ CAMERAS = ("front", "wrist")
 EPISODE_FORMAT = 1
 _TEXTS = ("instruction", "coarse", "fine", "verdict_text")
 _REQUIRED = (
-    "format", "task", "seed", "period_s", "noisy", "goal_success", "kinematics_success", "instruction", "coarse",
-    "fine", "verdict_text", "state", "target", "executed", "front_bytes", "front_offsets", "wrist_bytes",
-    "wrist_offsets",
+    "format", "task", "seed", "period_s", "noisy", "goal_success", "kinematics_success", "instruction",
+    "coarse", "fine", "verdict_text", "state", "target", "executed", "front_bytes", "front_offsets",
+    "wrist_bytes", "wrist_offsets",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -35,7 +35,7 @@ class GenerateConfig:
     """
 
     out: Path
-    demonstration: DemonstrationConfig = DemonstrationConfig()
+    demonstration: DemonstrationConfig = field(default_factory=DemonstrationConfig)
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     episodes_per_task: int = 50
     seed: int = 0
@@ -69,7 +69,7 @@ class GenerateReport:
 
     def text(self) -> str:
         """Say it in one or two lines."""
-        line = f"{self.kept} of {self.wanted} demonstrations, {self.frames} frames, {self.dropped} attempts dropped"
+        line = f"{self.kept} of {self.wanted} demonstrations, {self.frames} frames, {self.dropped} dropped"
         if self.reasons:
             line += " (" + "; ".join(self.reasons) + ")"
         return line if self.complete else line + "\nnot complete: run the same command again to go on"
@@ -143,7 +143,8 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
             bar.set_postfix(dropped=len(writer.dropped))
             if failures_in_a_row >= 10 * len(config.tasks) or (not writer.entries and failures_in_a_row >= 5):
                 raise DataError(
-                    f"{failures_in_a_row} attempts in a row failed, the last one (task {job.task}, seed {job.seed}): {reason}"
+                    f"{failures_in_a_row} attempts in a row failed, "
+                    f"the last one (task {job.task}, seed {job.seed}): {reason}"
                 ) from error
     writer.save_manifest()
     common = Counter(item["reason"] for item in writer.dropped).most_common(3)

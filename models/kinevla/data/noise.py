@@ -93,7 +93,7 @@ def disturbance(
         seed: integers that fix the draw.
 
     Returns:
-        (T, 8) to be added to the reference; the gripper's column is zero. All zero for an undisturbed episode.
+        (T, 8) to be added to the reference. The gripper's column is zero; an undisturbed episode is all zero.
     """
     rng = np.random.default_rng(seed)
     offset = np.zeros(reference.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ def unpack_bytes(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple
     if np.any(np.diff(offsets) < 0):
         raise ValueError("offsets fall")
     content = buffer.tobytes()
-    return tuple(content[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True))
+    return tuple(content[a:b] for a, b in itertools.pairwise(offsets.tolist()))
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

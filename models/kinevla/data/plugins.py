@@ -28,7 +28,8 @@ def load_object(reference: str) -> Any:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise PluginError(
-            f"cannot import {module_name!r} for {reference!r} ({error}): install the simulator or put its folder on PYTHONPATH"
+            f"cannot import {module_name!r} for {reference!r} ({error}): install the simulator or put its "
+            "folder on PYTHONPATH"
         ) from error
     if not hasattr(module, attribute):
         raise PluginError(f"module {module_name!r} has no {attribute!r}")
@@ -48,8 +49,8 @@ def make_environment(environment_id: str) -> Any:
         return gymnasium.make(environment_id, disable_env_checker=True)
     except ImportError as error:
         raise PluginError(
-            f"cannot make environment {environment_id!r} ({error}): install gymnasium and the simulator or put its "
-            "folder on PYTHONPATH"
+            f"cannot make environment {environment_id!r} ({error}): install gymnasium and the simulator or "
+            "put its folder on PYTHONPATH"
         ) from error
     except gymnasium.error.Error as error:
         raise PluginError(f"cannot make environment {environment_id!r}: {error}") from error

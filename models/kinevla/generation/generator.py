@@ -137,7 +137,8 @@ class Generator:
             kept, choice = self._verify(cursor, proposal, scores)
             accepted += kept
             if kept < len(proposal):
-                cache.crop(cache.get_seq_length() - (len(proposal) - kept))
+                # A negative length removes from the end, in every release of the library.
+                cache.crop(kept - len(proposal))
             if choice is not None:
                 cursor.advance(choice)
                 pending = self._embed([choice])

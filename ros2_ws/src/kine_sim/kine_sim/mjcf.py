@@ -13,11 +13,12 @@ from kine_sim import layout, mjcf_arm, shapes
 TIMESTEP_S = 0.002
 CAMERAS: tuple[str, str] = ("front", "wrist")
 FRONT_CAMERA_M = (0.800, 0.0, 0.600)
-FRONT_CAMERA_TARGET_M = (0.315, 0.0, 0.030)
-FRONT_CAMERA_FOVY_DEG = 42.0
+FRONT_CAMERA_TARGET_M = (0.295, 0.0, 0.042)
+FRONT_CAMERA_FOVY_DEG = 39.0
 
-BREAD_MASS_KG = 0.080
-CARROT_MASS_KG = 0.070
+BREAD_MASS_KG = 0.200
+CARROT_MASS_KG = 0.180
+"""Heavy for their size, so that a grip of 15 N per finger holds them only with real friction."""
 
 _DEFAULTS = """
   <default>

@@ -11,7 +11,7 @@ from kine_sim import rm75
 
 POSITION_GAINS_NM_RAD = (2000.0, 2000.0, 1500.0, 1500.0, 800.0, 800.0, 500.0)
 ARMATURE_KG_M2 = 0.1
-GRIPPER_GAIN_N_M = 3000.0
+GRIPPER_GAIN_N_M = 6000.0
 
 # Geometry per link, in link frames whose z (links 2, 4, 6) or -y (links 1, 3, 5) runs along the arm at zero.
 _SHELL, _JOINT, _ACCENT = "shell", "joint", "accent"
@@ -40,8 +40,8 @@ PAD_HALF_M = (0.010, 0.004, 0.015)
 PAD_CENTRE_Z_M = rm75.FLANGE_TO_TOOL_M - 0.006
 """Pads reach 9 mm beyond the tool centre, so an object is held a little inside the finger tips."""
 
-WRIST_CAMERA_M = (0.085, 0.0, 0.030)
-WRIST_CAMERA_TARGET_M = (-0.005, 0.0, 0.160)
+WRIST_CAMERA_M = (0.085, 0.0, 0.045)
+WRIST_CAMERA_TARGET_M = (0.008, 0.0, 0.185)
 WRIST_CAMERA_FOVY_DEG = 66.0
 
 
@@ -127,7 +127,7 @@ def arm_excludes() -> str:
 
 
 def arm_actuators() -> str:
-    """Seven position actuators with the vendor's effort limits, one for the gripper's total opening."""
+    """Seven position actuators with the vendor's effort limits, one for the gripper's opening per finger."""
     joints = "".join(
         f'<position name="{name}" joint="{name}" kp="{gain}" dampratio="1" forcerange="{-effort} {effort}" '
         f'ctrlrange="{-limit:.9f} {limit:.9f}"/>'
@@ -140,13 +140,13 @@ def arm_actuators() -> str:
         )
     )
     return (
-        f'{joints}<position name="gripper" tendon="gripper" kp="{GRIPPER_GAIN_N_M}" kv="60" '
-        f'forcerange="{-rm75.GRIPPER_FORCE_N} {rm75.GRIPPER_FORCE_N}" ctrlrange="0 {2 * rm75.FINGER_TRAVEL_M}"/>'
+        f'{joints}<position name="gripper" tendon="gripper" kp="{GRIPPER_GAIN_N_M}" kv="120" '
+        f'forcerange="{-rm75.GRIPPER_FORCE_N} {rm75.GRIPPER_FORCE_N}" ctrlrange="0 {rm75.FINGER_TRAVEL_M}"/>'
     )
 
 
 GRIPPER_COUPLING = """
   <tendon><fixed name="gripper">
-    <joint joint="finger_left" coef="1"/><joint joint="finger_right" coef="1"/>
+    <joint joint="finger_left" coef="0.5"/><joint joint="finger_right" coef="0.5"/>
   </fixed></tendon>
   <equality><joint joint1="finger_left" joint2="finger_right" polycoef="0 1 0 0 0" solref="0.004 1"/></equality>"""

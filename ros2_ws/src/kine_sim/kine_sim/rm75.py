@@ -31,6 +31,7 @@ FINGER_TRAVEL_M = 0.036
 """Travel of each finger; opening 1.0 leaves a gap of twice this between the pads."""
 
 GRIPPER_FORCE_N = 30.0
+"""Most force of the gripper's motor; the coupled fingers share it, 15 N each."""
 
 POSITION_LIMIT_RAD: Array = np.radians([178.0, 130.0, 178.0, 135.0, 178.0, 128.0, 360.0])
 """Symmetric limit of each joint (vendor SDK); the lower limit is its negative."""

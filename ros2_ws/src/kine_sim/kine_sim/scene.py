@@ -157,7 +157,7 @@ def _randomise_looks(scene: SceneConfig, rng: np.random.Generator) -> SceneConfi
         carrot_upper_rgb=rgb(scene.carrot_upper_rgb, 0.03, 0.08),
         carrot_lower_rgb=rgb(scene.carrot_lower_rgb, 0.03, 0.08),
         plate_rgb=rgb(scene.plate_rgb, 0.05, 0.08),
-        table_rgb=rgb(scene.table_rgb, 0.06, 0.25),
+        table_rgb=rgb(scene.table_rgb, 0.04, 0.22),
         light_position_m=lamp,
         light_level=float(rng.uniform(0.42, 0.65)),
         ambient_level=float(rng.uniform(0.30, 0.45)),

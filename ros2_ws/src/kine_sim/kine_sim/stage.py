@@ -46,7 +46,7 @@ class Stage:
             data.actuator(name).ctrl[0] = scene.start_joints_rad[i]
         for side in ("left", "right"):
             data.joint(f"finger_{side}").qpos[0] = rm75.FINGER_TRAVEL_M
-        data.actuator("gripper").ctrl[0] = 2 * rm75.FINGER_TRAVEL_M
+        data.actuator("gripper").ctrl[0] = rm75.FINGER_TRAVEL_M
         for name in ("bread", "carrot"):
             if name == scene.object:
                 height = layout.rest_height_m(scene.object)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from dataclasses import dataclass
 from math import radians, tan
 
@@ -22,6 +24,21 @@ GRIPPER_SPEED_M_S = 0.12
 
 TORQUE_CONSTANT_NM_A = np.array([10.0, 10.0, 8.0, 8.0, 5.0, 5.0, 5.0])
 """Joint torque per motor current behind the gear: round figures of a model; the vendor publishes none."""
+
+_renderers: weakref.WeakKeyDictionary[mujoco.Renderer, int] = weakref.WeakKeyDictionary()
+
+
+def _free_renderers_of_this_thread() -> None:
+    for renderer, thread in list(_renderers.items()):
+        if thread == threading.get_ident():
+            renderer.close()
+
+
+def _free_at_exit(renderer: mujoco.Renderer) -> None:
+    """Free a renderer before MuJoCo's own exit hook shuts OpenGL down: hooks run newest first."""
+    if not _renderers:
+        atexit.register(_free_renderers_of_this_thread)
+    _renderers[renderer] = threading.get_ident()
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,8 @@ class World:
             self._stage.apply(scene, self.data)
             self.scene = scene
             self._target = np.array(scene.start_joints_rad, dtype=float)
-            self._gripper_target_m = 2 * rm75.FINGER_TRAVEL_M
-            self._gripper_rate_m_s = 2 * GRIPPER_SPEED_M_S
+            self._gripper_target_m = rm75.FINGER_TRAVEL_M
+            self._gripper_rate_m_s = GRIPPER_SPEED_M_S
             self._enabled = np.ones(rm75.JOINT_COUNT, dtype=bool)
             self.model.actuator_forcerange[self._gripper] = (-rm75.GRIPPER_FORCE_N, rm75.GRIPPER_FORCE_N)
 
@@ -153,7 +170,7 @@ class World:
     def set_gripper_target(
         self, opening: float, force_n: float = rm75.GRIPPER_FORCE_N, speed: float = 1.0
     ) -> None:
-        """Move the fingers to an opening (0..1) with at most `force_n` each, at a share of full speed.
+        """Move the fingers to an opening (0..1) with at most `force_n` in total, at a share of full speed.
 
         Raises:
             ValueError: opening outside 0..1, force outside (0, 30] N, speed outside (0, 1].
@@ -164,8 +181,8 @@ class World:
         if not 0.0 < speed <= 1.0:
             raise ValueError(f"gripper speed = {speed} is outside (0, 1]")
         with self.lock:
-            self._gripper_target_m = 2 * rm75.FINGER_TRAVEL_M * opening
-            self._gripper_rate_m_s = 2 * GRIPPER_SPEED_M_S * speed
+            self._gripper_target_m = rm75.FINGER_TRAVEL_M * opening
+            self._gripper_rate_m_s = GRIPPER_SPEED_M_S * speed
             self.model.actuator_forcerange[self._gripper] = (-force_n, force_n)
 
     def set_joint_enabled(self, index: int, enabled: bool) -> None:
@@ -253,6 +270,7 @@ class World:
             for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
                 renderer.scene.flags[flag] = 0
             self._local.renderer = renderer
+            _free_at_exit(renderer)
         with self.lock:  # only the copy of the state; drawing happens outside
             renderer.update_scene(self.data, camera)
         return renderer.render()

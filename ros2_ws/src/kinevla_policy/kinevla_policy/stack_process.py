@@ -33,6 +33,11 @@ class StackProcess:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Process id of the runner."""
+        return self._process.pid
+
     def alive(self) -> bool:
         """Whether the runner still runs."""
         return self._process.poll() is None

@@ -92,5 +92,8 @@ class Arm(Protocol):
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         """Clear system errors and the errors of the joints named (1..7). Raises ArmError."""
 
+    def power_joints(self, joint_numbers: tuple[int, ...]) -> None:
+        """Switch the power of the joints named (1..7) on. Raises ArmError."""
+
     def release(self) -> None:
         """Forget the callbacks; the object is not used afterwards."""

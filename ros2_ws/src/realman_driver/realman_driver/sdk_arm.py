@@ -123,6 +123,7 @@ class RealmanArm:
         self._ros_clock_ns = ros_clock_ns
         self._robot = _new_robot()
         self._has_handle = False
+        self._usable = False
         self._generation: int | None = None
         self._request_lock = threading.Lock()
         self._udp_port = settings.udp_port
@@ -184,13 +185,17 @@ class RealmanArm:
         link_probe.require_reachable(settings.robot_ip, settings.robot_port, settings.connect_timeout_s)
         with self._request_lock:
             self._has_handle = True  # even a failed create holds a handle until it is deleted
-            handle = self._robot.rm_create_robot_arm(
-                settings.robot_ip, settings.robot_port, SDK_LOG_ERRORS_ONLY
-            )
+            try:
+                handle = self._robot.rm_create_robot_arm(
+                    settings.robot_ip, settings.robot_port, SDK_LOG_ERRORS_ONLY
+                )
+            except ValueError as error:  # a null pointer: this process already holds all five handles
+                raise ArmError(f"the SDK has no handle left for {settings.robot_ip}: {error}") from error
         address = f"{settings.robot_ip}:{settings.robot_port}"
         if handle.id <= 0:
             self.disconnect()
             raise ArmError(f"{address} accepted the connection but did not answer as a Realman controller")
+        self._usable = True
         try:
             info = self._read_info(address)
             self._start_state_push(address)
@@ -201,6 +206,7 @@ class RealmanArm:
 
     def disconnect(self) -> None:
         """Delete the SDK's handle; harmless when there is none."""
+        self._usable = False
         if not self._has_handle:
             return
         with self._request_lock:
@@ -211,12 +217,14 @@ class RealmanArm:
 
     def send_setpoint_rad(self, position_rad: tuple[float, ...]) -> int:
         """Send one frame of the joint stream, high follow, passed through unfiltered; 0 when sent."""
+        if not self._usable:
+            return -1
         frame = [to_wire_degrees(angle) for angle in position_rad]
         return int(self._robot.rm_movej_canfd(frame, True, 0, 0, 0))
 
     def stop(self) -> int:
         """Send the fastest joint stop at once, past the request lock; 0 when the controller confirmed it."""
-        if not self._has_handle:
+        if not self._usable:
             return -1
         return int(self._robot.rm_set_arm_stop())
 
@@ -240,9 +248,14 @@ class RealmanArm:
             self._request("rm_set_joint_clear_err", number)
         self._request("rm_clear_system_err")
 
+    def power_joints(self, joint_numbers: tuple[int, ...]) -> None:
+        """Switch the power of the joints named (1..7) on. Raises ArmError."""
+        for number in joint_numbers:
+            self._request("rm_set_joint_en_state", number, 1)
+
     def _request(self, method: str, *arguments: Any) -> Any:
         """Call a request/answer method under the lock; the payload of its answer, or None."""
-        if not self._has_handle:
+        if not self._usable:
             raise ArmError(f"{method}: there is no connection")
         with self._request_lock:
             generation_gate.check(method, self._generation)

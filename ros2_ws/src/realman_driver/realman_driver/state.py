@@ -54,7 +54,7 @@ def judge(
     raw: RawState,
     sender: tuple[str, int],
     limits: Limits,
-    reference_rad: tuple[float, ...] | None,
+    reference_rad: tuple[float, ...],
     reference_age_s: float,
 ) -> Doubt | None:
     """Decide whether a datagram is a measurement of our arm.
@@ -63,7 +63,7 @@ def judge(
         raw: the datagram.
         sender: ip and TCP port of our controller, as the SDK attributes datagrams.
         limits: 7 pairs of joint limits, rad.
-        reference_rad: (7,) the position believed last, None when there is none.
+        reference_rad: (7,) the position believed last.
         reference_age_s: how old that position is.
 
     Returns:
@@ -86,11 +86,9 @@ def judge(
 
 
 def _missing_positions(
-    position_rad: tuple[float, ...], reference_rad: tuple[float, ...] | None, age_s: float
+    position_rad: tuple[float, ...], reference_rad: tuple[float, ...], age_s: float
 ) -> Doubt | None:
     """Zeros at the end of the array which no motion explains are values the datagram did not contain."""
-    if reference_rad is None:
-        return None
     first_zero = JOINT_COUNT
     while first_zero > 0 and position_rad[first_zero - 1] == 0.0:
         first_zero -= 1
@@ -147,7 +145,12 @@ class StateKeeper:
         return float(sum(1 for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0))
 
     def accept(self, raw: RawState) -> ArmState | None:
-        """Judge a datagram; the state it became, or None when it was not believed (and counted)."""
+        """Judge a datagram; the state it became, or None when it was not believed (and counted).
+
+        Before `set_reference` nothing is believed: a connection is being made.
+        """
+        if self._reference_rad is None:
+            return None
         age_s = max(0.0, raw.arrived_monotonic_s - self._reference_s)
         doubt = judge(raw, self._sender, self._limits, self._reference_rad, age_s)
         if doubt is not None:

@@ -108,16 +108,19 @@ class Supervisor:
         self._change(change, reason)
         return acted
 
-    def link_down(self, reason: str) -> None:
-        """The link was closed on purpose, or a first connect failed."""
+    def link_failed(self, reason: str) -> None:
+        """An attempt to connect failed: the state stays, the reason is kept for whoever asks."""
+        with self._lock:
+            self._link_text = reason
+
+    def link_closed(self) -> None:
+        """The link was closed on purpose."""
 
         def change() -> None:
-            if self._link is not _Link.LOST or reason == "":
-                self._link = _Link.DOWN
-            self._link_text = reason or "closed"
+            self._link, self._link_text = _Link.DOWN, "closed"
             self._enabled = self._homing = False
 
-        self._change(change, reason)
+        self._change(change, "closed")
 
     def enable(self, obstacles: Sequence[str]) -> Decision:
         """Allow motion, unless the state or one of the `obstacles` found by the caller forbids it."""

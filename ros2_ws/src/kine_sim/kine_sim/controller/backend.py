@@ -10,9 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_sim import rm75
+
 FloatArray = NDArray[np.float64]
-DOF = 7
-HOME_RAD: FloatArray = np.radians([0.0, 20.0, 0.0, 70.0, 0.0, 90.0, 0.0])
+DOF = rm75.JOINT_COUNT
+HOME_RAD: FloatArray = rm75.HOME_RAD
 
 
 class ArmBackend(Protocol):
@@ -72,7 +74,9 @@ class KinematicArm:
         if start.shape != (DOF,) or not np.all(np.isfinite(start)):
             raise ValueError(f"start_rad must be {DOF} finite angles, got {start_rad!r}")
         if time_constant_s <= 0.0 or full_stroke_s <= 0.0:
-            raise ValueError(f"time_constant_s {time_constant_s} and full_stroke_s {full_stroke_s} must be > 0 s")
+            raise ValueError(
+                f"time_constant_s {time_constant_s} and full_stroke_s {full_stroke_s} must be > 0 s"
+            )
         self._q = start
         self._velocity = np.zeros(DOF)
         self._target = start.copy()

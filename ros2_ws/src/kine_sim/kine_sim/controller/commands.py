@@ -155,7 +155,9 @@ def gripper_release(core: Core, request: Request, client: str) -> None:
 
 def gripper_route(core: Core, request: Request, client: str) -> None:
     """Limit the stroke."""
-    core.gripper.set_route(protocol.integer(request, "min", 0, 1000), protocol.integer(request, "max", 0, 1000))
+    core.gripper.set_route(
+        protocol.integer(request, "min", 0, 1000), protocol.integer(request, "max", 0, 1000)
+    )
 
 
 def _block(request: Request) -> bool:
@@ -220,7 +222,9 @@ def streamed_joints(core: Core, request: Request) -> tuple[np.ndarray, str]:
         return joints, core.motion.stream_frame(joints, follow, mode, radio, "move_through_joint")
     low, high = core.settings.joint_limits_rad()
     try:
-        joints = kinematics.solve(_target_pose(core, request), core.motion.setpoint_rad(), low, high, iterations=40)
+        joints = kinematics.solve(
+            _target_pose(core, request), core.motion.setpoint_rad(), low, high, iterations=40
+        )
     except kinematics.UnreachableError:
         core.errors.raise_system(codes.SYSTEM_UNREACHABLE)
         raise

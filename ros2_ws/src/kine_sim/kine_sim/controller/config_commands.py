@@ -97,7 +97,10 @@ def write_register(core: Core, request: Request, client: str) -> None:
     port = protocol.integer(request, "port", 0, 2)
     if port not in core.settings.modbus_ports:
         raise ValueError(f"Modbus port {port} is not open")
-    device, address = protocol.integer(request, "device", 0, 255), protocol.integer(request, "address", 0, 65535)
+    device, address = (
+        protocol.integer(request, "device", 0, 255),
+        protocol.integer(request, "address", 0, 65535),
+    )
     core.settings.modbus_registers[(port, device, address)] = protocol.integer(request, "data", -32768, 65535)
 
 
@@ -133,7 +136,9 @@ def install_pose(core: Core, request: Request, client: str) -> None:
 
 def init_pose(core: Core, request: Request, client: str) -> None:
     """Joint angles the teach pendant calls initial."""
-    core.settings.init_pose_mdeg = [int(v) for v in protocol.numbers(request.get("init_pose"), 7, "init_pose")]
+    core.settings.init_pose_mdeg = [
+        int(v) for v in protocol.numbers(request.get("init_pose"), 7, "init_pose")
+    ]
 
 
 def change_work_frame(core: Core, request: Request, client: str) -> None:

@@ -96,7 +96,14 @@ class Core:
         if custom["lift_state"]:
             state["lift_state"] = {"height": 0, "pos": 0, "current": 0, "err_flag": 0}
         if custom["expand_state"]:
-            state["expand_state"] = {"pos": 0, "current": 0, "err_flag": 0, "en_flag": 0, "joint_id": 8, "mode": 0}
+            state["expand_state"] = {
+                "pos": 0,
+                "current": 0,
+                "err_flag": 0,
+                "en_flag": 0,
+                "joint_id": 8,
+                "mode": 0,
+            }
         if custom["hand_state"]:
             zeros = [0] * 6
             state["hand"] = {

@@ -122,7 +122,11 @@ class Gripper:
     def state(self) -> dict[str, int]:
         """Fields of `get_gripper_state`: mode 1 open, 2 closed, 3 stopped, 4 closing, 5 opening, 6 holding."""
         with self._lock:
-            force_g = round((self._force or POSITION_MAX) * FORCE_FULL_SCALE_G / POSITION_MAX) if self._holding else 0
+            force_g = (
+                round((self._force or POSITION_MAX) * FORCE_FULL_SCALE_G / POSITION_MAX)
+                if self._holding
+                else 0
+            )
             return {
                 "enable": 1,
                 "status": 1,

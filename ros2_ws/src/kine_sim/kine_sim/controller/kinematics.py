@@ -10,12 +10,22 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_sim import rm75
+
 FloatArray = NDArray[np.float64]
-DOF = 7
+DOF = rm75.JOINT_COUNT
 
 # One row per joint: alpha of the previous link in degrees, d in metres; a and the joint offset are zero.
 DH_ALPHA_DEG = (0.0, -90.0, 90.0, -90.0, 90.0, -90.0, 90.0)
-DH_D_M = (0.2405, 0.0, 0.256, 0.0, 0.21, 0.0, 0.144)
+DH_D_M = (
+    rm75.BASE_TO_SHOULDER_M,
+    0.0,
+    rm75.SHOULDER_TO_ELBOW_M,
+    0.0,
+    rm75.ELBOW_TO_WRIST_M,
+    0.0,
+    rm75.WRIST_TO_FLANGE_M,
+)
 
 _POSITION_TOLERANCE_M = 2e-6
 _ROTATION_TOLERANCE_RAD = 2e-5
@@ -31,7 +41,9 @@ def _fixed_parts() -> list[FloatArray]:
     parts = []
     for alpha_deg, d in zip(DH_ALPHA_DEG, DH_D_M, strict=True):
         c, s = round(math.cos(math.radians(alpha_deg)), 15), round(math.sin(math.radians(alpha_deg)), 15)
-        parts.append(np.array([[1, 0, 0, 0], [0, c, -s, -d * s], [0, s, c, d * c], [0, 0, 0, 1]], dtype=float))
+        parts.append(
+            np.array([[1, 0, 0, 0], [0, c, -s, -d * s], [0, s, c, d * c], [0, 0, 0, 1]], dtype=float)
+        )
     return parts
 
 
@@ -173,7 +185,9 @@ def solve(
         if solution is not None:
             return solution
     x, y, z = target[:3, 3]
-    raise UnreachableError(f"no joint angles within the limits reach the pose at ({x:.3f}, {y:.3f}, {z:.3f}) m")
+    raise UnreachableError(
+        f"no joint angles within the limits reach the pose at ({x:.3f}, {y:.3f}, {z:.3f}) m"
+    )
 
 
 def _descend(

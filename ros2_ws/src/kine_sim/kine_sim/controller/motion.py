@@ -303,6 +303,7 @@ class MotionEngine:
             still = self._unresponsive()
             if still.any():
                 self._setpoint = np.where(still, previous, self._setpoint)
+            self._setpoint = np.clip(self._setpoint, *self._settings.joint_limits_rad())
             self._velocity = (self._setpoint - previous) / dt_s
             self._backend.set_target_rad(self._setpoint)
 
@@ -335,8 +336,7 @@ class MotionEngine:
             return self._setpoint
         # One common deceleration for all joints keeps the direction of motion while braking.
         velocity = self._velocity * (1.0 - dt_s / slowest_s)
-        low, high = self._settings.joint_limits_rad()
-        return np.clip(self._setpoint + velocity * dt_s, low, high)
+        return self._setpoint + velocity * dt_s
 
     def _path_step(self, dt_s: float) -> FloatArray:
         change = dt_s / self._rate_ramp_s

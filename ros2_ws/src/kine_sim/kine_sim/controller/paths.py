@@ -94,7 +94,9 @@ def plan_line_path(
         pose = kinematics.make_pose(begin[:3, 3] + s * travel, rotation)
         q = kinematics.solve(pose, joints[-1], low, high, iterations=40)
         if float(np.max(np.abs(q - joints[-1]))) > _MAX_JOINT_JUMP_RAD:
-            raise kinematics.UnreachableError(f"the straight line needs a joint jump at {s:.0%} of its length")
+            raise kinematics.UnreachableError(
+                f"the straight line needs a joint jump at {s:.0%} of its length"
+            )
         joints.append(q)
     path = np.stack(joints)
     share = speed_percent / 100.0

@@ -182,18 +182,33 @@ QUERIES: dict[str, Query] = {
     "get_total_tool_frame": _value("total_tool_frame", "tool_names", lambda c: list(c.settings.tool_frames)),
     "get_total_work_frame": _value("total_work_frame", "frame_names", lambda c: list(c.settings.work_frames)),
     "get_install_pose": _value("install_pose", "pose", lambda c: list(c.settings.install_pose_mdeg)),
-    "get_joint_min_pos": _value("joint_min_pos", "min_pos", lambda c: protocol.thousandths(c.settings.min_pos_deg)),
-    "get_joint_max_pos": _value("joint_max_pos", "max_pos", lambda c: protocol.thousandths(c.settings.max_pos_deg)),
+    "get_joint_min_pos": _value(
+        "joint_min_pos", "min_pos", lambda c: protocol.thousandths(c.settings.min_pos_deg)
+    ),
+    "get_joint_max_pos": _value(
+        "joint_max_pos", "max_pos", lambda c: protocol.thousandths(c.settings.max_pos_deg)
+    ),
     "get_joint_max_acc": _value("joint_max_acc", "joint_acc", lambda c: _rpm(c.settings.max_acc_deg_s2)),
-    "get_joint_max_speed": _value("joint_max_speed", "joint_speed", lambda c: _rpm(c.settings.max_speed_deg_s)),
+    "get_joint_max_speed": _value(
+        "joint_max_speed", "joint_speed", lambda c: _rpm(c.settings.max_speed_deg_s)
+    ),
     "get_joint_drive_min_pos": _value(
-        "get_joint_drive_min_pos", "min_pos", lambda c: protocol.thousandths(c.settings.min_pos_deg), "command"
+        "get_joint_drive_min_pos",
+        "min_pos",
+        lambda c: protocol.thousandths(c.settings.min_pos_deg),
+        "command",
     ),
     "get_joint_drive_max_pos": _value(
-        "get_joint_drive_max_pos", "max_pos", lambda c: protocol.thousandths(c.settings.max_pos_deg), "command"
+        "get_joint_drive_max_pos",
+        "max_pos",
+        lambda c: protocol.thousandths(c.settings.max_pos_deg),
+        "command",
     ),
     "get_joint_drive_max_speed": _value(
-        "get_joint_drive_max_speed", "joint_speed", lambda c: _rpm(c.settings.drive_max_speed_deg_s), "command"
+        "get_joint_drive_max_speed",
+        "joint_speed",
+        lambda c: _rpm(c.settings.drive_max_speed_deg_s),
+        "command",
     ),
     "get_joint_drive_max_acc": _value(
         "get_joint_drive_max_acc", "joint_acc", lambda c: _rpm(c.settings.drive_max_acc_deg_s2), "command"
@@ -233,6 +248,8 @@ QUERIES: dict[str, Query] = {
         "arm_max_angular_speed", "arm_angular_speed", lambda c: round(c.settings.angular_speed_rad_s * 1000)
     ),
     "get_arm_max_angular_acc": _value(
-        "arm_max_angular_acc", "arm_angular_acc", lambda c: round(c.settings.angular_acceleration_rad_s2 * 1000)
+        "arm_max_angular_acc",
+        "arm_angular_acc",
+        lambda c: round(c.settings.angular_acceleration_rad_s2 * 1000),
     ),
 }

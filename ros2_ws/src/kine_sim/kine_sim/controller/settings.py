@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_sim import rm75
+
 from . import kinematics
 
 FloatArray = NDArray[np.float64]
-DOF = 7
-JOINT_LIMIT_DEG = (178, 130, 178, 135, 178, 128, 360)
+DOF = rm75.JOINT_COUNT
+JOINT_LIMIT_DEG = tuple(round(float(v), 6) for v in np.degrees(rm75.POSITION_LIMIT_RAD))
 JOINT_SPEED_DEG_S = (180, 180, 225, 225, 225, 225, 225)
 JOINT_ACCELERATION_DEG_S2 = 600
 # Speeds and accelerations cross the wire in 0.001 RPM (per second): 1 RPM = 6 degrees per second.
@@ -79,13 +81,17 @@ class ControllerSettings:
     max_speed_deg_s: FloatArray = field(default_factory=lambda: np.array(JOINT_SPEED_DEG_S, dtype=float))
     max_acc_deg_s2: FloatArray = field(default_factory=lambda: np.full(DOF, float(JOINT_ACCELERATION_DEG_S2)))
     drive_max_speed_deg_s: FloatArray = field(default_factory=lambda: np.full(DOF, 180.0))
-    drive_max_acc_deg_s2: FloatArray = field(default_factory=lambda: np.full(DOF, float(JOINT_ACCELERATION_DEG_S2)))
+    drive_max_acc_deg_s2: FloatArray = field(
+        default_factory=lambda: np.full(DOF, float(JOINT_ACCELERATION_DEG_S2))
+    )
     line_speed_m_s: float = 0.25
     line_acceleration_m_s2: float = 1.6
     angular_speed_rad_s: float = 0.6
     angular_acceleration_rad_s2: float = 4.0
     install_pose_mdeg: list[int] = field(default_factory=lambda: [0, 0, 0])
-    work_frames: dict[str, FloatArray] = field(default_factory=lambda: {"World": np.eye(4), "Base": np.eye(4)})
+    work_frames: dict[str, FloatArray] = field(
+        default_factory=lambda: {"World": np.eye(4), "Base": np.eye(4)}
+    )
     work_frame: str = "World"
     tool_frames: dict[str, ToolFrame] = field(default_factory=lambda: {"Arm_Tip": ToolFrame(np.eye(4))})
     tool_frame: str = "Arm_Tip"
@@ -124,12 +130,14 @@ class ControllerSettings:
             ValueError: naming the joint, its value and the bound.
         """
         degrees = np.degrees(q)
-        # Half a wire unit of slack: a limit sent as an integer must not fail on rounding.
-        beyond = (degrees < self.min_pos_deg - 5e-4) | (degrees > self.max_pos_deg + 5e-4)
+        # A hair of slack: a limit that went through radians must not fail on rounding.
+        beyond = (degrees < self.min_pos_deg - 1e-6) | (degrees > self.max_pos_deg + 1e-6)
         if np.any(beyond):
             i = int(np.argmax(beyond))
             low, high = self.min_pos_deg[i], self.max_pos_deg[i]
-            raise ValueError(f"joint {i + 1} at {degrees[i]:.3f} deg is beyond its limits {low:.3f}..{high:.3f} deg")
+            raise ValueError(
+                f"joint {i + 1} at {degrees[i]:.3f} deg is beyond its limits {low:.3f}..{high:.3f} deg"
+            )
 
     def tool_pose(self, q: FloatArray) -> FloatArray:
         """Pose (4, 4) of the current tool in the current work frame at joint angles q (7,) rad."""

@@ -1,0 +1,185 @@
+"""Judges an episode from the simulator's state: was the goal reached, and was it done the way asked?
+
+Goal success is about the coarse sentence only (the bread was moved, the carrot lies on the plate).
+Kinematics success needs the goal and everything the fine sentence adds: what was held, in which order,
+and where it ended, in the viewer's frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot
+
+import numpy as np
+
+from kine_sim import layout
+from kine_sim.scene import SceneConfig
+from kine_sim.tasks import Task
+from kine_sim.world import World
+
+LIFT_M = 0.03
+MAX_PUSH_M = 0.03
+MIN_MOVE_M = 0.03
+REST_SPEED_M_S = 0.03
+LOWER_BELOW = 0.45
+UPPER_ABOVE = 0.55
+MIN_SIDE_M = 0.010
+ON_PLATE_M = 0.095
+
+_REGION_WORDS = {
+    "left_front": "left front",
+    "right_front": "right front",
+    "front": "front",
+    "plate_left": "left side of the plate",
+    "plate_right": "right side of the plate",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome so far.
+
+    Attributes:
+        goal_success: the coarse text is fulfilled.
+        kinematics_success: the goal and all constraints of the fine text are fulfilled.
+        reasons: one sentence per check, beginning with 'ok' or 'failed', with figures.
+        object_end_xy_m: where the object is now.
+    """
+
+    goal_success: bool
+    kinematics_success: bool
+    reasons: tuple[str, ...]
+    object_end_xy_m: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Lift:
+    """What was seen when the fingers had raised the object: where they held it, how far it had been pushed."""
+
+    along_share: float
+    pushed_m: float
+
+
+class Judge:
+    """Watches one episode. Call `observe` at least ten times a second, `verdict` at any time.
+
+    Args:
+        task: what was asked.
+        scene: how the episode started.
+
+    Raises:
+        ValueError: the scene lacks the task's object.
+    """
+
+    def __init__(self, task: Task, scene: SceneConfig) -> None:
+        if task.object != scene.object:
+            raise ValueError(f"task {task.number} is about the {task.object}, but the scene has the {scene.object}")
+        self._task = task
+        self._scene = scene
+        self._lift: _Lift | None = None
+        self._in_hand = False
+        self._touched = False
+        self._at_rest = True
+        self._upright = True
+        self._xyz = np.array([*scene.object_xy_m, layout.rest_height_m(scene.object)])
+
+    def observe(self, world: World) -> None:
+        """Take note of the world as it is now. A later grasp replaces an earlier one."""
+        with world.lock:
+            pose = world.object_pose(self._task.object)
+            contact = world.grip_contact()
+            self._at_rest = world.object_speed_m_s() < REST_SPEED_M_S
+        self._xyz = pose[:3, 3]
+        self._touched = contact.any
+        self._upright = bool(pose[2, 2] > 0.95)
+        raised = self._xyz[2] - layout.rest_height_m(self._task.object) > LIFT_M
+        if contact.both and raised and not self._in_hand:
+            self._in_hand = True
+            half = layout.half_length_m(self._task.object)
+            pushed = hypot(*(self._xyz[:2] - np.array(self._scene.object_xy_m)))
+            if self._lift is not None:
+                pushed = self._lift.pushed_m  # only the first lift can tell a push from a carry
+            self._lift = _Lift((contact.along_m + half) / (2 * half), pushed)
+        elif not contact.any:
+            self._in_hand = False
+
+    def verdict(self) -> Verdict:
+        """Judge what has been observed so far."""
+        goal = [self._released(), self._resting()]
+        goal.append(self._bread_moved() if self._task.object == "bread" else self._carrot_on_plate())
+        fine = [self._picked_first()]
+        if self._task.part is not None:
+            fine.append(self._part_held())
+        fine.append(self._bread_region() if self._task.object == "bread" else self._plate_side())
+        goal_success = all(ok for ok, _ in goal)
+        reasons = tuple(("ok: " if ok else "failed: ") + text for ok, text in [*goal, *fine])
+        end = (float(self._xyz[0]), float(self._xyz[1]))
+        return Verdict(goal_success, goal_success and all(ok for ok, _ in fine), reasons, end)
+
+    def _released(self) -> tuple[bool, str]:
+        name = self._task.object
+        return not self._touched, f"the fingers {'still touch' if self._touched else 'have let go of'} the {name}"
+
+    def _resting(self) -> tuple[bool, str]:
+        state = "lies still" if self._at_rest else "is still moving"
+        attitude = "the right way up" if self._upright else "tipped over"
+        return self._at_rest and self._upright, f"the {self._task.object} {state}, {attitude}"
+
+    def _bread_moved(self) -> tuple[bool, str]:
+        moved = hypot(*(self._xyz[:2] - np.array(self._scene.object_xy_m)))
+        on_table = abs(self._xyz[2] - layout.rest_height_m("bread")) < 0.008
+        where = "on the table" if on_table else f"at height {self._xyz[2] * 100:.1f} cm, not on the table"
+        return on_table and moved >= MIN_MOVE_M, (
+            f"the bread is {where}, {moved * 100:.1f} cm from where it was; asked: at least {MIN_MOVE_M * 100:.0f} cm"
+        )
+
+    def _plate_offset(self) -> tuple[float, float]:
+        if self._scene.plate_xy_m is None:
+            raise ValueError("this scene has no plate")
+        return self._xyz[0] - self._scene.plate_xy_m[0], self._xyz[1] - self._scene.plate_xy_m[1]
+
+    def _carrot_on_plate(self) -> tuple[bool, str]:
+        distance = hypot(*self._plate_offset())
+        height = self._xyz[2] - layout.rest_height_m("carrot")
+        on_top = abs(height - layout.PLATE_THICKNESS_M) < 0.010 and distance <= ON_PLATE_M
+        return on_top, (
+            f"the carrot's middle is {distance * 100:.1f} cm from the plate's centre and {height * 100:.1f} cm above "
+            f"lying on the table; asked: within {ON_PLATE_M * 100:.1f} cm, resting on the plate"
+        )
+
+    def _picked_first(self) -> tuple[bool, str]:
+        name = self._task.object
+        if self._lift is None:
+            return False, f"the {name} was never lifted {LIFT_M * 100:.0f} cm between both fingers; asked: pick first"
+        pushed = self._lift.pushed_m
+        return pushed <= MAX_PUSH_M, (
+            f"the {name} was lifted {pushed * 100:.1f} cm from where it lay; asked: pick first, "
+            f"at most {MAX_PUSH_M * 100:.0f} cm"
+        )
+
+    def _part_held(self) -> tuple[bool, str]:
+        asked = self._task.part
+        if self._lift is None:
+            return False, f"no part of the {self._task.object} was held; asked: {asked}"
+        share = self._lift.along_share
+        held = "lower part" if share < LOWER_BELOW else "upper part" if share > UPPER_ABOVE else "middle"
+        return held == f"{asked} part", (
+            f"grasped at {share * 100:.0f} % of the length from the tip: {held}; asked: {asked}"
+        )
+
+    def _bread_region(self) -> tuple[bool, str]:
+        region = layout.TABLE_REGIONS[self._task.goal_region]
+        distance = region.distance_m((float(self._xyz[0]), float(self._xyz[1])))
+        return distance <= region.radius_m, (
+            f"the bread ended {distance * 100:.1f} cm from the middle of the {_REGION_WORDS[self._task.goal_region]}; "
+            f"asked: within {region.radius_m * 100:.1f} cm"
+        )
+
+    def _plate_side(self) -> tuple[bool, str]:
+        offset = self._plate_offset()[1]
+        side = "right" if offset > 0 else "left"
+        wanted = layout.plate_side_sign(self._task.goal_region)
+        return offset * wanted >= MIN_SIDE_M, (
+            f"the carrot lies {abs(offset) * 100:.1f} cm {side} of the plate's centre; "
+            f"asked: {_REGION_WORDS[self._task.goal_region]}, by at least {MIN_SIDE_M * 100:.0f} cm"
+        )

@@ -1,0 +1,56 @@
+import shlex
+
+import pytest
+import yaml
+
+from kinevla_policy import runner, stack
+from kinevla_policy.stack import StackSettings
+
+
+def by_name(settings: StackSettings) -> dict[str, stack.NodeSpec]:
+    return {spec.name: spec for spec in stack.nodes(settings)}
+
+
+def test_the_simulated_robot_differs_only_by_its_sim_node_and_the_address_of_the_arm(tmp_path):
+    real = by_name(StackSettings(sim=False, checkpoint=str(tmp_path)))
+    sim = by_name(StackSettings(sim=True, checkpoint=str(tmp_path)))
+    assert set(real) == {"front", "wrist", "realman_driver", "kinevla"}
+    assert set(sim) == {"kine_sim", "realman_driver", "kinevla"}
+    assert real["kinevla"] == sim["kinevla"]
+    assert real["realman_driver"].parameter_file == sim["realman_driver"].parameter_file
+    assert set(sim["realman_driver"].parameters) - set(real["realman_driver"].parameters) == {
+        "udp_host_ip",
+        "udp_port",
+    }
+
+
+def test_driver_and_simulator_agree_on_the_port(tmp_path):
+    specs = by_name(StackSettings(sim=True, robot_port=12345, checkpoint=str(tmp_path)))
+    assert specs["kine_sim"].parameters["robot_port"] == 12345
+    assert specs["realman_driver"].parameters["robot_port"] == 12345
+
+
+def test_without_a_checkpoint_the_stack_says_which_argument_is_missing(monkeypatch):
+    monkeypatch.setattr(stack, "default_checkpoint", lambda: "")
+    with pytest.raises(ValueError, match="checkpoint:="):
+        stack.nodes(StackSettings(sim=True))
+
+
+def test_the_policy_can_run_on_another_machine(monkeypatch):
+    monkeypatch.setattr(stack, "default_checkpoint", lambda: "")
+    assert "kinevla" not in by_name(StackSettings(sim=True, policy=False))
+
+
+def test_every_executable_is_installed_and_every_parameter_file_is_for_its_node(tmp_path):
+    for spec in stack.nodes(StackSettings(sim=True, checkpoint=str(tmp_path))):
+        assert runner.command(spec)[0].endswith(f"lib/{spec.package}/{spec.executable}")
+        with open(spec.parameter_file) as file:
+            assert spec.name in yaml.safe_load(file)
+
+
+def test_a_text_value_with_spaces_and_digits_stays_text_on_the_command_line():
+    spec = stack.NodeSpec("kine_sim", "sim_node", "kine_sim", parameters={"a": "12 o'clock", "b": "007"})
+    line = shlex.split(shlex.join(runner.command(spec)))
+    values = dict(item.split(":=", 1) for item in line if ":=" in item and not item.startswith("__"))
+    assert yaml.safe_load(values["a"]) == "12 o'clock"
+    assert yaml.safe_load(values["b"]) == "007"

@@ -1,0 +1,399 @@
+"""The driver without ROS: puts state, checks, stream, stop and requests together around one arm.
+
+Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. None of
+them waits for another except where the text says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from .arm_interface import Arm, ArmError, ArmInfo, MotionEvent, RawState
+from .arm_model import JOINT_NAMES
+from .chunk_check import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
+from .config import DriverConfig
+from .error_codes import describe_return_code
+from .homing import HomeMotion
+from .request_worker import RequestWorker, WorkerTiming
+from .state import ArmState, StateKeeper
+from .stop_sender import StopSender
+from .streamer import GripperPolicy, Streamer
+from .supervisor import Decision, State, Supervisor
+
+_MOVING_STATES = (State.ENABLED, State.HOMING)
+
+
+@dataclass(frozen=True)
+class DriverHooks:
+    """How the driver tells the outside; all are called in foreign threads and must return soon.
+
+    Attributes:
+        on_state: a believed measurement and the gripper's opening, once per datagram.
+        on_change: old state, new state, reason.
+        log: level ("info", "warning", "error") and a text.
+    """
+
+    on_state: Callable[[ArmState, float], None]
+    on_change: Callable[[State, State, str], None]
+    log: Callable[[str, str], None]
+
+
+class Driver:
+    """One arm under supervision.
+
+    Args:
+        config: the parameters.
+        arm: the arm; used by this object only.
+        hooks: how to tell the outside.
+    """
+
+    def __init__(self, config: DriverConfig, arm: Arm, hooks: DriverHooks) -> None:
+        self.config = config
+        self._arm, self._hooks = arm, hooks
+        self.keeper = StateKeeper((config.robot_ip, config.robot_port))
+        self.supervisor = Supervisor(self._state_changed)
+        self.streamer = Streamer(
+            send=arm.send_setpoint_rad,
+            send_gripper=self._send_gripper,
+            watchdog=self._watch,
+            on_failure=self._stream_failed,
+            period_s=config.stream_period_s,
+            gripper=GripperPolicy(config.gripper_deadband, config.gripper_interval_s),
+        )
+        self._stop_sender = StopSender(arm.stop, self.streamer.halt, self.streamer.wait_idle)
+        self._worker = RequestWorker(
+            is_connected=lambda: self.supervisor.connected,
+            connect=self._connect,
+            on_connect_failed=self._connect_failed,
+            poll=self._poll_gripper,
+            timing=WorkerTiming(config.gripper_poll_period_s, config.reconnect_min_s, config.reconnect_max_s),
+        )
+        self._rules = config.chunk_rules()
+        self._closing = threading.Event()
+        self._home: HomeMotion | None = None
+        self._gripper: tuple[float, float] | None = None
+        self._last_link_failure = ""
+        self.info: ArmInfo | None = None
+        self.refusals: Counter[str] = Counter()
+        self.last_refusal = ""
+        self.accepted_chunks = 0
+        self.gripper_failures = 0
+        self.connects = 0
+
+    def start(self) -> None:
+        """Start the threads; the link is made in the background."""
+        self._closing.clear()
+        self._arm.set_callbacks(self._receive_state, self._receive_event)
+        self._stop_sender.start()
+        self.streamer.start()
+        self._worker.start()
+
+    def close(self) -> bool:
+        """Stop the arm if it may be moving, close the link, end the threads; at most about 1.8 s.
+
+        Returns:
+            False when a thread is stuck in the SDK.
+        """
+        self._closing.set()
+        may_move = self.supervisor.disable("the driver is closing")
+        self.streamer.halt()
+        if may_move:
+            self._await_stop(self._stop_sender.request(), 0.6)
+        ended = [self.streamer.close(0.2), self._stop_sender.close(0.2), self._worker.close(0.6)]
+        if all(ended):
+            closer = threading.Thread(target=self._arm.disconnect, name="realman-close", daemon=True)
+            closer.start()
+            closer.join(0.4)
+            ended.append(not closer.is_alive())
+        self._arm.release()
+        self.supervisor.link_closed()
+        return all(ended)
+
+    @property
+    def gripper_opening(self) -> float | None:
+        """The opening measured last, None before the first measurement."""
+        gripper = self._gripper
+        return None if gripper is None else gripper[0]
+
+    # --- requests of people ---------------------------------------------------------------------------
+
+    def enable(self) -> Decision:
+        """Allow motion: from now on the arm holds its measured position and executes chunks."""
+        now_s = time.monotonic()
+        state, opening = self.keeper.newest, self.gripper_opening
+        decision = self.supervisor.enable(self._obstacles(state, now_s))
+        if decision.ok and not self.streamer.engaged and state is not None and opening is not None:
+            self.streamer.engage((*state.position_rad, opening), now_s)
+            if self.supervisor.state is not State.ENABLED:  # stopped between the two lines above
+                self.streamer.halt()
+        return decision
+
+    def disable(self) -> Future[Decision]:
+        """Forbid motion and stop the arm if motion was allowed."""
+        was_enabled = self.supervisor.disable()
+        self.streamer.halt()
+        if not was_enabled:
+            return _answered(Decision(True, "already disabled"))
+        return self._stop_answer("disabled and stopped", "disabled, but the stop failed")
+
+    def estop(self) -> Future[Decision]:
+        """Stop at once and latch; waits for nothing."""
+        self.supervisor.latch_stop("emergency stop requested")
+        self.streamer.halt()
+        return self._stop_answer("stopped; latched until reset", "latched until reset, but the stop failed")
+
+    def reset(self) -> Future[Decision]:
+        """Clear the errors of the arm and release a latched stop; the arm stays disabled."""
+        if not self.supervisor.connected:
+            return _answered(self.supervisor.reset([]))
+        return self._worker.submit(self._reset)
+
+    def home(self) -> Future[Decision]:
+        """Move to the home position; answered when it is reached or the motion ended otherwise."""
+        now_s = time.monotonic()
+        obstacles = ["a chunk is being executed"] if self.streamer.active else []
+        motion = HomeMotion(self.config.home_joints_rad, now_s, self.config.home_timeout_s)
+        decision = self.supervisor.begin_homing(obstacles)
+        if not decision.ok:
+            return _answered(decision)
+        self._home = motion
+        self.streamer.halt()
+        self._worker.submit(lambda: self._start_home(motion))
+        return motion.answer
+
+    def submit_chunk(self, chunk: ReceivedChunk, now_ros_s: float) -> Refusal | None:
+        """Execute a chunk, or refuse it: then nothing of it is sent and an earlier chunk goes on to its end.
+
+        Args:
+            chunk: as received.
+            now_ros_s: ROS time of receipt, s.
+        """
+        refusal = self._state_refusal()
+        info = self.info
+        if refusal is None and info is not None:
+
+            def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
+                return check_chunk(chunk, self._rules, Situation(info.limits, setpoint, now_ros_s))
+
+            refusal = self.streamer.submit(check, time.monotonic())
+        if refusal is None:
+            self.accepted_chunks += 1
+        else:
+            self.refusals[refusal.rule] += 1
+            self.last_refusal = refusal.text
+        return refusal
+
+    # --- what they are made of ------------------------------------------------------------------------
+
+    def _state_refusal(self) -> Refusal | None:
+        state = self.supervisor.state
+        if state is State.ENABLED:
+            return None
+        why = self.supervisor.stop_reason or (self.supervisor.link_text if not self.supervisor.connected else "")
+        text = f"the state is {state.value}{f' ({why})' if why else ''}, chunks are executed in ENABLED only"
+        return Refusal("not_enabled", "", state.value, "ENABLED", text)
+
+    def _obstacles(self, state: ArmState | None, now_s: float) -> list[str]:
+        """Why the arm must not be enabled now, apart from what the supervisor knows."""
+        if not self.supervisor.connected:
+            return []
+        age_s = self.keeper.age_s(now_s)
+        if state is None or age_s > self.config.state_timeout_s:
+            return [f"the newest state is {age_s:.3f} s old, allowed are {self.config.state_timeout_s:.3f} s"]
+        reasons = list(state.troubles())
+        limits = self.info.limits if self.info is not None else ()
+        for name, angle, (low, high) in zip(JOINT_NAMES, state.position_rad, limits, strict=False):
+            if not low <= angle <= high:
+                reasons.append(f"{name} stands at {angle:.3f} rad, outside [{low:.3f}, {high:.3f}] rad")
+        return reasons
+
+    def _stop_answer(self, good: str, bad: str) -> Future[Decision]:
+        answer: Future[Decision] = Future()
+
+        def done(stop: Future[int]) -> None:
+            code = stop.result()
+            text = good if code == 0 else f"{bad}: {describe_return_code(code)}"
+            answer.set_result(Decision(code == 0, text))
+
+        self._stop_sender.request().add_done_callback(done)
+        return answer
+
+    def _await_stop(self, stop: Future[int], timeout_s: float) -> None:
+        try:
+            code = stop.result(timeout_s)
+        except TimeoutError:
+            self._hooks.log("error", f"the controller did not confirm the stop within {timeout_s:.1f} s")
+            return
+        if code != 0:
+            self._hooks.log("error", f"the stop failed: {describe_return_code(code)}")
+
+    def _fault(self, reason: str) -> None:
+        """Stop and latch because of something measured."""
+        if self.supervisor.latch_stop(reason):
+            self.streamer.halt()
+            self._stop_sender.request()
+
+    def _reset(self) -> Decision:
+        state = self.keeper.newest
+        if state is not None and state.troubles():
+            wrong = tuple(number for number, code in enumerate(state.joint_error_codes, 1) if code)
+            dead = tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on)
+            try:
+                self._arm.clear_errors(wrong)
+                self._arm.power_joints(dead)
+            except ArmError as error:
+                return Decision(False, f"cannot reset: {error}")
+            end_s = time.monotonic() + 0.5
+            while state is not None and state.troubles() and time.monotonic() < end_s:
+                time.sleep(0.01)
+                state = self.keeper.newest
+        return self.supervisor.reset(state.troubles() if state is not None else ["no state is known"])
+
+    def _start_home(self, motion: HomeMotion) -> None:
+        try:
+            self.streamer.wait_idle(0.1)
+            if self.supervisor.state is not State.HOMING or self._home is not motion:
+                return
+            if self.config.home_gripper >= 0.0:
+                self._arm.set_gripper(self.config.home_gripper)
+            motion.moving = True
+            self._arm.start_move_rad(motion.goal_rad, self.config.home_speed_percent)
+        except ArmError as error:
+            self._finish_home(motion, Decision(False, f"the home motion could not be started: {error}"))
+            return
+        if self.supervisor.state is not State.HOMING:  # stopped while the motion was being started
+            self._stop_sender.request()
+
+    def _finish_home(self, motion: HomeMotion, decision: Decision) -> None:
+        if self._home is motion:
+            self._home = None
+            opening = self.gripper_opening
+            if decision.ok and opening is not None:
+                if self.supervisor.end_homing(decision.text):
+                    self.streamer.engage((*motion.goal_rad, opening), time.monotonic())
+            elif self.supervisor.disable(decision.text):
+                self._stop_sender.request()
+        motion.finish(decision)
+
+    def _send_gripper(self, target: float) -> None:
+        def job() -> None:
+            if not self.streamer.engaged:
+                return
+            try:
+                self._arm.set_gripper(target)
+            except ArmError as error:
+                self.gripper_failures += 1
+                self.streamer.resend_gripper()
+                self._hooks.log("warning", f"the gripper did not take its target {target:.2f}: {error}")
+
+        self._worker.submit_newest(job)
+
+    # --- the link, in the request thread ----------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Clean up what is left of a lost link, connect, and wait for the state to arrive."""
+        self.streamer.wait_idle(1.0)
+        if self.supervisor.state is State.LOST:
+            self._stop_sender.request().exception(timeout=2.0)
+        self.keeper.restart()
+        info = self._arm.connect()
+        began_s = time.monotonic()
+        self.keeper.set_reference(info.position_rad, began_s, info.limits)
+        while self.keeper.newest is None:
+            if self._closing.is_set() or time.monotonic() - began_s > self.config.push_timeout_s:
+                doubts = f"; last one not believed: {self.keeper.last_doubt}" if self.keeper.last_doubt else ""
+                self._arm.disconnect()
+                raise ArmError(
+                    f"connected to {self.config.robot_ip}:{self.config.robot_port}, but no state datagram "
+                    f"arrived within {self.config.push_timeout_s:.1f} s: check udp_port, udp_host_ip and the "
+                    f"firewall{doubts}"
+                )
+            time.sleep(0.005)
+        try:
+            self._gripper = (self._arm.gripper_opening(), time.monotonic())
+        except ArmError:
+            self._arm.disconnect()
+            raise
+        self.info = info
+        self.connects += 1
+        self._last_link_failure = ""
+        self.supervisor.link_up(f"{info.model}, controller {info.controller_version}")
+
+    def _connect_failed(self, reason: str) -> None:
+        self.supervisor.link_failed(reason)
+        if reason != self._last_link_failure:  # said once, not at each attempt
+            self._last_link_failure = reason
+            self._hooks.log("error", f"cannot connect: {reason}")
+
+    def _poll_gripper(self) -> None:
+        try:
+            self._gripper = (self._arm.gripper_opening(), time.monotonic())
+        except ArmError as error:
+            gripper = self._gripper
+            if gripper is None or time.monotonic() - gripper[1] > self.config.request_timeout_s:
+                self._link_lost(f"requests are not answered: {error}")
+
+    def _link_lost(self, reason: str) -> None:
+        if self.supervisor.link_lost(reason):
+            self.streamer.halt()
+            self._stop_sender.request()
+
+    # --- foreign threads --------------------------------------------------------------------------------
+
+    def _receive_state(self, raw: RawState) -> None:
+        """SDK's UDP thread."""
+        state = self.keeper.accept(raw)
+        if state is None or not self.supervisor.connected:
+            return
+        if self.supervisor.state in _MOVING_STATES:
+            troubles = state.troubles()
+            if troubles:
+                self._fault("; ".join(troubles))
+        opening = self.gripper_opening
+        if opening is not None:
+            self._hooks.on_state(state, opening)
+
+    def _receive_event(self, event: MotionEvent) -> None:
+        """SDK's TCP thread."""
+        motion = self._home
+        if motion is not None:
+            motion.note_event(event)
+
+    def _watch(self, now_s: float) -> None:
+        """Stream thread, each period, before a frame is sent."""
+        if self.supervisor.connected:
+            age_s = self.keeper.age_s(now_s)
+            if age_s > self.config.state_timeout_s:
+                self._link_lost(f"no state for {age_s:.3f} s, allowed are {self.config.state_timeout_s:.3f} s")
+        if self.streamer.engaged and self.supervisor.state is not State.ENABLED:
+            self.streamer.halt()
+        motion, newest = self._home, self.keeper.newest
+        if motion is not None and newest is not None:
+            decision = motion.verdict(newest.position_rad, now_s)
+            if decision is not None:
+                self._finish_home(motion, decision)
+
+    def _stream_failed(self, text: str) -> None:
+        """Stream thread: a frame could not be sent."""
+        if text.startswith("sending"):
+            self._link_lost(text)
+        else:
+            self._fault(text)
+
+    def _state_changed(self, before: State, after: State, reason: str) -> None:
+        motion = self._home
+        if before is State.HOMING and after is not State.ENABLED and motion is not None:
+            self._home = None
+            motion.finish(Decision(False, f"the home motion ended: {reason}"))
+        self._hooks.on_change(before, after, reason)
+
+
+def _answered(decision: Decision) -> Future[Decision]:
+    future: Future[Decision] = Future()
+    future.set_result(decision)
+    return future

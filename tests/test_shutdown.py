@@ -1,0 +1,94 @@
+"""Ctrl-C and kills: clean ends, no orphans, no busy ports, and an arm that holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from kine_sim.tasks import TASKS
+from kinevla_policy import runner, stack
+from running_stack import start_stack
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def alive(processes: list[psutil.Process]) -> list[str]:
+    return [p.name() for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def domain_restored():
+    before = os.environ.get("ROS_DOMAIN_ID")
+    yield
+    os.environ.pop("ROS_DOMAIN_ID", None)
+    if before is not None:
+        os.environ["ROS_DOMAIN_ID"] = before
+
+
+def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp_path: Path, domain_restored):
+    running = start_stack(tmp_path, "--task", "1", "--seed", "2")
+    client = running.client
+    try:
+        client.wait_for("joint states", lambda: client.joint_states, 60, running.process.alive)
+        client.wait_for(
+            "policy",
+            lambda: client.diagnostic("kinevla: policy").get("message") == "idle",
+            120,
+            running.process.alive,
+        )
+        client.enable()
+        assert client.instruct(TASKS[0].instruction).accepted
+        client.wait_for("a chunk", lambda: client.plans, 30, running.process.alive)
+        children = descendants(running.process.pid)
+        assert len(children) >= 3
+    finally:
+        client.close()
+        started_s = time.monotonic()
+        running.process.stop()
+    assert time.monotonic() - started_s < 8.0
+    assert alive(children) == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", running.port))
+    log = running.process.log.read_text()
+    assert "Traceback" not in log, log[-3000:]
+    assert "SIGKILL" not in log, log[-3000:]
+
+
+def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path, domain_restored):
+    running = start_stack(tmp_path, "--task", "1", "--seed", "2", "--no-policy")
+    client = running.client
+    spec = next(s for s in stack.nodes(stack.StackSettings(sim=True)) if s.name == "kinevla")
+    policy = subprocess.Popen(runner.command(spec), start_new_session=True)
+    try:
+        client.wait_for(
+            "policy",
+            lambda: client.diagnostic("kinevla: policy").get("message") == "idle",
+            120,
+            running.process.alive,
+        )
+        client.enable()
+        assert client.instruct(TASKS[0].instruction).accepted
+        client.wait_for("three chunks", lambda: len(client.plans) >= 3, 30, running.process.alive)
+        policy.send_signal(signal.SIGKILL)
+        policy.wait()
+        time.sleep(1.2)  # the chunk already accepted is played to its end
+        held = np.array(running.joints())
+        frames = len([r for r in running.received() if r["command"] == "movej_canfd"])
+        time.sleep(1.5)
+        assert np.abs(np.array(running.joints())[:7] - held[:7]).max() < 2e-3
+        assert len([r for r in running.received() if r["command"] == "movej_canfd"]) > frames
+    finally:
+        client.close()
+        policy.kill()
+        running.process.stop()
