@@ -21,7 +21,7 @@ help:  ## show the targets
 
 # --- set-up ---------------------------------------------------------------------------------------
 setup: $(VENV)/.ready  ## virtual environment and system packages
-$(VENV)/.ready: requirements/apt.txt requirements/python.txt requirements/ros.txt requirements/build.txt models/pyproject.toml scripts/setup
+$(VENV)/.ready: requirements/apt.txt requirements/python.txt requirements/torch.txt requirements/ros.txt requirements/build.txt models/pyproject.toml scripts/setup
 	PYTHON="$(PYTHON)" scripts/setup
 
 SOURCES := $(shell find ros2_ws/src -type f \( -name '*.msg' -o -name '*.srv' -o -name 'CMakeLists.txt' \

@@ -13,7 +13,7 @@ from kine_sim import layout, mjcf_arm, shapes
 TIMESTEP_S = 0.002
 CAMERAS: tuple[str, str] = ("front", "wrist")
 FRONT_CAMERA_M = (0.800, 0.0, 0.600)
-FRONT_CAMERA_TARGET_M = (0.295, 0.0, 0.042)
+FRONT_CAMERA_TARGET_M = (0.275, 0.0, 0.060)
 FRONT_CAMERA_FOVY_DEG = 39.0
 
 BREAD_MASS_KG = 0.200

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from kine_sim import layout, rm75
 from kine_sim.mjcf import CAMERAS, TIMESTEP_S, build_model
 from kine_sim.scene import SceneConfig
-from kine_sim.stage import Stage
+from kine_sim.stage import Stage, set_object_pose
 
 KEYPOINT_NAMES = ("object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre")
 
@@ -120,6 +120,27 @@ class World:
                 control[self._motors] += np.minimum(np.maximum(error, -limit), limit)
                 control[self._gripper] += min(max(gripper_error, -gripper_limit), gripper_limit)
                 mujoco.mj_step(self.model, self.data)
+
+    def place(
+        self, joints_rad: ArrayLike, opening: float, object_pose: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> None:
+        """Put arm, gripper and optionally the object (position, quaternion wxyz) somewhere, without physics.
+
+        Raises:
+            ValueError: joints beyond a limit or opening outside 0..1.
+        """
+        joints, opening = rm75.check_joints(joints_rad, "arm pose"), rm75.check_opening(opening)
+        with self.lock:
+            self.data.qvel[:] = 0.0
+            self.data.qpos[self._qpos] = joints
+            self.data.ctrl[self._motors] = joints
+            self._target = joints.copy()
+            self._gripper_target_m = rm75.FINGER_TRAVEL_M * opening
+            self.data.qpos[self._fingers] = self._gripper_target_m
+            self.data.ctrl[self._gripper] = self._gripper_target_m
+            if object_pose is not None:
+                set_object_pose(self.data, self.scene.object, *object_pose)
+            mujoco.mj_forward(self.model, self.data)
 
     @property
     def time_s(self) -> float:

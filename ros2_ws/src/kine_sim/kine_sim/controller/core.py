@@ -94,7 +94,7 @@ class Core:
         if custom["arm_current_status"]:
             state["arm_current_status"] = self.motion.status()
         if custom["lift_state"]:
-            state["lift_state"] = {"height": 0, "pos": 0, "current": 0, "err_flag": 0}
+            state["lift_state"] = {"height": 0, "pos": 0, "current": 0, "err_flag": 0, "en_flag": 0}
         if custom["expand_state"]:
             state["expand_state"] = {
                 "pos": 0,

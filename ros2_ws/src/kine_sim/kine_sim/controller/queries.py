@@ -13,7 +13,7 @@ import numpy as np
 
 from . import kinematics, protocol
 from .core import Core
-from .settings import WIRE_RPM_PER_DEG
+from .settings import CUSTOM_REQUEST_NAMES, WIRE_RPM_PER_DEG
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -55,6 +55,7 @@ def current_trajectory(core: Core, request: Request) -> Answer:
 def realtime_push(core: Core, request: Request) -> Answer:
     """Present configuration of the UDP push."""
     push = core.settings.push
+    renamed = {flag: name for name, flag in CUSTOM_REQUEST_NAMES.items()}
     return {
         "command": "get_realtime_push",
         "cycle": push.cycle,
@@ -62,7 +63,7 @@ def realtime_push(core: Core, request: Request) -> Answer:
         "port": push.port,
         "force_coordinate": push.force_coordinate,
         "ip": push.ip,
-        "custom": dict(push.custom),
+        "custom": {renamed.get(flag, flag): on for flag, on in push.custom.items()},
     }
 
 
@@ -96,14 +97,14 @@ def _named(request: Request, key: str, known: Any) -> str:
 def given_tool_frame(core: Core, request: Request) -> Answer:
     """One tool frame by name."""
     name = _named(request, "tool_name", core.settings.tool_frames)
-    return {"state": "given_tool_frame"} | _tool(core, name)
+    return {"state": "given_tool_frame", "tool_name": name} | _tool(core, name)
 
 
 def given_work_frame(core: Core, request: Request) -> Answer:
     """One work frame by name."""
     name = _named(request, "frame_name", core.settings.work_frames)
     pose = kinematics.pose_to_wire(core.settings.work_frames[name])
-    return {"state": "given_work_frame", "pose": pose}
+    return {"state": "given_work_frame", "frame_name": name, "pose": pose}
 
 
 def dh_data(core: Core, request: Request) -> Answer:
@@ -159,7 +160,7 @@ def system_runtime(core: Core, request: Request) -> Answer:
     seconds = int(time.monotonic() - core.start_s)
     days, rest = divmod(seconds, 86400)
     return {
-        "state": "system_runtime",
+        "command": "get_system_runtime",
         "day": days,
         "hour": rest // 3600,
         "min": rest % 3600 // 60,
@@ -232,7 +233,7 @@ QUERIES: dict[str, Query] = {
     ),
     "get_tool_voltage": _value("tool_voltage_state", "voltage_type", lambda c: c.settings.tool_voltage),
     "get_system_runtime": system_runtime,
-    "get_init_pose": _value("init_pose_state", "init_pose", lambda c: list(c.settings.init_pose_mdeg)),
+    "get_init_pose": _value("get_init_pose", "arm_init_pose", lambda c: list(c.settings.init_pose_mdeg), "command"),
     "get_current_joint_temperature": _value(
         "current_joint_temperature", "joint_temperature", lambda c: c.temperature_wire()
     ),

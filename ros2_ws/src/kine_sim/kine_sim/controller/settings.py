@@ -29,7 +29,7 @@ CUSTOM_FLAGS = (
     "plus_base",
     "plus_state",
 )
-# Names under which the SDK sends three of the flags, against the names it reads back.
+# Three flags have other names in requests and answers than in the state push.
 CUSTOM_REQUEST_NAMES = {"hand": "hand_state", "rm_plus_base": "plus_base", "rm_plus_state": "plus_state"}
 
 
