@@ -81,8 +81,9 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
             frames[camera].append(to_model_size(observation[camera], config.image_size))
         states.append(np.array(observation["state"], dtype=np.float64))
         annotations.append(_annotations(env.unwrapped, observation, config.image_size))
-        observation, _, terminated, truncated, info = env.step(reference[step] + offset[step])
-        if terminated or truncated:
+        # Success may end the episode for the environment; the way back to rest is worth learning as well.
+        observation, _, _, truncated, info = env.step(reference[step] + offset[step])
+        if truncated:
             break
     count = len(states)
     verdict = info["verdict"]

@@ -48,7 +48,8 @@ class Episode:
         goal_success: verdict of the goal, None where nobody judged.
         kinematics_success: verdict of the way it was done, None where nobody judged.
         verdict_text: why, in words.
-        keypoints_px: (T, 2, K, 2) pixel coordinates (x, y) per camera in the order of `CAMERAS`, or None.
+        keypoints_px: (T, 2, K, 2) pixel coordinates (x, y) per camera in the order of `CAMERAS`, NaN
+            where a camera does not see the point, or None; (0, 0) is the outer corner of the image.
         visible: (T, 2, K) bool, or None.
         keypoints_m: (T, K, 3) world coordinates of the same points, or None.
     """

@@ -60,11 +60,10 @@ def to_model_size(image: Image, size: int = MODEL_IMAGE_SIZE) -> Image:
 def scale_keypoints(points_px: NDArray[np.floating], source_size: int, size: int) -> NDArray[np.float32]:
     """Carry pixel coordinates from a `source_size` image to its `to_model_size` version.
 
-    Pixel centres lie at whole numbers, so the outer edge of the image is at -0.5 and half a pixel is
-    added before scaling.
+    (0, 0) is the outer corner of the top left pixel, so that pixel's centre lies at (0.5, 0.5) in either
+    image. NaN (a point the camera does not see) stays NaN.
     """
-    ratio = size / source_size
-    return ((np.asarray(points_px, dtype=np.float64) + 0.5) * ratio - 0.5).astype(np.float32)
+    return (np.asarray(points_px, dtype=np.float64) * (size / source_size)).astype(np.float32)
 
 
 def encode_jpeg(image: Image) -> bytes:

@@ -33,13 +33,13 @@ class NoiseConfig:
 
     share: float = 0.5
     std_min_rad: float = 0.02
-    std_max_rad: float = 0.04
+    std_max_rad: float = 0.06
     correlation_time_s: float = 0.5
-    quiet_before_s: float = 0.3
+    quiet_before_s: float = 0.2
     quiet_after_s: float = 0.2
-    ramp_s: float = 0.8
-    floor_m: float = 0.015
-    full_height_m: float = 0.08
+    ramp_s: float = 0.6
+    floor_m: float = 0.01
+    full_height_m: float = 0.06
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0:

@@ -79,11 +79,13 @@ class Views:
     Attributes:
         front_jpeg: N JPEG images, model size.
         wrist_jpeg: N JPEG images, model size.
-        keypoints_px: (N, 2, K, 2) float32 pixel coordinates (x, y), cameras in the order front, wrist.
+        keypoints_px: (N, 2, K, 2) float32 pixel coordinates (x, y), cameras in the order front, wrist; (0, 0)
+            is the outer corner of the image, NaN marks a point that is not seen.
         visible: (N, 2, K) bool.
         state: (N, D) float32 measured joints and gripper.
         keypoint_names: K names.
-        keypoints_m: (N, K, 3) float32 world coordinates, or None where the source does not tell them.
+        keypoints_m: (N, K, 3) float32 world coordinates, NaN for what is absent; None where the
+            source does not tell them.
     """
 
     front_jpeg: tuple[bytes, ...]

@@ -42,13 +42,16 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def run_trial(task: int, seed: int, friction: float | None = None, env: KineRealmanEnv | None = None) -> Trial:
+def run_trial(
+    task: int, seed: int, friction: float | None = None, env: KineRealmanEnv | None = None
+) -> Trial:
     """Run the expert once through the environment and judge it."""
     env = env or KineRealmanEnv(images=False)
     _, info = env.reset(seed=seed, options={"task": task_by_number(task), "friction": friction})
     expert = ScriptedExpert(env)
     expert.plan()
-    fastest, collisions = 0.0, set()
+    fastest = 0.0
+    collisions: set[str] = set()
     steps = int(-(-expert.duration_s // PERIOD_S)) + SETTLE_STEPS
     for k in range(1, steps + 1):
         _, _, _, _, info = env.step(expert.target(k * PERIOD_S))
@@ -91,7 +94,8 @@ def report(trials: list[Trial]) -> str:
         rows = [t for t in trials if t.task == number]
         mean = sum(t.duration_s for t in rows) / len(rows)
         lines.append(
-            f"{number:>5} {sum(t.goal for t in rows):>4}/{len(rows):<4} {sum(t.kinematics for t in rows):>5}/{len(rows):<5} "
+            f"{number:>5} {sum(t.goal for t in rows):>4}/{len(rows):<4} "
+            f"{sum(t.kinematics for t in rows):>5}/{len(rows):<5} "
             f"{mean:>7.2f} {max(t.max_joint_speed_rad_s for t in rows):>9.2f}"
         )
     done = sum(t.kinematics for t in trials)
@@ -113,7 +117,9 @@ def main() -> None:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--trials", type=int, default=20, help="placements per task")
-    parser.add_argument("--friction", type=float, default=None, help="friction of object and pads (default: scene)")
+    parser.add_argument(
+        "--friction", type=float, default=None, help="friction of object and pads (default: scene)"
+    )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if options.trials < 1:

@@ -5,7 +5,7 @@ Registered as `kine_sim/KineRealman-v0` when `kine_sim` is imported.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -26,7 +26,7 @@ RETREAT_HEIGHT_M = 0.08
 Observation = dict[str, np.ndarray]
 
 
-class KineRealmanEnv(gymnasium.Env[Observation, np.ndarray]):
+class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """One step is 0.1 s: the targets run on a straight line from the last command to the action.
 
     Observation: `front` and `wrist` images (H, W, 3) uint8, `state` (8,) measured joints in rad and
@@ -42,7 +42,10 @@ class KineRealmanEnv(gymnasium.Env[Observation, np.ndarray]):
         render_mode: None or 'rgb_array' (the front camera).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (the base class declares it so)
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+    }
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class KineRealmanEnv(gymnasium.Env[Observation, np.ndarray]):
         if images:
             for camera in ("front", "wrist"):
                 space[camera] = spaces.Box(0, 255, (*self.world.camera_size, 3), np.uint8)
-        self.observation_space = spaces.Dict(space)
+        self.observation_space: spaces.Space[Any] = spaces.Dict(space)
 
     @property
     def scene(self) -> SceneConfig:
@@ -126,13 +129,13 @@ class KineRealmanEnv(gymnasium.Env[Observation, np.ndarray]):
         done = info["verdict"].kinematics_success and tool_height > RETREAT_HEIGHT_M
         return self._observation(), float(done), bool(done), False, info
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """The front image in render mode 'rgb_array', otherwise None."""
         return self.world.render("front") if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
         """Free the renderer of the calling thread."""
-        self.world.close()
+        self.world.close_renderers()
 
     def _observation(self) -> Observation:
         observation: Observation = {"state": self.world.state}

@@ -228,7 +228,8 @@ def _sample_segment(start_rad: rm75.Array, start: Waypoint, goal: Waypoint, coun
         offset = start_rad - vertical_tool_joints(start.tool_m, start.yaw_rad)
         line = [
             vertical_tool_joints(
-                start.tool_m + s * (goal.tool_m - start.tool_m), start.yaw_rad + s * (goal.yaw_rad - start.yaw_rad)
+                start.tool_m + s * (goal.tool_m - start.tool_m),
+                start.yaw_rad + s * (goal.yaw_rad - start.yaw_rad),
             )
             for s in smooth
         ]

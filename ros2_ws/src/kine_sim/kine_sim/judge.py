@@ -54,7 +54,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Lift:
-    """What was seen when the fingers had raised the object: where they held it, how far it had been pushed."""
+    """Seen when the fingers had raised the object: where they held it, how far it had been pushed."""
 
     along_share: float
     pushed_m: float
@@ -73,7 +73,9 @@ class Judge:
 
     def __init__(self, task: Task, scene: SceneConfig) -> None:
         if task.object != scene.object:
-            raise ValueError(f"task {task.number} is about the {task.object}, but the scene has the {scene.object}")
+            raise ValueError(
+                f"task {task.number} is about the {task.object}, but the scene has the {scene.object}"
+            )
         self._task = task
         self._scene = scene
         self._lift: _Lift | None = None
@@ -118,7 +120,10 @@ class Judge:
 
     def _released(self) -> tuple[bool, str]:
         name = self._task.object
-        return not self._touched, f"the fingers {'still touch' if self._touched else 'have let go of'} the {name}"
+        return (
+            not self._touched,
+            f"the fingers {'still touch' if self._touched else 'have let go of'} the {name}",
+        )
 
     def _resting(self) -> tuple[bool, str]:
         state = "lies still" if self._at_rest else "is still moving"
@@ -129,8 +134,9 @@ class Judge:
         moved = hypot(*(self._xyz[:2] - np.array(self._scene.object_xy_m)))
         on_table = abs(self._xyz[2] - layout.rest_height_m("bread")) < 0.008
         where = "on the table" if on_table else f"at height {self._xyz[2] * 100:.1f} cm, not on the table"
-        return on_table and moved >= MIN_MOVE_M, (
-            f"the bread is {where}, {moved * 100:.1f} cm from where it was; asked: at least {MIN_MOVE_M * 100:.0f} cm"
+        return bool(on_table and moved >= MIN_MOVE_M), (
+            f"the bread is {where}, {moved * 100:.1f} cm from where it was; "
+            f"asked: at least {MIN_MOVE_M * 100:.0f} cm"
         )
 
     def _plate_offset(self) -> tuple[float, float]:
@@ -142,15 +148,19 @@ class Judge:
         distance = hypot(*self._plate_offset())
         height = self._xyz[2] - layout.rest_height_m("carrot")
         on_top = abs(height - layout.PLATE_THICKNESS_M) < 0.010 and distance <= ON_PLATE_M
-        return on_top, (
-            f"the carrot's middle is {distance * 100:.1f} cm from the plate's centre and {height * 100:.1f} cm above "
-            f"lying on the table; asked: within {ON_PLATE_M * 100:.1f} cm, resting on the plate"
+        return bool(on_top), (
+            f"the carrot's middle is {distance * 100:.1f} cm from the plate's centre "
+            f"and {height * 100:.1f} cm above lying on the table; "
+            f"asked: within {ON_PLATE_M * 100:.1f} cm, resting on the plate"
         )
 
     def _picked_first(self) -> tuple[bool, str]:
         name = self._task.object
         if self._lift is None:
-            return False, f"the {name} was never lifted {LIFT_M * 100:.0f} cm between both fingers; asked: pick first"
+            return (
+                False,
+                f"the {name} was never lifted {LIFT_M * 100:.0f} cm between both fingers; asked: pick first",
+            )
         pushed = self._lift.pushed_m
         return pushed <= MAX_PUSH_M, (
             f"the {name} was lifted {pushed * 100:.1f} cm from where it lay; asked: pick first, "
@@ -171,15 +181,15 @@ class Judge:
         region = layout.TABLE_REGIONS[self._task.goal_region]
         distance = region.distance_m((float(self._xyz[0]), float(self._xyz[1])))
         return distance <= region.radius_m, (
-            f"the bread ended {distance * 100:.1f} cm from the middle of the {_REGION_WORDS[self._task.goal_region]}; "
-            f"asked: within {region.radius_m * 100:.1f} cm"
+            f"the bread ended {distance * 100:.1f} cm from the middle of the "
+            f"{_REGION_WORDS[self._task.goal_region]}; asked: within {region.radius_m * 100:.1f} cm"
         )
 
     def _plate_side(self) -> tuple[bool, str]:
         offset = self._plate_offset()[1]
         side = "right" if offset > 0 else "left"
         wanted = layout.plate_side_sign(self._task.goal_region)
-        return offset * wanted >= MIN_SIDE_M, (
+        return bool(offset * wanted >= MIN_SIDE_M), (
             f"the carrot lies {abs(offset) * 100:.1f} cm {side} of the plate's centre; "
             f"asked: {_REGION_WORDS[self._task.goal_region]}, by at least {MIN_SIDE_M * 100:.0f} cm"
         )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_sim.cameras import CAMERAS
 from kine_sim.judge import Judge, Verdict
 from kine_sim.world import World
 
@@ -26,7 +27,8 @@ class LiveWorld:
     Args:
         world: physics and renderer.
         judge: watches the world; never seen by driver or policy.
-        on_frames: called from the camera thread with the capture time (ns, from `clock_ns`) and both images.
+        after_step: called by the physics thread after each slice, with the world locked.
+        on_frame: called by the camera thread with camera, capture time (ns, from `clock_ns`) and image.
         clock_ns: the clock for capture times.
         camera_rate_hz: frames per second of each camera.
     """
@@ -35,13 +37,15 @@ class LiveWorld:
         self,
         world: World,
         judge: Judge,
-        on_frames: Callable[[int, dict[str, NDArray[np.uint8]]], None],
+        after_step: Callable[[], None],
+        on_frame: Callable[[str, int, NDArray[np.uint8]], None],
         clock_ns: Callable[[], int],
         camera_rate_hz: float,
     ) -> None:
         self.world = world
         self._judge = judge
-        self._on_frames = on_frames
+        self._after_step = after_step
+        self._on_frame = on_frame
         self._clock_ns = clock_ns
         self._camera_period_s = 1.0 / camera_rate_hz
         self._stopping = threading.Event()
@@ -77,6 +81,7 @@ class LiveWorld:
         while not self._stopping.is_set():
             with self.world.lock:
                 self.world.step(steps)
+                self._after_step()
                 if due_s >= judge_due_s:
                     self._judge.observe(self.world)
                     judge_due_s += JUDGE_PERIOD_S
@@ -92,11 +97,11 @@ class LiveWorld:
     def _run_cameras(self) -> None:
         due_s = time.monotonic()
         while not self._stopping.is_set():
-            with self.world.lock:
+            with self.world.lock:  # one moment for both cameras; drawing does not hold up the physics
                 stamp_ns = self._clock_ns()
                 snapshot = self.world.snapshot()
-            images = {camera: self.world.render_snapshot(camera, snapshot) for camera in ("front", "wrist")}
-            self._on_frames(stamp_ns, images)
+            for camera in CAMERAS:
+                self._on_frame(camera, stamp_ns, self.world.render_snapshot(camera, snapshot))
             self.frames += 1
             due_s += self._camera_period_s
             wait_s = due_s - time.monotonic()

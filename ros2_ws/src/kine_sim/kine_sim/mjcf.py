@@ -9,12 +9,14 @@ from __future__ import annotations
 import mujoco
 
 from kine_sim import layout, mjcf_arm, shapes
+from kine_sim.cameras import CAMERAS
 
 TIMESTEP_S = 0.002
-CAMERAS: tuple[str, str] = ("front", "wrist")
 FRONT_CAMERA_M = (0.800, 0.0, 0.600)
 FRONT_CAMERA_TARGET_M = (0.275, 0.0, 0.060)
 FRONT_CAMERA_FOVY_DEG = 39.0
+
+__all__ = ["CAMERAS", "TIMESTEP_S", "build_model", "model_xml"]
 
 BREAD_MASS_KG = 0.200
 CARROT_MASS_KG = 0.180
@@ -38,10 +40,10 @@ _DEFAULTS = """
 def _assets() -> str:
     return f"""
   <asset>
-    <texture name="sky" type="skybox" builtin="gradient" rgb1="0.75 0.78 0.82" rgb2="0.45 0.48 0.52" width="64"
-             height="384"/>
-    <texture name="speckle" type="2d" builtin="flat" mark="random" rgb1="1 1 1" markrgb="0.86 0.86 0.86" random="0.03"
-             width="256" height="256"/>
+    <texture name="sky" type="skybox" builtin="gradient" rgb1="0.75 0.78 0.82" rgb2="0.45 0.48 0.52"
+             width="64" height="384"/>
+    <texture name="speckle" type="2d" builtin="flat" mark="random" rgb1="1 1 1" markrgb="0.86 0.86 0.86"
+             random="0.03" width="256" height="256"/>
     <material name="table" texture="speckle" texrepeat="2 2" specular="0.1" shininess="0.1"/>
     <material name="floor" rgba="0.33 0.33 0.36 1" specular="0"/>
     <material name="shell" rgba="0.90 0.91 0.93 1" specular="0.4" shininess="0.5"/>
@@ -64,8 +66,8 @@ def _assets() -> str:
 def _bread() -> str:
     a, b, c = layout.BREAD_HALF_M
     cuts = "".join(
-        f'<geom class="look" type="capsule" size="0.0022" fromto="{x - 0.006} -0.012 {c - 0.0006} {x + 0.006} 0.012 '
-        f'{c - 0.0006}" material="crust"/>'
+        f'<geom class="look" type="capsule" size="0.0022" fromto="{x - 0.006} -0.012 {c - 0.0006} '
+        f'{x + 0.006} 0.012 {c - 0.0006}" material="crust"/>'
         for x in (-0.018, 0.0, 0.018)
     )
     return f"""
@@ -80,8 +82,8 @@ def _carrot() -> str:
     upper, lower = layout.CARROT_UPPER_HALF_WIDTH_M, layout.CARROT_LOWER_HALF_WIDTH_M
     low_height = 0.011
     leaves = "".join(
-        f'<geom class="look" type="capsule" size="0.0035" fromto="{half - 0.004} 0 0.001 {half + 0.030} {y} {z}" '
-        f'material="leaf"/>'
+        f'<geom class="look" type="capsule" size="0.0035" fromto="{half - 0.004} 0 0.001 '
+        f'{half + 0.030} {y} {z}" material="leaf"/>'
         for y, z in ((-0.016, 0.004), (-0.006, 0.010), (0.006, 0.009), (0.016, 0.003), (0.0, 0.0))
     )
     return f"""
@@ -105,22 +107,24 @@ def model_xml() -> str:
   <option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic" impratio="10"/>
   <size memory="8M"/>
   <visual>
-    <quality offsamples="0" shadowsize="0"/><global offwidth="1280" offheight="960"/><map znear="0.02" zfar="20"/>
+    <quality offsamples="0" shadowsize="0"/><global offwidth="1280" offheight="1024"/>
+    <map znear="0.02" zfar="20"/>
     <headlight ambient="0.35 0.35 0.35" diffuse="0.15 0.15 0.15" specular="0 0 0"/>
   </visual>
   {_DEFAULTS}
   {_assets()}
   <worldbody>
-    <light name="lamp" pos="0.5 0.3 1.6" dir="0 0 -1" diffuse="0.5 0.5 0.5" specular="0.2 0.2 0.2" castshadow="false"/>
-    <camera name="front" pos="{" ".join(map(str, FRONT_CAMERA_M))}" xyaxes="{" ".join(f"{v:.9g}" for v in axes)}"
-            fovy="{FRONT_CAMERA_FOVY_DEG}"/>
+    <light name="lamp" pos="0.5 0.3 1.6" dir="0 0 -1" diffuse="0.5 0.5 0.5" specular="0.2 0.2 0.2"
+           castshadow="false"/>
+    <camera name="front" pos="{" ".join(map(str, FRONT_CAMERA_M))}" 
+            xyaxes="{" ".join(f"{v:.9g}" for v in axes)}" fovy="{FRONT_CAMERA_FOVY_DEG}"/>
     <geom class="look" type="plane" size="4 4 1" pos="0 0 -0.75" material="floor"/>
     <body name="table" pos="0.275 0 -0.02">
       <geom name="table" class="surface" type="box" size="0.475 0.55 0.02" material="table"/>
     </body>
     <body name="plate" pos="0.32 0.1 0">
-      <geom name="plate" class="surface" type="cylinder" size="{layout.PLATE_RADIUS_M} {thickness}" rgba="0 0 0 0"
-            pos="0 0 {thickness}"/>
+      <geom name="plate" class="surface" type="cylinder" size="{layout.PLATE_RADIUS_M} {thickness}"
+            rgba="0 0 0 0" pos="0 0 {thickness}"/>
       <geom class="look" type="mesh" mesh="plate" material="plate"/>
     </body>
     {mjcf_arm.arm_body()}
@@ -136,5 +140,3 @@ def model_xml() -> str:
 def build_model() -> mujoco.MjModel:
     """Compile a fresh model; each world owns one, because scenes are written into it."""
     return mujoco.MjModel.from_xml_string(model_xml())
-
-

@@ -67,7 +67,8 @@ def _link_open(index: int) -> str:
         for kind, radius, ends, material in _LINK_GEOMS[index]
     )
     return (
-        f'<body name="link_{index + 1}" pos="{_numbers(frame.origin_m)}" quat="{_numbers(quaternion)}" gravcomp="1">'
+        f'<body name="link_{index + 1}" pos="{_numbers(frame.origin_m)}" quat="{_numbers(quaternion)}" '
+        f'gravcomp="1">'
         f'<inertial mass="{inertia.mass_kg}" pos="{_numbers(inertia.com_m)}" '
         f'fullinertia="{_numbers(inertia.inertia_kg_m2)}"/>'
         f'<joint name="{rm75.JOINT_NAMES[index]}" axis="{_numbers(frame.axis)}" '
@@ -80,8 +81,8 @@ def _finger(side: str, sign: int) -> str:
     y = sign * PAD_HALF_M[1]
     return f"""
     <body name="finger_{side}" gravcomp="1">
-      <joint name="finger_{side}" type="slide" axis="0 {sign} 0" range="0 {rm75.FINGER_TRAVEL_M}" armature="0.05"
-             damping="15" solreflimit="0.005 1"/>
+      <joint name="finger_{side}" type="slide" axis="0 {sign} 0" range="0 {rm75.FINGER_TRAVEL_M}" 
+             armature="0.05" damping="15" solreflimit="0.005 1"/>
       <inertial mass="{FINGER_MASS_KG}" pos="0 {y} 0.12" diaginertia="1e-5 1e-5 1e-5"/>
       <geom class="arm" type="box" size="0.009 0.004 {(z1 - z0) / 2 - 0.004:.4f}"
             pos="0 {sign * 0.0125} {(z0 + z1) / 2 - 0.004:.4f}" material="joint"/>
@@ -149,4 +150,5 @@ GRIPPER_COUPLING = """
   <tendon><fixed name="gripper">
     <joint joint="finger_left" coef="0.5"/><joint joint="finger_right" coef="0.5"/>
   </fixed></tendon>
-  <equality><joint joint1="finger_left" joint2="finger_right" polycoef="0 1 0 0 0" solref="0.004 1"/></equality>"""
+  <equality><joint joint1="finger_left" joint2="finger_right" polycoef="0 1 0 0 0"
+    solref="0.004 1"/></equality>"""

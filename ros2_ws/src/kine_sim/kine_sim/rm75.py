@@ -74,12 +74,16 @@ JOINT_FRAMES: tuple[JointFrame, ...] = (
 
 LINK_INERTIAS: tuple[LinkInertia, ...] = (
     LinkInertia(1.574, (0.0002, 0.0099, -0.0133), (2.488e-3, 1.451e-3, 2.321e-3, 7.91e-6, 9.67e-6, -1.79e-4)),
-    LinkInertia(1.217, (-0.0004, 0.0053, 0.1068), (3.489e-3, 3.439e-3, 8.927e-4, -5.61e-6, -2.91e-6, 5.84e-4)),
+    LinkInertia(
+        1.217, (-0.0004, 0.0053, 0.1068), (3.489e-3, 3.439e-3, 8.927e-4, -5.61e-6, -2.91e-6, 5.84e-4)
+    ),
     LinkInertia(1.110, (0.0, 0.0113, -0.0104), (1.837e-3, 1.063e-3, 1.499e-3, 4.22e-6, 2.26e-6, -3.72e-5)),
     LinkInertia(0.685, (0.0, 0.0047, 0.0847), (1.280e-3, 1.254e-3, 3.730e-4, -6.31e-7, 5.29e-7, 2.32e-4)),
     LinkInertia(0.619, (0.0001, 0.0088, -0.0129), (6.273e-4, 3.703e-4, 5.424e-4, 1.34e-6, 1.64e-6, -3.50e-5)),
     LinkInertia(0.602, (0.0, 0.0028, 0.0785), (7.831e-4, 7.663e-4, 2.900e-4, -4.68e-7, 1.40e-7, 1.20e-4)),
-    LinkInertia(0.107, (-0.0005, 0.0003, -0.0108), (3.843e-5, 3.491e-5, 6.032e-5, -3.15e-6, -1.14e-7, 9.33e-8)),
+    LinkInertia(
+        0.107, (-0.0005, 0.0003, -0.0108), (3.843e-5, 3.491e-5, 6.032e-5, -3.15e-6, -1.14e-7, 9.33e-8)
+    ),
 )
 
 # Standard Denavit-Hartenberg rows (d, alpha) of the same arm; all a and offsets are zero.
@@ -123,7 +127,9 @@ def forward_kinematics(joints_rad: ArrayLike) -> Array:
     """Flange pose in the base frame as a (4, 4) matrix, for seven joint positions in rad."""
     pose = np.eye(4)
     rotation, position = np.eye(3), np.zeros(3)
-    for q, d, sa, ca in zip(np.asarray(joints_rad, float), _DH_D_M, _DH_SIN_ALPHA, _DH_COS_ALPHA, strict=True):
+    for q, d, sa, ca in zip(
+        np.asarray(joints_rad, float), _DH_D_M, _DH_SIN_ALPHA, _DH_COS_ALPHA, strict=True
+    ):
         position = position + d * rotation[:, 2]
         c, s = np.cos(q), np.sin(q)
         rotation = rotation @ np.array([[c, -s * ca, s * sa], [s, c * ca, -c * sa], [0.0, sa, ca]])

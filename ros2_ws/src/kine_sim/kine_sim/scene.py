@@ -105,7 +105,9 @@ def _place_bread(rng: np.random.Generator) -> SceneConfig:
     for _ in range(_MAX_TRIES):
         xy = (float(rng.uniform(*BREAD_X_M)), float(rng.uniform(*BREAD_Y_M)))
         yaw = float(rng.uniform(-BREAD_YAW_RAD, BREAD_YAW_RAD))
-        clear = all(region.distance_m(xy) > region.radius_m + 0.02 for region in layout.TABLE_REGIONS.values())
+        clear = all(
+            region.distance_m(xy) > region.radius_m + 0.02 for region in layout.TABLE_REGIONS.values()
+        )
         if clear and hypot(*xy) >= layout.MIN_GOAL_RADIUS_M:
             return SceneConfig("bread", xy, yaw, None)
     raise RuntimeError("no free place for the bread was found")

@@ -30,7 +30,9 @@ def _grid_faces(rows: int, columns: int) -> np.ndarray:
 def rings_along_x(name: str, profile: Profile, columns: int = 20) -> str:
     """Mesh of round rings along x: profile rows are (x, radius, z of the ring's centre)."""
     angle = np.arange(columns) * 2 * pi / columns
-    rings = [np.stack([np.full(columns, x), r * np.cos(angle), z + r * np.sin(angle)], 1) for x, r, z in profile]
+    rings = [
+        np.stack([np.full(columns, x), r * np.cos(angle), z + r * np.sin(angle)], 1) for x, r, z in profile
+    ]
     return _mesh_xml(name, np.concatenate(rings), _grid_faces(len(profile), columns))
 
 
@@ -63,7 +65,9 @@ def loaf(name: str) -> str:
 def carrot_part(name: str, upper: bool) -> str:
     """One half of the carrot, lying: every ring touches the table, the tip is thin."""
     half = layout.CARROT_HALF_LENGTH_M
-    share = np.array([0.5, 0.6, 0.75, 0.88, 0.95, 0.985, 1.0] if upper else [0.0, 0.012, 0.05, 0.15, 0.3, 0.5])
+    share = np.array(
+        [0.5, 0.6, 0.75, 0.88, 0.95, 0.985, 1.0] if upper else [0.0, 0.012, 0.05, 0.15, 0.3, 0.5]
+    )
     radius = np.interp(
         share,
         [0.0, 0.012, 0.05, 0.15, 0.3, 0.5, 0.75, 0.95, 0.985, 1.0],

@@ -24,7 +24,8 @@ class Stage:
         self._contype = model.geom_contype.copy()
         self._conaffinity = model.geom_conaffinity.copy()
         self._geoms = {
-            name: np.flatnonzero(model.geom_bodyid == model.body(name).id) for name in ("bread", "carrot", "plate")
+            name: np.flatnonzero(model.geom_bodyid == model.body(name).id)
+            for name in ("bread", "carrot", "plate")
         }
         self._grip_geoms = [
             model.geom(name).id for name in ("pad_left", "pad_right", "bread", "carrot_upper", "carrot_lower")
@@ -77,7 +78,9 @@ class Stage:
             mjcf_arm.WRIST_CAMERA_M, mjcf_arm.WRIST_CAMERA_TARGET_M, (-1.0, 0.0, 0.0)
         )
         self._move_camera("front", FRONT_CAMERA_M, front_axes, scene.front_shift_m, scene.front_turn_rad)
-        self._move_camera("wrist", mjcf_arm.WRIST_CAMERA_M, wrist_axes, scene.wrist_shift_m, scene.wrist_turn_rad)
+        self._move_camera(
+            "wrist", mjcf_arm.WRIST_CAMERA_M, wrist_axes, scene.wrist_shift_m, scene.wrist_turn_rad
+        )
 
     def _move_camera(
         self, name: str, position: ArrayLike, axes: rm75.Array, shift: ArrayLike, turn: ArrayLike
@@ -99,7 +102,9 @@ def set_object(data: mujoco.MjData, name: str, position_m: ArrayLike, yaw_rad: f
     set_object_pose(data, name, position_m, (cos(yaw_rad / 2), 0.0, 0.0, sin(yaw_rad / 2)))
 
 
-def set_object_pose(data: mujoco.MjData, name: str, position_m: ArrayLike, quaternion_wxyz: ArrayLike) -> None:
+def set_object_pose(
+    data: mujoco.MjData, name: str, position_m: ArrayLike, quaternion_wxyz: ArrayLike
+) -> None:
     """Put a free object at a pose, at rest. Call mj_forward afterwards."""
     joint = data.joint(name)
     joint.qpos[:3] = position_m

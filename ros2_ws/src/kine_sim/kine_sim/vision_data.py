@@ -14,8 +14,8 @@ import mujoco
 import numpy as np
 
 from kine_sim import layout, rm75
+from kine_sim.cameras import CAMERAS
 from kine_sim.ik import UnreachableError, gripper_yaw_near_home, vertical_tool_joints
-from kine_sim.mjcf import CAMERAS
 from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS, ObjectName
 from kine_sim.world import KEYPOINT_NAMES, World
@@ -40,8 +40,8 @@ def random_views(seed: int, camera_size: tuple[int, int] = (256, 256)) -> Iterat
 
     Yields:
         'front', 'wrist': images (H, W, 3) uint8; 'keypoints': per camera (5, 2) pixels (u, v) in the order of
-        `KEYPOINT_NAMES`, NaN where not in the frame; 'visible': per camera (5,) bool; 'keypoints_m': (5, 3) in
-        the base frame; 'state': (8,); 'object': its name; 'held': whether it is between the fingers.
+        `KEYPOINT_NAMES`, NaN where not in the frame; 'visible': per camera (5,) bool; 'keypoints_m': (5, 3)
+        in the base frame; 'state': (8,); 'object': its name; 'held': whether it is between the fingers.
     """
     if seed < 0:
         raise ValueError(f"seed = {seed} is negative")
@@ -73,7 +73,9 @@ def _table_point(rng: np.random.Generator) -> tuple[float, float]:
             return x, y
 
 
-def _jittered(rng: np.random.Generator, joints: rm75.Array, spread_rad: float = JOINT_JITTER_RAD) -> rm75.Array:
+def _jittered(
+    rng: np.random.Generator, joints: rm75.Array, spread_rad: float = JOINT_JITTER_RAD
+) -> rm75.Array:
     noisy = joints + rng.normal(0.0, spread_rad, rm75.JOINT_COUNT)
     return np.clip(noisy, -rm75.POSITION_LIMIT_RAD, rm75.POSITION_LIMIT_RAD)
 
@@ -90,7 +92,9 @@ def _free_object_pose(world: World, rng: np.random.Generator) -> tuple[rm75.Arra
         side = rng.choice([-1.0, 1.0]) * layout.PLATE_SIDE_OFFSET_M
         x = scene.plate_xy_m[0] + rng.normal(0.0, 0.01)
         y = scene.plate_xy_m[1] + side + rng.normal(0.0, 0.01)
-        return np.array([x, y, height + layout.PLATE_THICKNESS_M]), 0.25 * yaw if abs(yaw) < 1 else pi + 0.25 * (yaw - pi)
+        return np.array([x, y, height + layout.PLATE_THICKNESS_M]), 0.25 * yaw if abs(
+            yaw
+        ) < 1 else pi + 0.25 * (yaw - pi)
     while True:
         x, y = _table_point(rng)
         # A loose object reaches at most 11 cm from its middle; keep it off the rim of the plate.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
-import weakref
-from dataclasses import dataclass
-from math import radians, tan
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kine_sim import layout, rm75
-from kine_sim.mjcf import CAMERAS, TIMESTEP_S, build_model
+from kine_sim import contacts, layout, rm75
+from kine_sim.cameras import CameraRig, Snapshot, check_camera
+from kine_sim.contacts import GripContact
+from kine_sim.mjcf import TIMESTEP_S, build_model
 from kine_sim.scene import SceneConfig
 from kine_sim.stage import Stage, set_object_pose
 
@@ -25,54 +23,12 @@ GRIPPER_SPEED_M_S = 0.12
 TORQUE_CONSTANT_NM_A = np.array([10.0, 10.0, 8.0, 8.0, 5.0, 5.0, 5.0])
 """Joint torque per motor current behind the gear: round figures of a model; the vendor publishes none."""
 
-_renderers: weakref.WeakKeyDictionary[mujoco.Renderer, int] = weakref.WeakKeyDictionary()
-
-
-def _free_renderers_of_this_thread() -> None:
-    for renderer, thread in list(_renderers.items()):
-        if thread == threading.get_ident():
-            renderer.close()
-
-
-def _free_at_exit(renderer: mujoco.Renderer) -> None:
-    """Free a renderer before MuJoCo's own exit hook shuts OpenGL down: hooks run newest first."""
-    if not _renderers:
-        atexit.register(_free_renderers_of_this_thread)
-    _renderers[renderer] = threading.get_ident()
-
-
-@dataclass(frozen=True)
-class GripContact:
-    """Where the finger pads touch an object.
-
-    Attributes:
-        left_m, right_m: contact points (N, 3) in the object's frame.
-    """
-
-    left_m: rm75.Array
-    right_m: rm75.Array
-
-    @property
-    def both(self) -> bool:
-        """Both pads touch the object."""
-        return len(self.left_m) > 0 and len(self.right_m) > 0
-
-    @property
-    def any(self) -> bool:
-        """At least one pad touches the object."""
-        return len(self.left_m) + len(self.right_m) > 0
-
-    @property
-    def along_m(self) -> float:
-        """Mean position of the pads along the object's long axis, metres from its middle."""
-        return float((self.left_m[:, 0].mean() + self.right_m[:, 0].mean()) / 2)
-
 
 class World:
     """One simulated robot on its table. Every method takes `lock`; hold it yourself for several in one.
 
-    Time advances only in `step`. A renderer belongs to the thread that first renders (OpenGL contexts
-    do), so each thread gets its own.
+    Time advances only in `step`. Any thread may render; each gets a renderer of its own, and only the
+    copy of the positions holds the lock.
 
     Args:
         scene: how the episode starts.
@@ -80,15 +36,12 @@ class World:
     """
 
     def __init__(self, scene: SceneConfig, camera_size: tuple[int, int] = (256, 256)) -> None:
-        height, width = camera_size
-        if not (16 <= height <= 960 and 16 <= width <= 1280):
-            raise ValueError(f"camera_size = {camera_size} is outside (16, 16) .. (960, 1280)")
         self.lock = threading.RLock()
-        self.camera_size = (int(height), int(width))
         self.model = build_model()
+        self._rig = CameraRig(self.model, camera_size)
+        self.camera_size = self._rig.size
         self.data = mujoco.MjData(self.model)
         self._stage = Stage(self.model)
-        self._local = threading.local()
         joints = [self.model.joint(name) for name in rm75.JOINT_NAMES]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._dof = np.array([joint.dofadr[0] for joint in joints])
@@ -141,6 +94,11 @@ class World:
             if object_pose is not None:
                 set_object_pose(self.data, self.scene.object, *object_pose)
             mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def timestep_s(self) -> float:
+        """Length of one physics step."""
+        return TIMESTEP_S
 
     @property
     def time_s(self) -> float:
@@ -236,7 +194,9 @@ class World:
         known = ("bread", "carrot", "plate", "tool", "flange")
         if name not in known:
             raise ValueError(f"object {name!r} is unknown: choose one of {known}")
-        if name not in ("tool", "flange", self.scene.object) and not (name == "plate" and self.scene.plate_xy_m):
+        if name not in ("tool", "flange", self.scene.object) and not (
+            name == "plate" and self.scene.plate_xy_m
+        ):
             raise ValueError(f"this scene has no {name}")
         with self.lock:
             pose = np.eye(4)
@@ -251,57 +211,38 @@ class World:
             return float(np.linalg.norm(self.data.joint(self.scene.object).qvel[:3]))
 
     def grip_contact(self) -> GripContact:
-        """Where the pads touch the scene's object now."""
+        """Where the fingers touch the scene's object now."""
         with self.lock:
-            pose = self.object_pose(self.scene.object)
-            body = self.model.body(self.scene.object).id
-            points: dict[str, list[rm75.Array]] = {"left": [], "right": []}
-            for contact in self.data.contact:
-                bodies = {int(self.model.geom_bodyid[g]) for g in contact.geom}
-                for side, found in points.items():
-                    # Only points that carry force: solimp margins report near misses too.
-                    if bodies == {body, self.model.body(f"finger_{side}").id} and contact.dist < 0.0:
-                        found.append(pose[:3, :3].T @ (contact.pos - pose[:3, 3]))
-            left, right = (np.array(points[s]).reshape(-1, 3) for s in ("left", "right"))
-            return GripContact(left, right)
+            return contacts.grip_contact(self.model, self.data, self.scene.object)
 
     def arm_contacts(self) -> tuple[str, ...]:
-        """Contacts that should not be: an arm link or the gripper against table, plate, object or itself.
+        """Contacts that should not be: arm or gripper against table, plate, object or itself.
 
-        Finger pads on the object are meant and are left out. Entries read like 'link_6 - table'.
+        Fingers on the object are meant and are left out. Entries read like 'link_6 - table'.
         """
         with self.lock:
-            found = set()
-            for contact in self.data.contact:
-                names = sorted(self.model.body(int(self.model.geom_bodyid[g])).name for g in contact.geom)
-                arm = [n for n in names if n.startswith(("link_", "finger_", "gripper", "base"))]
-                meant = len(arm) == 1 and arm[0].startswith("finger_") and self.scene.object in names
-                if arm and not meant and contact.dist < 0.0:
-                    found.add(" - ".join([*arm, *(n for n in names if n not in arm)]))
-            return tuple(sorted(found))
+            return contacts.unwanted_arm_contacts(self.model, self.data, self.scene.object)
+
+    def snapshot(self) -> Snapshot:
+        """A cheap copy of all positions, to render from later."""
+        with self.lock:
+            return Snapshot(float(self.data.time), self.data.qpos.copy())
+
+    def render_snapshot(self, camera: str, snapshot: Snapshot) -> np.ndarray:
+        """Image (height, width, 3) uint8 RGB of 'front' or 'wrist' at a snapshot; takes no lock."""
+        return self._rig.render(camera, snapshot)
 
     def render(self, camera: str) -> np.ndarray:
-        """Image (height, width, 3) uint8 RGB of 'front' or 'wrist'."""
-        if camera not in CAMERAS:
-            raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
-        renderer = getattr(self._local, "renderer", None)
-        if renderer is None:
-            with self.lock:
-                renderer = mujoco.Renderer(self.model, *self.camera_size)
-            for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-                renderer.scene.flags[flag] = 0
-            self._local.renderer = renderer
-            _free_at_exit(renderer)
-        with self.lock:  # only the copy of the state; drawing happens outside
-            renderer.update_scene(self.data, camera)
-        return renderer.render()
+        """Image (height, width, 3) uint8 RGB of 'front' or 'wrist' now."""
+        return self._rig.render(camera, self.snapshot())
 
-    def close(self) -> None:
-        """Free the calling thread's renderer."""
-        renderer = getattr(self._local, "renderer", None)
-        if renderer is not None:
-            renderer.close()
-            self._local.renderer = None
+    def camera_fovy_deg(self, camera: str) -> float:
+        """Vertical field of view of a camera in degrees."""
+        return self._rig.fovy_deg(camera)
+
+    def close_renderers(self) -> None:
+        """Free the calling thread's renderer. Call it at the end of every thread that rendered."""
+        self._rig.close()
 
     def keypoints_m(self) -> rm75.Array:
         """The points of `KEYPOINT_NAMES` in the base frame, (5, 3); NaN for a plate that is not there.
@@ -325,19 +266,6 @@ class World:
         Pixel (0, 0) is the outer corner of the top left pixel. A point that exists and lies in front of
         the camera within the image counts as in the frame even when something hides it; all others get NaN.
         """
-        if camera not in CAMERAS:
-            raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
-        height, width = self.camera_size
+        check_camera(camera)
         with self.lock:
-            points = self.keypoints_m()
-            frame = self.data.camera(camera)
-            local = (points - frame.xpos) @ frame.xmat.reshape(3, 3)
-            focal_px = height / 2 / tan(radians(float(self.model.camera(camera).fovy[0])) / 2)
-        depth = -local[:, 2]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            pixels = np.stack(
-                [width / 2 + focal_px * local[:, 0] / depth, height / 2 - focal_px * local[:, 1] / depth], axis=1
-            )
-            inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
-        pixels[~inside] = np.nan
-        return pixels, inside
+            return self._rig.project(camera, self.data, self.keypoints_m())

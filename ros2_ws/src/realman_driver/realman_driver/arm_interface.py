@@ -56,6 +56,7 @@ class ArmInfo:
     sdk_version: str
     limits: Limits
     position_rad: tuple[float, ...]
+    udp_port: int
 
 
 StateCallback = Callable[[RawState], None]

@@ -1,7 +1,7 @@
-"""The driver without ROS: puts state, checks, stream, stop and requests together around one arm.
+"""The driver without ROS: puts link, checks, stream, stop and requests together around one arm.
 
-Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. None of
-them waits for another except where the text says so.
+Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. A stop and
+the noticing of a loss wait for none of them.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
-from .arm_interface import Arm, ArmError, ArmInfo, MotionEvent, RawState
-from .arm_model import JOINT_NAMES
+from .arm_interface import Arm, ArmError, MotionEvent, RawState
 from .chunk_check import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
 from .config import DriverConfig
 from .error_codes import describe_return_code
 from .homing import HomeMotion
+from .link import ArmLink
 from .request_worker import RequestWorker, WorkerTiming
-from .state import ArmState, StateKeeper
+from .state import ArmState
 from .stop_sender import StopSender
 from .streamer import GripperPolicy, Streamer
 from .supervisor import Decision, State, Supervisor
-
-_MOVING_STATES = (State.ENABLED, State.HOMING)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class Driver:
     def __init__(self, config: DriverConfig, arm: Arm, hooks: DriverHooks) -> None:
         self.config = config
         self._arm, self._hooks = arm, hooks
-        self.keeper = StateKeeper((config.robot_ip, config.robot_port))
+        self._closing = threading.Event()
+        self.link = ArmLink(config, arm, self._closing)
         self.supervisor = Supervisor(self._state_changed)
         self.streamer = Streamer(
             send=arm.send_setpoint_rad,
@@ -65,7 +65,7 @@ class Driver:
             period_s=config.stream_period_s,
             gripper=GripperPolicy(config.gripper_deadband, config.gripper_interval_s),
         )
-        self._stop_sender = StopSender(arm.stop, self.streamer.halt, self.streamer.wait_idle)
+        self._stop_sender = StopSender(arm.stop, lambda: self.streamer.in_flight, self.streamer.wait_idle)
         self._worker = RequestWorker(
             is_connected=lambda: self.supervisor.connected,
             connect=self._connect,
@@ -74,16 +74,13 @@ class Driver:
             timing=WorkerTiming(config.gripper_poll_period_s, config.reconnect_min_s, config.reconnect_max_s),
         )
         self._rules = config.chunk_rules()
-        self._closing = threading.Event()
         self._home: HomeMotion | None = None
-        self._gripper: tuple[float, float] | None = None
+        self._stopped_connection = 0
         self._last_link_failure = ""
-        self.info: ArmInfo | None = None
         self.refusals: Counter[str] = Counter()
         self.last_refusal = ""
         self.accepted_chunks = 0
         self.gripper_failures = 0
-        self.connects = 0
 
     def start(self) -> None:
         """Start the threads; the link is made in the background."""
@@ -103,7 +100,7 @@ class Driver:
         may_move = self.supervisor.disable("the driver is closing")
         self.streamer.halt()
         if may_move:
-            self._await_stop(self._stop_sender.request(), 0.6)
+            self._await_stop(0.6)
         ended = [self.streamer.close(0.2), self._stop_sender.close(0.2), self._worker.close(0.6)]
         if all(ended):
             closer = threading.Thread(target=self._arm.disconnect, name="realman-close", daemon=True)
@@ -114,19 +111,13 @@ class Driver:
         self.supervisor.link_closed()
         return all(ended)
 
-    @property
-    def gripper_opening(self) -> float | None:
-        """The opening measured last, None before the first measurement."""
-        gripper = self._gripper
-        return None if gripper is None else gripper[0]
-
-    # --- requests of people ---------------------------------------------------------------------------
+    # --- requests of people -----------------------------------------------------------------------------
 
     def enable(self) -> Decision:
         """Allow motion: from now on the arm holds its measured position and executes chunks."""
         now_s = time.monotonic()
-        state, opening = self.keeper.newest, self.gripper_opening
-        decision = self.supervisor.enable(self._obstacles(state, now_s))
+        state, opening = self.link.newest, self.link.gripper_opening
+        decision = self.supervisor.enable(self.link.obstacles(now_s) if self.supervisor.connected else [])
         if decision.ok and not self.streamer.engaged and state is not None and opening is not None:
             self.streamer.engage((*state.position_rad, opening), now_s)
             if self.supervisor.state is not State.ENABLED:  # stopped between the two lines above
@@ -155,9 +146,8 @@ class Driver:
 
     def home(self) -> Future[Decision]:
         """Move to the home position; answered when it is reached or the motion ended otherwise."""
-        now_s = time.monotonic()
         obstacles = ["a chunk is being executed"] if self.streamer.active else []
-        motion = HomeMotion(self.config.home_joints_rad, now_s, self.config.home_timeout_s)
+        motion = HomeMotion(self.config.home_joints_rad, time.monotonic(), self.config.home_timeout_s)
         decision = self.supervisor.begin_homing(obstacles)
         if not decision.ok:
             return _answered(decision)
@@ -173,8 +163,7 @@ class Driver:
             chunk: as received.
             now_ros_s: ROS time of receipt, s.
         """
-        refusal = self._state_refusal()
-        info = self.info
+        refusal, info = self._state_refusal(), self.link.info
         if refusal is None and info is not None:
 
             def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
@@ -188,7 +177,7 @@ class Driver:
             self.last_refusal = refusal.text
         return refusal
 
-    # --- what they are made of ------------------------------------------------------------------------
+    # --- what they are made of --------------------------------------------------------------------------
 
     def _state_refusal(self) -> Refusal | None:
         state = self.supervisor.state
@@ -197,20 +186,6 @@ class Driver:
         why = self.supervisor.stop_reason or (self.supervisor.link_text if not self.supervisor.connected else "")
         text = f"the state is {state.value}{f' ({why})' if why else ''}, chunks are executed in ENABLED only"
         return Refusal("not_enabled", "", state.value, "ENABLED", text)
-
-    def _obstacles(self, state: ArmState | None, now_s: float) -> list[str]:
-        """Why the arm must not be enabled now, apart from what the supervisor knows."""
-        if not self.supervisor.connected:
-            return []
-        age_s = self.keeper.age_s(now_s)
-        if state is None or age_s > self.config.state_timeout_s:
-            return [f"the newest state is {age_s:.3f} s old, allowed are {self.config.state_timeout_s:.3f} s"]
-        reasons = list(state.troubles())
-        limits = self.info.limits if self.info is not None else ()
-        for name, angle, (low, high) in zip(JOINT_NAMES, state.position_rad, limits, strict=False):
-            if not low <= angle <= high:
-                reasons.append(f"{name} stands at {angle:.3f} rad, outside [{low:.3f}, {high:.3f}] rad")
-        return reasons
 
     def _stop_answer(self, good: str, bad: str) -> Future[Decision]:
         answer: Future[Decision] = Future()
@@ -223,9 +198,9 @@ class Driver:
         self._stop_sender.request().add_done_callback(done)
         return answer
 
-    def _await_stop(self, stop: Future[int], timeout_s: float) -> None:
+    def _await_stop(self, timeout_s: float) -> None:
         try:
-            code = stop.result(timeout_s)
+            code = self._stop_sender.request().result(timeout_s)
         except TimeoutError:
             self._hooks.log("error", f"the controller did not confirm the stop within {timeout_s:.1f} s")
             return
@@ -239,20 +214,10 @@ class Driver:
             self._stop_sender.request()
 
     def _reset(self) -> Decision:
-        state = self.keeper.newest
-        if state is not None and state.troubles():
-            wrong = tuple(number for number, code in enumerate(state.joint_error_codes, 1) if code)
-            dead = tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on)
-            try:
-                self._arm.clear_errors(wrong)
-                self._arm.power_joints(dead)
-            except ArmError as error:
-                return Decision(False, f"cannot reset: {error}")
-            end_s = time.monotonic() + 0.5
-            while state is not None and state.troubles() and time.monotonic() < end_s:
-                time.sleep(0.01)
-                state = self.keeper.newest
-        return self.supervisor.reset(state.troubles() if state is not None else ["no state is known"])
+        try:
+            return self.supervisor.reset(self.link.recover())
+        except ArmError as error:
+            return Decision(False, f"cannot reset: {error}")
 
     def _start_home(self, motion: HomeMotion) -> None:
         try:
@@ -272,7 +237,7 @@ class Driver:
     def _finish_home(self, motion: HomeMotion, decision: Decision) -> None:
         if self._home is motion:
             self._home = None
-            opening = self.gripper_opening
+            opening = self.link.gripper_opening
             if decision.ok and opening is not None:
                 if self.supervisor.end_homing(decision.text):
                     self.streamer.engage((*motion.goal_rad, opening), time.monotonic())
@@ -293,36 +258,18 @@ class Driver:
 
         self._worker.submit_newest(job)
 
-    # --- the link, in the request thread ----------------------------------------------------------------
+    # --- the link, in the request thread ------------------------------------------------------------------
 
     def _connect(self) -> None:
-        """Clean up what is left of a lost link, connect, and wait for the state to arrive."""
-        self.streamer.wait_idle(1.0)
-        if self.supervisor.state is State.LOST:
-            self._stop_sender.request().exception(timeout=2.0)
-        self.keeper.restart()
-        info = self._arm.connect()
-        began_s = time.monotonic()
-        self.keeper.set_reference(info.position_rad, began_s, info.limits)
-        while self.keeper.newest is None:
-            if self._closing.is_set() or time.monotonic() - began_s > self.config.push_timeout_s:
-                doubts = f"; last one not believed: {self.keeper.last_doubt}" if self.keeper.last_doubt else ""
-                self._arm.disconnect()
-                raise ArmError(
-                    f"connected to {self.config.robot_ip}:{self.config.robot_port}, but no state datagram "
-                    f"arrived within {self.config.push_timeout_s:.1f} s: check udp_port, udp_host_ip and the "
-                    f"firewall{doubts}"
-                )
-            time.sleep(0.005)
-        try:
-            self._gripper = (self._arm.gripper_opening(), time.monotonic())
-        except ArmError:
-            self._arm.disconnect()
-            raise
-        self.info = info
-        self.connects += 1
+        if self.supervisor.state is State.LOST and self._stopped_connection != self.link.connects:
+            # The stop goes out, and no frame is under way, before the handle they use is deleted.
+            self._stopped_connection = self.link.connects
+            self.streamer.wait_idle(1.0)
+            with suppress(TimeoutError):
+                self._stop_sender.request().result(1.5)
+        text = self.link.connect()
         self._last_link_failure = ""
-        self.supervisor.link_up(f"{info.model}, controller {info.controller_version}")
+        self.supervisor.link_up(text)
 
     def _connect_failed(self, reason: str) -> None:
         self.supervisor.link_failed(reason)
@@ -331,30 +278,27 @@ class Driver:
             self._hooks.log("error", f"cannot connect: {reason}")
 
     def _poll_gripper(self) -> None:
-        try:
-            self._gripper = (self._arm.gripper_opening(), time.monotonic())
-        except ArmError as error:
-            gripper = self._gripper
-            if gripper is None or time.monotonic() - gripper[1] > self.config.request_timeout_s:
-                self._link_lost(f"requests are not answered: {error}")
+        reason = self.link.poll_gripper()
+        if reason:
+            self._link_lost(reason)
 
     def _link_lost(self, reason: str) -> None:
         if self.supervisor.link_lost(reason):
             self.streamer.halt()
             self._stop_sender.request()
 
-    # --- foreign threads --------------------------------------------------------------------------------
+    # --- foreign threads ----------------------------------------------------------------------------------
 
     def _receive_state(self, raw: RawState) -> None:
         """SDK's UDP thread."""
-        state = self.keeper.accept(raw)
+        state = self.link.receive(raw)
         if state is None or not self.supervisor.connected:
             return
-        if self.supervisor.state in _MOVING_STATES:
+        if self.supervisor.state in (State.ENABLED, State.HOMING):
             troubles = state.troubles()
             if troubles:
                 self._fault("; ".join(troubles))
-        opening = self.gripper_opening
+        opening = self.link.gripper_opening
         if opening is not None:
             self._hooks.on_state(state, opening)
 
@@ -367,20 +311,20 @@ class Driver:
     def _watch(self, now_s: float) -> None:
         """Stream thread, each period, before a frame is sent."""
         if self.supervisor.connected:
-            age_s = self.keeper.age_s(now_s)
-            if age_s > self.config.state_timeout_s:
-                self._link_lost(f"no state for {age_s:.3f} s, allowed are {self.config.state_timeout_s:.3f} s")
+            stale = self.link.check_age(now_s)
+            if stale:
+                self._link_lost(stale)
         if self.streamer.engaged and self.supervisor.state is not State.ENABLED:
             self.streamer.halt()
-        motion, newest = self._home, self.keeper.newest
+        motion, newest = self._home, self.link.newest
         if motion is not None and newest is not None:
             decision = motion.verdict(newest.position_rad, now_s)
             if decision is not None:
                 self._finish_home(motion, decision)
 
-    def _stream_failed(self, text: str) -> None:
+    def _stream_failed(self, text: str, link_is_gone: bool) -> None:
         """Stream thread: a frame could not be sent."""
-        if text.startswith("sending"):
+        if link_is_gone:
             self._link_lost(text)
         else:
             self._fault(text)

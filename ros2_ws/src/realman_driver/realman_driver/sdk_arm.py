@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from Robotic_Arm.rm_robot_interface import (
@@ -131,11 +131,6 @@ class RealmanArm:
         self._on_state: StateCallback | None = None
         self._on_event: EventCallback | None = None
 
-    @property
-    def udp_port(self) -> int:
-        """UDP port the state datagrams are sent to; 0 before the first connect when a free one is wanted."""
-        return self._udp_port
-
     def set_callbacks(self, on_state: StateCallback, on_event: EventCallback) -> None:
         """Register the receivers of state datagrams and arrival events (called in the SDK's threads)."""
         self._on_state, self._on_event = on_state, on_event
@@ -202,7 +197,7 @@ class RealmanArm:
         except ArmError:
             self.disconnect()
             raise
-        return info
+        return replace(info, udp_port=self._udp_port)
 
     def disconnect(self) -> None:
         """Delete the SDK's handle; harmless when there is none."""
@@ -287,6 +282,7 @@ class RealmanArm:
             sdk_version=str(rm_api_version()),
             limits=limits,
             position_rad=tuple(math.radians(degrees) for degrees in self._request("rm_get_joint_degree")),
+            udp_port=self._udp_port,
         )
 
     def _start_state_push(self, address: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_FRAME_STEP_RAD
 from .chunk_check import Chunk, Refusal
+from .error_codes import describe_return_code
 from .interpolator import Interpolator, Setpoint
 
 # The trajectory's clock never runs ahead by more than this many periods at once: after a stall of the
@@ -50,7 +51,8 @@ class Streamer:
             object's thread only.
         send_gripper: takes a gripper target 0..1 and returns at once.
         watchdog: called every period, engaged or not, with the monotonic time.
-        on_failure: called with a text when a frame could not be sent; the streamer is disengaged then.
+        on_failure: called with a text, and whether the link did not take the frame, when a frame was not
+            sent; the streamer is disengaged then.
         period_s: time between frames.
         gripper: when gripper targets are sent.
     """
@@ -60,7 +62,7 @@ class Streamer:
         send: Callable[[tuple[float, ...]], int],
         send_gripper: Callable[[float], None],
         watchdog: Callable[[float], None],
-        on_failure: Callable[[str], None],
+        on_failure: Callable[[str, bool], None],
         period_s: float = 0.01,
         gripper: GripperPolicy | None = None,
     ) -> None:
@@ -112,6 +114,11 @@ class Streamer:
     def halt(self) -> bool:
         """Stop sending, without waiting for anything; True when a frame was just being sent."""
         self._engaged = False
+        return self._in_flight
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a frame is just being sent."""
         return self._in_flight
 
     def wait_idle(self, timeout_s: float) -> bool:
@@ -204,7 +211,7 @@ class Streamer:
             setpoint = self._interpolator.advance(step_s)
             gripper_target = self._interpolator.gripper_target
         frame = setpoint[:JOINT_COUNT]
-        fault = frame_fault(frame, self._last_frame)
+        fault, link_is_gone = frame_fault(frame, self._last_frame), False
         # The order matters: halt() clears the first flag and then reads the second, so either no frame is
         # sent here, or the one who halts knows that one is under way.
         self._in_flight = True
@@ -214,12 +221,13 @@ class Streamer:
             if fault is None:
                 code = self._send(frame)
                 if code != 0:
-                    fault = f"sending a frame failed with code {code}"
+                    link_is_gone = True
+                    fault = f"a frame could not be sent: {describe_return_code(code)}"
         finally:
             self._in_flight = False
         if fault is not None:
             self._engaged = False
-            self._on_failure(fault)
+            self._on_failure(fault, link_is_gone)
             return
         self._last_frame = frame
         self._frames_sent += 1

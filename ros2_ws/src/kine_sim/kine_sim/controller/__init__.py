@@ -7,6 +7,7 @@ from .emulator import EmulatedController
 from .faults import Faults
 from .log import LogRecord, MessageLog
 from .settings import PushSettings
+from .world_backend import WorldBackend
 
 __all__ = [
     "ArmBackend",
@@ -16,4 +17,5 @@ __all__ = [
     "LogRecord",
     "MessageLog",
     "PushSettings",
+    "WorldBackend",
 ]

@@ -65,15 +65,17 @@ class SimNode(Node):
             )
             for name in ("front", "wrist")
         }
+        backend = WorldBackend(self._world)
         self._live = LiveWorld(
             self._world,
             Judge(task, scene),
+            backend.exchange,
             self._publish,
             lambda: self.get_clock().now().nanoseconds,
             value["camera_rate_hz"],
         )
         self._controller = EmulatedController(
-            WorldBackend(self._world),
+            backend,
             host=value["robot_host"],
             port=value["robot_port"],
             generation=value["controller_generation"],
@@ -91,16 +93,15 @@ class SimNode(Node):
     def _qos() -> QoSProfile:
         return QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
 
-    def _publish(self, stamp_ns: int, images: dict[str, NDArray[np.uint8]]) -> None:
+    def _publish(self, camera: str, stamp_ns: int, pixels: NDArray[np.uint8]) -> None:
         if not rclpy.ok():
             return
         stamp = rclpy.time.Time(nanoseconds=stamp_ns).to_msg()
-        for name, pixels in images.items():
-            frame_id = f"{name}_color_optical_frame"
-            image, info = self._frames[name]
-            image.publish(image_message(pixels, stamp, frame_id))
-            size = (pixels.shape[1], pixels.shape[0])
-            info.publish(camera_info_message(size, self._world.camera_fovy_deg(name), stamp, frame_id))
+        frame_id = f"{camera}_color_optical_frame"
+        image, info = self._frames[camera]
+        image.publish(image_message(pixels, stamp, frame_id))
+        size = (pixels.shape[1], pixels.shape[0])
+        info.publish(camera_info_message(size, self._world.camera_fovy_deg(camera), stamp, frame_id))
 
     def _judge(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """The judge's verdict as JSON, for demonstrations and tests."""

@@ -1,0 +1,1 @@
+"""The `kinevla` command: one file per group of commands, loaded only when called."""

@@ -1,0 +1,119 @@
+"""Images and pixel positions from the two cameras of a world, without holding up its physics."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from dataclasses import dataclass
+from math import radians, tan
+
+import mujoco
+import numpy as np
+
+from kine_sim import rm75
+
+CAMERAS: tuple[str, str] = ("front", "wrist")
+MAX_CAMERA_SIZE = (1024, 1280)
+"""Largest image height and width."""
+
+_renderers: weakref.WeakKeyDictionary[mujoco.Renderer, int] = weakref.WeakKeyDictionary()
+
+
+def _free_renderers_of_this_thread() -> None:
+    for renderer, thread in list(_renderers.items()):
+        if thread == threading.get_ident():
+            renderer.close()
+
+
+def _free_at_exit(renderer: mujoco.Renderer) -> None:
+    """Free a renderer before MuJoCo's own exit hook shuts OpenGL down: hooks run newest first."""
+    if not _renderers:
+        atexit.register(_free_renderers_of_this_thread)
+    _renderers[renderer] = threading.get_ident()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What an image depends on besides the scene: time and all positions."""
+
+    time_s: float
+    qpos: rm75.Array
+
+
+def check_camera(camera: str) -> str:
+    """Return the camera's name, or raise ValueError naming the known ones."""
+    if camera not in CAMERAS:
+        raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
+    return camera
+
+
+class CameraRig:
+    """Renders one model. An OpenGL context belongs to a thread, so every thread gets its own renderer.
+
+    Args:
+        model: the compiled model.
+        size: image height and width in pixels.
+
+    Raises:
+        ValueError: size outside (16, 16) .. `MAX_CAMERA_SIZE`.
+    """
+
+    def __init__(self, model: mujoco.MjModel, size: tuple[int, int]) -> None:
+        if len(size) != 2 or not all(16 <= s <= most for s, most in zip(size, MAX_CAMERA_SIZE, strict=True)):
+            raise ValueError(f"camera_size = {size} is outside (16, 16) .. {MAX_CAMERA_SIZE}")
+        self._model = model
+        self.size = (int(size[0]), int(size[1]))
+        self._local = threading.local()
+
+    def render(self, camera: str, snapshot: Snapshot) -> np.ndarray:
+        """Image (height, width, 3) uint8 RGB of a snapshot; takes no lock."""
+        check_camera(camera)
+        renderer = getattr(self._local, "renderer", None)
+        if renderer is None:
+            renderer = mujoco.Renderer(self._model, *self.size)
+            # Shadows and reflections cost several times the rest of the image.
+            for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+                renderer.scene.flags[flag] = 0
+            self._local.renderer = renderer
+            self._local.data = mujoco.MjData(self._model)
+            _free_at_exit(renderer)
+        data = self._local.data
+        data.time = snapshot.time_s
+        data.qpos[:] = snapshot.qpos
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_camlight(self._model, data)
+        renderer.update_scene(data, camera)
+        return renderer.render()
+
+    def close(self) -> None:
+        """Free the calling thread's renderer; the next image makes a new one."""
+        renderer = getattr(self._local, "renderer", None)
+        if renderer is not None:
+            renderer.close()
+            self._local.renderer = None
+
+    def fovy_deg(self, camera: str) -> float:
+        """Vertical field of view of a camera in degrees."""
+        return float(self._model.camera(check_camera(camera)).fovy[0])
+
+    def project(
+        self, camera: str, data: mujoco.MjData, points_m: rm75.Array
+    ) -> tuple[rm75.Array, np.ndarray]:
+        """Pixels (N, 2) of points (N, 3), and whether each lies in the frame (N,); NaN for the others.
+
+        Pixels are (u right, v down); (0, 0) is the outer corner of the top left pixel. NaN points are
+        in no frame. Whether something hides a point is not looked at.
+        """
+        height, width = self.size
+        focal_px = height / 2 / tan(radians(self.fovy_deg(camera)) / 2)
+        frame = data.camera(camera)
+        local = (points_m - frame.xpos) @ frame.xmat.reshape(3, 3)
+        depth = -local[:, 2]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            u = width / 2 + focal_px * local[:, 0] / depth
+            v = height / 2 - focal_px * local[:, 1] / depth
+            pixels = np.stack([u, v], axis=1)
+            inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
+        pixels[~inside] = np.nan
+        return pixels, inside

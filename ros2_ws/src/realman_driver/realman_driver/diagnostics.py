@@ -1,0 +1,102 @@
+"""What the driver says about itself: a level, a sentence and figures, without ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .driver import Driver
+from .supervisor import State
+
+
+class Level(IntEnum):
+    """Levels of diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """One diagnostic status."""
+
+    level: Level
+    message: str
+    values: dict[str, str]
+
+
+def build_report(driver: Driver, now_s: float) -> Report:
+    """The present report.
+
+    Args:
+        driver: the driver.
+        now_s: monotonic time.
+    """
+    supervisor, link = driver.supervisor, driver.link
+    state = supervisor.state
+    message = state.value
+    level = Level.OK
+    if state in (State.DISCONNECTED, State.LOST):
+        level, message = Level.ERROR, f"{state.value}: {supervisor.link_text}"
+    elif state is State.STOPPED:
+        level, message = Level.WARN, f"{state.value}: {supervisor.stop_reason}"
+    elif link.newest is not None and link.newest.troubles():
+        level, message = Level.WARN, f"{state.value}: {'; '.join(link.newest.troubles())}"
+    return Report(level, message, {**_state_values(driver), **_link_values(driver, now_s), **_counts(driver, now_s)})
+
+
+def _state_values(driver: Driver) -> dict[str, str]:
+    supervisor = driver.supervisor
+    enabled = supervisor.state in (State.ENABLED, State.HOMING)
+    return {
+        "state": supervisor.state.value,
+        "connected": str(supervisor.connected).lower(),
+        "enabled": str(enabled).lower(),
+        "chunk_active": str(driver.streamer.active).lower(),
+        "stop_reason": supervisor.stop_reason,
+        "link": supervisor.link_text,
+    }
+
+
+def _link_values(driver: Driver, now_s: float) -> dict[str, str]:
+    link = driver.link
+    info, newest, opening = link.info, link.newest, link.gripper_opening
+    values = {
+        "model": info.model if info else "",
+        "controller_version": info.controller_version if info else "",
+        "controller_generation": str(info.generation) if info else "",
+        "sdk_version": info.sdk_version if info else "",
+        "udp_port": str(info.udp_port) if info else "",
+        "connects": str(link.connects),
+        "state_age_ms": f"{link.keeper.age_s(now_s) * 1000.0:.1f}",
+        "state_rate_hz": f"{link.keeper.rate_hz(now_s):.1f}",
+        "gripper_opening": "" if opening is None else f"{opening:.3f}",
+        "last_state_not_believed": link.keeper.last_doubt,
+    }
+    for rule, count in sorted(link.keeper.doubts.items()):
+        values[f"state_not_believed.{rule}"] = str(count)
+    if newest is not None:
+        values["errors"] = "; ".join(newest.errors)
+        values["joint_error_codes"] = " ".join(f"0x{code:04X}" for code in newest.joint_error_codes)
+        values["joint_temperatures_c"] = " ".join(f"{value:.1f}" for value in newest.temperature_c)
+        values["joint_currents_a"] = " ".join(f"{value:.2f}" for value in newest.current_a)
+    return values
+
+
+def _counts(driver: Driver, now_s: float) -> dict[str, str]:
+    stream = driver.streamer.statistics(now_s)
+    values = {
+        "stream_rate_hz": f"{stream.rate_hz:.1f}",
+        "frames_sent": str(stream.frames_sent),
+        "lateness_p99_ms": f"{stream.lateness_p99_ms:.2f}",
+        "lateness_max_ms": f"{stream.lateness_max_ms:.2f}",
+        "missed_periods": str(stream.missed_periods),
+        "chunks_accepted": str(driver.accepted_chunks),
+        "chunks_refused": str(sum(driver.refusals.values())),
+        "last_refusal": driver.last_refusal,
+        "gripper_failures": str(driver.gripper_failures),
+    }
+    for rule, count in sorted(driver.refusals.items()):
+        values[f"refused.{rule}"] = str(count)
+    return values

@@ -1,0 +1,248 @@
+"""The ROS shell of the driver: parameters, one subscription, five services, two publications.
+
+A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops the
+arm and closes the link. All that waits for the controller happens in the driver's own threads; the services are
+coroutines that await their answers, so the executor never waits.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future as WorkFuture
+from contextlib import suppress
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rclpy.task import Future as RosFuture
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from . import messages, parameters
+from .arm_interface import Arm
+from .config import DriverConfig
+from .diagnostics import build_report
+from .driver import Driver, DriverHooks
+from .state import ArmState
+from .supervisor import Decision, State
+
+NODE_NAME = "realman_driver"
+STATE_QOS = QoSProfile(depth=10)
+CHUNK_QOS = QoSProfile(depth=5)
+REFUSAL_LOG_PERIOD_S = 1.0
+
+
+class DriverNode(LifecycleNode):
+    """The node `realman_driver`."""
+
+    def __init__(self) -> None:
+        super().__init__(NODE_NAME)
+        parameters.declare(self)
+        self.add_on_set_parameters_callback(self._may_set_parameters)
+        self._driver: Driver | None = None
+        self._config: DriverConfig | None = None
+        self._publishing = False
+        self._stuck = False
+        group = ReentrantCallbackGroup()
+        self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STATE_QOS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STATE_QOS)
+        self.create_subscription(
+            JointTrajectory, "~/joint_trajectory", self._on_chunk, CHUNK_QOS, callback_group=group
+        )
+        for name in ("enable", "disable", "estop", "reset", "home"):
+            self.create_service(Trigger, f"~/{name}", self._service(name), callback_group=group)
+        self._report_now = self.create_guard_condition(self._publish_diagnostics, callback_group=group)
+        self._timer = self.create_timer(
+            self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics, callback_group=group
+        )
+
+    # --- lifecycle --------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and make the driver; nothing is connected yet."""
+        try:
+            self._config = parameters.read(self)
+            self._driver = Driver(self._config, self._make_arm(self._config), self._hooks())
+        except (ValueError, ImportError) as error:
+            self.get_logger().error(f"cannot configure: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start connecting; the diagnostics say when the arm is there."""
+        if self._driver is None or self._stuck:
+            self.get_logger().error("cannot activate: a call of the last session is stuck in the SDK")
+            return TransitionCallbackReturn.FAILURE
+        self._driver.start()
+        self._publishing = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the arm and close the link."""
+        self.close()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the driver."""
+        self._driver = None
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the arm and close the link, whatever the state was."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def close(self) -> bool:
+        """Stop the arm and close the link; False when a thread is stuck in the SDK. Safe to call twice."""
+        if self._publishing and self._driver is not None:
+            self._publishing = False
+            self._stuck = not self._driver.close()
+        return not self._stuck
+
+    def _make_arm(self, config: DriverConfig) -> Arm:
+        from .sdk_arm import LinkSettings, RealmanArm  # loads the vendor's library: only where it is needed
+
+        settings = LinkSettings(
+            robot_ip=config.robot_ip,
+            robot_port=config.robot_port,
+            udp_host_ip=config.udp_host_ip,
+            udp_port=config.udp_port,
+            udp_period_ms=config.udp_period_ms,
+            connect_timeout_s=config.connect_timeout_s,
+        )
+        return RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
+
+    def _may_set_parameters(self, _changes: list[Parameter[Any]]) -> SetParametersResult:
+        if self._driver is None:
+            return SetParametersResult(successful=True)
+        reason = "the driver is configured; deactivate and clean it up before changing parameters"
+        return SetParametersResult(successful=False, reason=reason)
+
+    # --- what goes out ------------------------------------------------------------------------------------
+
+    def _hooks(self) -> DriverHooks:
+        return DriverHooks(on_state=self._on_state, on_change=self._on_change, log=self._log)
+
+    def _on_state(self, state: ArmState, gripper_opening: float) -> None:
+        """SDK's UDP thread: publishes at once, so the stamp is as fresh as the message."""
+        if self._publishing:
+            with suppress(Exception):  # the context may end at any moment; the SDK's thread must not see it
+                self._joint_states.publish(messages.to_joint_state(state, gripper_opening))
+
+    def _on_change(self, before: State, after: State, reason: str) -> None:
+        """Any thread: wakes the executor, which publishes the diagnostics."""
+        bad = after in (State.LOST, State.STOPPED)
+        self._log("error" if bad else "info", f"{before.value} -> {after.value}: {reason}")
+        with suppress(Exception):
+            self._report_now.trigger()
+
+    def _log(self, level: str, text: str) -> None:
+        logger = self.get_logger()
+        {"info": logger.info, "warning": logger.warning, "error": logger.error}[level](text)
+
+    def _publish_diagnostics(self) -> None:
+        driver, config = self._driver, self._config
+        if driver is None or config is None:
+            return
+        report = build_report(driver, time.monotonic())
+        now_ns = self.get_clock().now().nanoseconds
+        hardware_id = f"{config.robot_ip}:{config.robot_port}"
+        self._diagnostics.publish(messages.to_diagnostics(report, f"{NODE_NAME}: arm", hardware_id, now_ns))
+
+    # --- what comes in --------------------------------------------------------------------------------------
+
+    def _on_chunk(self, message: JointTrajectory) -> None:
+        driver = self._driver
+        if driver is None:
+            self.get_logger().warning("a chunk was refused: the driver is not configured")
+            return
+        refusal = driver.submit_chunk(messages.to_chunk(message), self.get_clock().now().nanoseconds * 1e-9)
+        if refusal is not None:
+            self.get_logger().warning(
+                f"a chunk was refused ({refusal.rule}): {refusal.text}",
+                throttle_duration_sec=REFUSAL_LOG_PERIOD_S,
+            )
+
+    def _service(self, name: str) -> Callable[..., Any]:
+        async def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            driver = self._driver
+            if driver is None or not self._publishing:
+                response.success, response.message = False, "the driver is not active"
+                return response
+            answer = getattr(driver, name)()
+            decision = answer if isinstance(answer, Decision) else await self._awaitable(answer)
+            response.success, response.message = decision.ok, decision.text
+            self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
+            self._publish_diagnostics()
+            return response
+
+        return serve
+
+    def _awaitable(self, work: WorkFuture[Decision]) -> RosFuture[Decision]:
+        """A future the executor can await, completed by another thread, which wakes the executor."""
+        executor = self.executor
+        ros_future: RosFuture[Decision] = RosFuture(executor=executor)
+
+        def done(finished: WorkFuture[Decision]) -> None:
+            error = finished.exception()
+            ros_future.set_result(Decision(False, str(error)) if error is not None else finished.result())
+            with suppress(Exception):
+                self._report_now.trigger()
+
+        work.add_done_callback(done)
+        return ros_future
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; 0 after a clean end, 1 when it could not start."""
+    rclpy.init(args=args)
+    clean, code = True, 0
+    try:
+        node = DriverNode()
+    except (ParameterException, ValueError) as error:
+        print(f"{NODE_NAME}: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.get_parameter("autostart").value and not _autostart(node):
+            code = 1
+        else:
+            executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not cut the stop short
+        clean = node.close()
+        with suppress(Exception):
+            executor.shutdown(timeout_sec=0.2)
+            node.destroy_node()
+        rclpy.try_shutdown()
+    if not clean:
+        # A thread hangs inside the SDK (a controller that froze mid-call); it would keep the process alive.
+        print(f"{NODE_NAME}: a call is stuck in the SDK, leaving it behind", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _autostart(node: DriverNode) -> bool:
+    success = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == success and node.trigger_activate() == success
+
+
+if __name__ == "__main__":
+    sys.exit(main())

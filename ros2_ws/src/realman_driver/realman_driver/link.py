@@ -1,0 +1,127 @@
+"""The link to the arm: making it, the state that arrives over it, the gripper read over it, noticing its loss.
+
+Nothing here moves the arm. `connect` and `poll_gripper` run in the request thread, `receive` in the SDK's UDP
+thread, `check_age` in the stream thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from .arm_interface import Arm, ArmError, ArmInfo, RawState
+from .arm_model import JOINT_NAMES
+from .config import DriverConfig
+from .state import ArmState, StateKeeper
+
+
+class ArmLink:
+    """What is known about the arm and how fresh it is.
+
+    Args:
+        config: the parameters.
+        arm: the arm.
+        closing: set when the driver closes, ends waiting.
+    """
+
+    def __init__(self, config: DriverConfig, arm: Arm, closing: threading.Event) -> None:
+        self._config, self._arm, self._closing = config, arm, closing
+        self.keeper = StateKeeper((config.robot_ip, config.robot_port))
+        self.info: ArmInfo | None = None
+        self.connects = 0
+        self._gripper: tuple[float, float] | None = None
+
+    @property
+    def newest(self) -> ArmState | None:
+        """The newest believed state, None before the first."""
+        return self.keeper.newest
+
+    @property
+    def gripper_opening(self) -> float | None:
+        """The opening measured last, None before the first measurement."""
+        gripper = self._gripper
+        return None if gripper is None else gripper[0]
+
+    def connect(self) -> str:
+        """Connect and wait until the state arrives.
+
+        Returns:
+            Whom the link leads to, for people.
+
+        Raises:
+            ArmError: no connection, or no state datagram within `push_timeout_s`.
+        """
+        self.keeper.restart()
+        info = self._arm.connect()
+        try:
+            self._await_state(info)
+            self._gripper = (self._arm.gripper_opening(), time.monotonic())
+        except ArmError:
+            self._arm.disconnect()
+            raise
+        self.info = info
+        self.connects += 1
+        return f"{info.model}, controller {info.controller_version}"
+
+    def _await_state(self, info: ArmInfo) -> None:
+        config, began_s = self._config, time.monotonic()
+        self.keeper.set_reference(info.position_rad, began_s, info.limits)
+        while self.keeper.newest is None:
+            if self._closing.is_set() or time.monotonic() - began_s > config.push_timeout_s:
+                doubt = self.keeper.last_doubt
+                raise ArmError(
+                    f"connected to {config.robot_ip}:{config.robot_port}, but no state datagram arrived on UDP "
+                    f"port {info.udp_port} within {config.push_timeout_s:.1f} s: check udp_port, udp_host_ip "
+                    f"and the firewall{f'; the last one was not believed: {doubt}' if doubt else ''}"
+                )
+            time.sleep(0.005)
+
+    def poll_gripper(self) -> str:
+        """Read the gripper; the reason why the link counts as lost, or an empty text."""
+        try:
+            self._gripper = (self._arm.gripper_opening(), time.monotonic())
+        except ArmError as error:
+            gripper = self._gripper
+            if gripper is None or time.monotonic() - gripper[1] > self._config.request_timeout_s:
+                return f"requests are not answered: {error}"
+        return ""
+
+    def receive(self, raw: RawState) -> ArmState | None:
+        """Judge a datagram; the state it became or None."""
+        return self.keeper.accept(raw)
+
+    def check_age(self, now_s: float) -> str:
+        """The reason why the link counts as lost, or an empty text."""
+        age_s = self.keeper.age_s(now_s)
+        if age_s <= self._config.state_timeout_s:
+            return ""
+        return f"no state for {age_s:.3f} s, allowed are {self._config.state_timeout_s:.3f} s"
+
+    def obstacles(self, now_s: float) -> list[str]:
+        """Why the arm must not be enabled now: stale state, errors, joints without power or beyond limits."""
+        stale, state = self.check_age(now_s), self.keeper.newest
+        if stale or state is None or self.info is None:
+            return [stale or "no state is known"]
+        reasons = list(state.troubles())
+        for name, angle, (low, high) in zip(JOINT_NAMES, state.position_rad, self.info.limits, strict=True):
+            if not low <= angle <= high:
+                reasons.append(f"{name} stands at {angle:.3f} rad, outside [{low:.3f}, {high:.3f}] rad")
+        return reasons
+
+    def recover(self) -> tuple[str, ...]:
+        """Clear errors and power the joints; the troubles that remain after half a second at most.
+
+        Raises:
+            ArmError: a request failed.
+        """
+        state = self.keeper.newest
+        if state is None:
+            return ("no state is known",)
+        if state.troubles():
+            self._arm.clear_errors(tuple(number for number, code in enumerate(state.joint_error_codes, 1) if code))
+            self._arm.power_joints(tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on))
+        end_s = time.monotonic() + 0.5
+        while state is not None and state.troubles() and time.monotonic() < end_s:
+            time.sleep(0.01)
+            state = self.keeper.newest
+        return state.troubles() if state is not None else ("no state is known",)

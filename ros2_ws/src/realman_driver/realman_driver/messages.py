@@ -1,0 +1,53 @@
+"""Between ROS messages and the driver's own data."""
+
+from __future__ import annotations
+
+from array import array
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from .arm_model import AXIS_NAMES
+from .chunk_check import ChunkPoint, ReceivedChunk
+from .diagnostics import Report
+from .state import ArmState
+
+
+def to_time(nanoseconds: int) -> Time:
+    """A ROS time message."""
+    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+
+def to_chunk(message: JointTrajectory) -> ReceivedChunk:
+    """A received message as it is: lengths, names and values are judged later."""
+    points = tuple(
+        ChunkPoint(
+            positions=tuple(point.positions),
+            time_s=point.time_from_start.sec + point.time_from_start.nanosec * 1e-9,
+            has_other_fields=bool(len(point.velocities) or len(point.accelerations) or len(point.effort)),
+        )
+        for point in message.points
+    )
+    stamp = message.header.stamp
+    return ReceivedChunk(tuple(message.joint_names), points, stamp.sec + stamp.nanosec * 1e-9)
+
+
+def to_joint_state(state: ArmState, gripper_opening: float) -> JointState:
+    """7 joints in rad and the gripper's opening, stamped with the arrival of the measurement."""
+    message = JointState()
+    message.header.stamp = to_time(state.arrived_ros_ns)
+    message.name = list(AXIS_NAMES)
+    message.position = array("d", (*state.position_rad, gripper_opening))
+    return message
+
+
+def to_diagnostics(report: Report, name: str, hardware_id: str, now_ns: int) -> DiagnosticArray:
+    """One diagnostic status in an array."""
+    status = DiagnosticStatus(level=bytes([report.level]), name=name, message=report.message)
+    status.hardware_id = hardware_id
+    status.values = [KeyValue(key=key, value=value) for key, value in report.values.items()]
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = to_time(now_ns)
+    return message
