@@ -1,7 +1,7 @@
 """Actions as numbers and as codes: scaling, tokenisers, their training and their report.
 
 `BiLevelTokenizer` is the tokeniser of the method, `BinTokenizer` the 256-bin baseline; both follow the
-`ActionTokenizer` protocol. Names are loaded on first use, so that `normaliser` and `robot` stay free of torch.
+`ActionTokenizer` protocol. Names are loaded on first use, so `normaliser` and `robot` stay free of torch.
 """
 
 from __future__ import annotations

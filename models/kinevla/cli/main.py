@@ -90,7 +90,7 @@ def help_text() -> str:
             "commands:",
             *lines,
             "",
-            "kinevla COMMAND --help lists the options of a command. All of them can be stopped and run again.",
+            "kinevla COMMAND --help lists the options of a command. All can be stopped and run again.",
         ]
     )
 

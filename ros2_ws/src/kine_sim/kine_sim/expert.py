@@ -38,8 +38,11 @@ class Waypoint:
     min_duration_s: float = MIN_SEGMENT_S
 
     def with_height(self, height_m: float, opening: float | None = None) -> Waypoint:
-        """The same place at another height, optionally with another opening."""
-        tool = np.array([self.tool_m[0], self.tool_m[1], height_m])
+        """The same place at another height, moved into the reachable ring where it lies outside."""
+        radius = hypot(self.tool_m[0], self.tool_m[1])
+        inside = min(max(radius, layout.MIN_GOAL_RADIUS_M - 0.01), layout.MAX_GOAL_RADIUS_M)
+        scale = inside / max(radius, 1e-6)
+        tool = np.array([self.tool_m[0] * scale, self.tool_m[1] * scale, height_m])
         return Waypoint(tool, self.yaw_rad, self.opening if opening is None else opening)
 
     def with_opening(self, opening: float, duration_s: float) -> Waypoint:
@@ -122,11 +125,11 @@ class ScriptedExpert:
         contact = world.grip_contact()
         here = _measured_waypoint(world.state)
         lifted_m = float(pose[2, 3]) - layout.rest_height_m(task.object)
-        held = contact.both and world.gripper_opening < 0.95
+        held = contact.both and world.gripper_opening * rm75.FINGER_TRAVEL_M < _thickest_m(task) + 0.003
         if not held and _at_goal(world, task):
-            return [here.with_height(max(TRAVEL_HEIGHT_M, here.tool_m[2] + 0.02), opening=1.0)]
+            return [here.with_height(TRAVEL_HEIGHT_M + 0.02, opening=1.0)]
         if held and self._is_right_part(contact.along_m):
-            lift = here.with_height(max(TRAVEL_HEIGHT_M, here.tool_m[2]), opening=0.0)
+            lift = here.with_height(TRAVEL_HEIGHT_M, opening=0.0)
             start = [lift] if here.tool_m[2] < TRAVEL_HEIGHT_M - 0.01 else []
             return start + self._placing(lift, pose, contact.along_m)
         start = []
@@ -181,6 +184,11 @@ class ScriptedExpert:
         x = scene.plate_xy_m[0] + along_m * cos(final_yaw)
         tool = np.array([x, scene.plate_xy_m[1] + side, height + layout.PLATE_THICKNESS_M])
         return Waypoint(tool, carry.yaw_rad + wrap_full_turn(final_yaw - yaw), 0.0)
+
+
+def _thickest_m(task: Task) -> float:
+    """Half width of the object where it is thickest: fingers farther apart than this do not hold it."""
+    return layout.BREAD_HALF_M[1] if task.object == "bread" else layout.CARROT_UPPER_HALF_WIDTH_M
 
 
 def _at_goal(world: World, task: Task) -> bool:

@@ -188,8 +188,10 @@ class Judge:
     def _plate_side(self) -> tuple[bool, str]:
         offset = self._plate_offset()[1]
         side = "right" if offset > 0 else "left"
+        on_plate, _ = self._carrot_on_plate()
         wanted = layout.plate_side_sign(self._task.goal_region)
-        return bool(offset * wanted >= MIN_SIDE_M), (
-            f"the carrot lies {abs(offset) * 100:.1f} cm {side} of the plate's centre; "
+        return on_plate and bool(offset * wanted >= MIN_SIDE_M), (
+            f"the carrot lies {abs(offset) * 100:.1f} cm {side} of the plate's centre"
+            f"{'' if on_plate else ', but not on it'}; "
             f"asked: {_REGION_WORDS[self._task.goal_region]}, by at least {MIN_SIDE_M * 100:.0f} cm"
         )

@@ -24,7 +24,7 @@ class ChunkPoint:
 
 @dataclass(frozen=True)
 class ReceivedChunk:
-    """A chunk as received, times in ROS seconds; `stamp_s` is that of the observation it was computed from."""
+    """A chunk as received; `stamp_s` is the ROS time of the observation it was computed from."""
 
     joint_names: tuple[str, ...]
     points: tuple[ChunkPoint, ...]

@@ -81,7 +81,8 @@ class DriverConfig:
             )
         if self.reconnect_min_s > self.reconnect_max_s:
             raise ValueError(
-                f"reconnect_min_s is {self.reconnect_min_s}, must be at most reconnect_max_s ({self.reconnect_max_s})"
+                f"reconnect_min_s is {self.reconnect_min_s}, must be at most reconnect_max_s "
+                f"({self.reconnect_max_s})"
             )
         if -1.0 < self.home_gripper < 0.0:
             raise ValueError(f"home_gripper is {self.home_gripper}, must be within [0, 1] or -1")

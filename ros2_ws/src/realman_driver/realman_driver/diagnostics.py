@@ -43,7 +43,8 @@ def build_report(driver: Driver, now_s: float) -> Report:
         level, message = Level.WARN, f"{state.value}: {supervisor.stop_reason}"
     elif link.newest is not None and link.newest.troubles():
         level, message = Level.WARN, f"{state.value}: {'; '.join(link.newest.troubles())}"
-    return Report(level, message, {**_state_values(driver), **_link_values(driver, now_s), **_counts(driver, now_s)})
+    values = _state_values(driver) | _link_values(driver, now_s) | _counts(driver, now_s)
+    return Report(level, message, values)
 
 
 def _state_values(driver: Driver) -> dict[str, str]:

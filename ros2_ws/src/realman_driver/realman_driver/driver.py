@@ -1,7 +1,7 @@
 """The driver without ROS: puts link, checks, stream, stop and requests together around one arm.
 
-Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. A stop and
-the noticing of a loss wait for none of them.
+Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. A stop
+and the noticing of a loss wait for none of them.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ class Driver:
         state = self.supervisor.state
         if state is State.ENABLED:
             return None
-        why = self.supervisor.stop_reason or (self.supervisor.link_text if not self.supervisor.connected else "")
+        link_text = "" if self.supervisor.connected else self.supervisor.link_text
+        why = self.supervisor.stop_reason or link_text
         text = f"the state is {state.value}{f' ({why})' if why else ''}, chunks are executed in ENABLED only"
         return Refusal("not_enabled", "", state.value, "ENABLED", text)
 

@@ -1,8 +1,8 @@
 """The ROS shell of the driver: parameters, one subscription, five services, two publications.
 
-A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops the
-arm and closes the link. All that waits for the controller happens in the driver's own threads; the services are
-coroutines that await their answers, so the executor never waits.
+A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops
+the arm and closes the link. All that waits for the controller happens in the driver's own threads; the services
+are coroutines that await their answers, so the executor never waits.
 """
 
 from __future__ import annotations
@@ -183,6 +183,7 @@ class DriverNode(LifecycleNode):
                 return response
             answer = getattr(driver, name)()
             decision = answer if isinstance(answer, Decision) else await self._awaitable(answer)
+            assert decision is not None  # the future below always carries one
             response.success, response.message = decision.ok, decision.text
             self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
             self._publish_diagnostics()

@@ -1,4 +1,4 @@
-"""The link to the arm: making it, the state that arrives over it, the gripper read over it, noticing its loss.
+"""The link to the arm: making it, the state and the gripper read over it, noticing its loss.
 
 Nothing here moves the arm. `connect` and `poll_gripper` run in the request thread, `receive` in the SDK's UDP
 thread, `check_age` in the stream thread.
@@ -70,9 +70,10 @@ class ArmLink:
             if self._closing.is_set() or time.monotonic() - began_s > config.push_timeout_s:
                 doubt = self.keeper.last_doubt
                 raise ArmError(
-                    f"connected to {config.robot_ip}:{config.robot_port}, but no state datagram arrived on UDP "
-                    f"port {info.udp_port} within {config.push_timeout_s:.1f} s: check udp_port, udp_host_ip "
-                    f"and the firewall{f'; the last one was not believed: {doubt}' if doubt else ''}"
+                    f"connected to {config.robot_ip}:{config.robot_port}, but no state datagram arrived on "
+                    f"UDP port {info.udp_port} within {config.push_timeout_s:.1f} s: check udp_port, "
+                    f"udp_host_ip and the firewall"
+                    f"{f'; the last one was not believed: {doubt}' if doubt else ''}"
                 )
             time.sleep(0.005)
 
@@ -118,8 +119,10 @@ class ArmLink:
         if state is None:
             return ("no state is known",)
         if state.troubles():
-            self._arm.clear_errors(tuple(number for number, code in enumerate(state.joint_error_codes, 1) if code))
-            self._arm.power_joints(tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on))
+            wrong = tuple(number for number, code in enumerate(state.joint_error_codes, 1) if code)
+            unpowered = tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on)
+            self._arm.clear_errors(wrong)
+            self._arm.power_joints(unpowered)
         end_s = time.monotonic() + 0.5
         while state is not None and state.troubles() and time.monotonic() < end_s:
             time.sleep(0.01)

@@ -8,7 +8,7 @@ from .arm_interface import ArmError
 
 
 def require_reachable(ip: str, port: int, timeout_s: float) -> None:
-    """Open and close a TCP connection, so that an unreachable controller fails in bounded time and with a cause.
+    """Open and close a TCP connection, so that an unreachable controller fails soon and with a cause.
 
     The SDK's own connect has no time limit on a silent network and returns only -1.
 

@@ -1,4 +1,4 @@
-"""ROS parameters from the configuration dataclass: declared with description and bounds, read back checked."""
+"""ROS parameters from the configuration dataclass: declared with description and bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def declare(node: Node) -> None:
     """Declare all parameters of `DriverConfig`.
 
     Raises:
-        rclpy.exceptions.ParameterException: a value given at the start has the wrong type or is out of bounds.
+        rclpy.exceptions.ParameterException: a value given at the start has the wrong type or breaks a bound.
     """
     for item in dataclasses.fields(DriverConfig):
         default: Any = item.default
@@ -24,9 +24,10 @@ def declare(node: Node) -> None:
         if bounds is not None and isinstance(default, int):
             descriptor.integer_range = [IntegerRange(from_value=bounds[0], to_value=bounds[1], step=0)]
         elif bounds is not None:
-            span = (float(bounds[0]), float(bounds[1]))
-            descriptor.floating_point_range = [FloatingPointRange(from_value=span[0], to_value=span[1], step=0.0)]
-        node.declare_parameter(item.name, list(default) if isinstance(default, tuple) else default, descriptor)
+            low, high = float(bounds[0]), float(bounds[1])
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+        value = list(default) if isinstance(default, tuple) else default
+        node.declare_parameter(item.name, value, descriptor)
 
 
 def read(node: Node) -> DriverConfig:

@@ -1,7 +1,7 @@
 """One thread for everything that waits for the controller: connecting, requests, gripper.
 
-It keeps the link: connects, runs the jobs handed to it, polls while connected, and after a loss connects again
-with growing pauses. Nobody else waits for the controller, so nobody else can be held up by it.
+It keeps the link: connects, runs the jobs handed to it, polls while connected, and after a loss connects
+again with growing pauses. Nobody else waits for the controller, so nobody else can be held up by it.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def gripper_opening(position: float) -> float:
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """Addresses of the link. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""
+    """Addresses. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""
 
     robot_ip: str
     robot_port: int
@@ -304,6 +304,8 @@ class RealmanArm:
         try:
             self._request("rm_set_realtime_push", push)
         except ArmError as error:
-            raise ArmError(f"{address} refuses to send its state to {host_ip}:{self._udp_port}: {error}") from error
+            raise ArmError(
+                f"{address} refuses to send its state to {host_ip}:{self._udp_port}: {error}"
+            ) from error
         # From now on the SDK itself holds the port; a free-port check would find our own socket.
         self._udp_port_is_ours = True

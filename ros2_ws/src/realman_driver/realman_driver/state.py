@@ -36,10 +36,8 @@ class ArmState:
 
     def troubles(self) -> tuple[str, ...]:
         """Why the arm must not move: errors it reports and joints without power."""
-        dead = [
-            f"{name} is not enabled" for name, on in zip(JOINT_NAMES, self.joint_enabled, strict=True) if not on
-        ]
-        return (*self.errors, *dead)
+        pairs = zip(JOINT_NAMES, self.joint_enabled, strict=True)
+        return (*self.errors, *(f"{name} is not enabled" for name, powered in pairs if not powered))
 
 
 @dataclass(frozen=True)
@@ -92,11 +90,8 @@ def _missing_positions(
     first_zero = JOINT_COUNT
     while first_zero > 0 and position_rad[first_zero - 1] == 0.0:
         first_zero -= 1
-    jumped = [
-        index
-        for index in range(JOINT_COUNT)
-        if abs(position_rad[index] - reference_rad[index]) > MAX_SPEED_RAD_S[index] * age_s + JUMP_ALLOWANCE_RAD
-    ]
+    reach_rad = [speed * age_s + JUMP_ALLOWANCE_RAD for speed in MAX_SPEED_RAD_S]
+    jumped = [i for i in range(JOINT_COUNT) if abs(position_rad[i] - reference_rad[i]) > reach_rad[i]]
     if jumped and min(jumped) >= first_zero:
         names = ", ".join(JOINT_NAMES[index] for index in jumped)
         return Doubt("missing", f"{names} jumped to exactly zero: position values are missing")

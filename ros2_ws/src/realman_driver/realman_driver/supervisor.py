@@ -1,11 +1,11 @@
-"""Which motions are allowed: the driver's states and the transitions between them, without any input or output.
+"""Which motions are allowed: the driver's states and the transitions between them, pure logic.
 
     DISCONNECTED --connected--> CONNECTED --enable--> ENABLED --home--> HOMING --> ENABLED
     CONNECTED, ENABLED, HOMING --link lost--> LOST --connected--> CONNECTED
     any --estop or fault--> STOPPED (latched) --reset--> CONNECTED
 
-A stop stays latched through a lost link: after the reconnect the state is STOPPED again. Nothing but a person's
-`enable` leads to ENABLED.
+A stop stays latched through a lost link: after the reconnect the state is STOPPED again. Nothing but a
+person's `enable` leads to ENABLED.
 """
 
 from __future__ import annotations

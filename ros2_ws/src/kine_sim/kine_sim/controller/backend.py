@@ -60,7 +60,7 @@ class ArmBackend(Protocol):
 class KinematicArm:
     """First-order joints without dynamics: each joint approaches its target with one time constant.
 
-    The state is advanced lazily, exactly, from the time that passed since the last call, so no thread is needed.
+    The state is advanced lazily, exactly, from the time that passed since the last call: no thread is needed.
     """
 
     def __init__(

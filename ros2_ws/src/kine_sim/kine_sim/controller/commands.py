@@ -204,7 +204,7 @@ REFUSED_MOTIONS = ("movec", "moves", "movel_offset")
 
 
 def streamed_joints(core: Core, request: Request) -> tuple[np.ndarray, str]:
-    """Apply `movej_canfd`, `movep_canfd` or `movej_follow`; returns the joints (7,) rad and what became of them.
+    """Apply a streamed frame (`STREAM_COMMANDS`); returns its joints (7,) rad and what became of them.
 
     Raises:
         ValueError: the frame is malformed or its pose is unreachable.

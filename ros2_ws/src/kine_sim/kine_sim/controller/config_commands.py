@@ -22,7 +22,7 @@ MAX_ACCELERATION_DEG_S2 = 600.0
 
 
 def clear_system_error(core: Core, request: Request, client: str) -> None:
-    """Forget system errors, and joint errors latched by a refused stream frame with them."""
+    """Forget system errors; joint errors are cleared one by one with `set_joint_clear_err`."""
     core.errors.clear_system()
 
 
@@ -222,6 +222,15 @@ def _joint_value(attribute: str, key: str, per_unit: float, low: float, high: fl
     return run
 
 
+def _tip_value(attribute: str, key: str, high: float) -> Run:
+    """A setter of a tool speed or acceleration in thousandths, above zero and at most `high`."""
+
+    def run(core: Core, request: Request, client: str) -> None:
+        setattr(core.settings, attribute, protocol.integer(request, key, 1, round(high * 1000)) / 1000)
+
+    return run
+
+
 CONFIG_RUNNERS: dict[str, tuple[Run, str]] = {
     "clear_system_err": (clear_system_error, "clear_state"),
     "set_joint_clear_err": (clear_joint_error, "joint_clear_err"),
@@ -253,6 +262,16 @@ CONFIG_RUNNERS: dict[str, tuple[Run, str]] = {
     "set_joint_max_acc": (
         _joint_value("max_acc_deg_s2", "joint_max_acc", WIRE_RPM_PER_DEG, 1.0, MAX_ACCELERATION_DEG_S2),
         "joint_max_acc",
+    ),
+    "set_arm_max_line_speed": (_tip_value("line_speed_m_s", "arm_line_speed", 0.5), "arm_line_speed"),
+    "set_arm_max_line_acc": (_tip_value("line_acceleration_m_s2", "arm_line_acc", 3.0), "arm_line_acc"),
+    "set_arm_max_angular_speed": (
+        _tip_value("angular_speed_rad_s", "arm_angular_speed", 1.5),
+        "arm_angular_speed",
+    ),
+    "set_arm_max_angular_acc": (
+        _tip_value("angular_acceleration_rad_s2", "arm_angular_acc", 8.0),
+        "arm_angular_acc",
     ),
     "set_joint_min_pos": (_joint_value("min_pos_deg", "joint_min_pos", 1000.0, -360.0, 0.0), "joint_min_pos"),
     "set_joint_max_pos": (_joint_value("max_pos_deg", "joint_max_pos", 1000.0, 0.0, 360.0), "joint_max_pos"),

@@ -28,8 +28,8 @@ class Dispatcher:
         """Run one line.
 
         Returns:
-            The command's name, and its answer; or a function that plans and then answers, to be called off the
-            network thread; or None when there is nothing to answer.
+            The command's name, and its answer; or a function that plans and then answers, to be called
+            off the network thread; or None when there is nothing to answer.
         """
         try:
             request = protocol.parse_request(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,6 +140,10 @@ class EmulatedController:
     ) -> None:
         self.stop()
 
+    def hold_measured(self) -> None:
+        """Give up all motion and hold the joints where they stand; call it after resetting the arm's world."""
+        self._core.motion.hold_measured()
+
     def state(self) -> dict[str, Any]:
         """Snapshot for other processes: joints, set-points, motion, counters, errors."""
         core = self._core
@@ -181,12 +186,20 @@ class EmulatedController:
         self._loop = None
 
     def _run_control(self) -> None:
+        complained = ""
         last_s = next_s = time.monotonic()
         while not self._stop_control.is_set():
             now_s = time.monotonic()
             dt_s, last_s = now_s - last_s, now_s
-            self._core.motion.step(dt_s)
-            self._core.gripper.step(dt_s)
+            try:
+                self._core.motion.step(dt_s)
+                self._core.gripper.step(dt_s)
+            except Exception as error:
+                # A failing backend must not silently end the loop: the remark is made once, the loop goes on.
+                if (text := f"control loop: {type(error).__name__}: {error}") != complained:
+                    complained = text
+                    self.log.note(text)
+                    print(text, file=sys.stderr, flush=True)
             # A late loop goes on from now: lost periods are not made up.
             next_s = max(next_s + self._period_s, now_s)
             self._stop_control.wait(max(0.0, next_s - time.monotonic()))

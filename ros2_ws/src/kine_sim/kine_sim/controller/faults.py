@@ -1,7 +1,8 @@
 """Fault switches: the ways a controller, its network or its arm can misbehave, on demand.
 
-Each switch has a name and a value, so that the same faults can be set from Python (`faults.set("freeze", True)`)
-and from another process over the fault port (`{"fault": "freeze", "value": true}`).
+Each switch has a name and a value, so that the same faults can be set from Python
+(`faults.set("freeze", True)`) and from another process over the fault port
+(`{"fault": "freeze", "value": true}`).
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Faults:
     """Present faults of one controller, safe to use from several threads.
 
     Names and values:
-        freeze: bool - nothing is read, answered or pushed; received bytes wait and are handled after the thaw.
+        freeze: bool - nothing is read, answered or pushed; what arrives is handled after the thaw.
         refuse_connections: bool - the port is closed to new clients; present ones stay.
         drop: "fin" or "rst" - close all present connections, politely or hard.
         delay_answers: seconds 0..60 before each answer.
-        malformed_answer, oversized_answer, wrong_name, no_answer: bool, or the name of the one command affected.
+        malformed_answer, oversized_answer, wrong_name, no_answer: bool, or the one command affected.
         mute_udp, garbage_udp, six_value_udp: bool - state pushes absent, unreadable, or one joint short.
         joint_error: [joint 1..7, code] - latch a joint error code.
         system_error: code - latch a system error.

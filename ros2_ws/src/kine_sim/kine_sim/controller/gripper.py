@@ -1,4 +1,4 @@
-"""Two-finger gripper on the tool port: position, pick, release, route, state, and the arrival of blocking moves."""
+"""Two-finger gripper on the tool port: position, pick, release, route, state, arrival of blocking moves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _STALL_S = 0.15
 _START_GRACE_S = 0.1
 _TIMEOUT_S = 10.0
 
+# The vendor's modes: fully open, fully closed, stopped in between, closing, opening, holding an object.
 MODE_OPEN, MODE_CLOSED, MODE_STOPPED, MODE_CLOSING, MODE_OPENING, MODE_HOLDING = 1, 2, 3, 4, 5, 6
 
 Arrival = Callable[[str, bool], None]
@@ -120,7 +121,7 @@ class Gripper:
         return MODE_CLOSED if position <= self._route[0] + _ARRIVED_POSITION else MODE_STOPPED
 
     def state(self) -> dict[str, int]:
-        """Fields of `get_gripper_state`: mode 1 open, 2 closed, 3 stopped, 4 closing, 5 opening, 6 holding."""
+        """Fields of `get_gripper_state`; the mode is one of the `MODE_` constants."""
         with self._lock:
             force_g = (
                 round((self._force or POSITION_MAX) * FORCE_FULL_SCALE_G / POSITION_MAX)

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +15,7 @@ from . import errors as codes
 from .backend import ArmBackend
 from .errors import ErrorState
 from .paths import PlannedPath
+from .runner import Arrival, TrajectoryRunner
 from .settings import ControllerSettings
 from .stream import StreamFollower
 
@@ -25,26 +23,13 @@ FloatArray = NDArray[np.float64]
 DOF = 7
 # A stalled control thread must not let a trajectory leap: the path clock advances by at most this per step.
 MAX_STEP_S = 0.05
-_PAUSE_RAMP_S = 0.25
-_SLOW_STOP_RAMP_S = 0.5
-_SETTLE_RAD = float(np.radians(0.1))
-_SETTLE_TIMEOUT_S = 0.8
-
-Arrival = Callable[[str, bool, int], None]
-"""Called with (client, arrived, trajectory_connect) when a planned motion ends."""
+# Frames arrive less often than the control loop runs, so the speed of the set-point is averaged over a while.
+_VELOCITY_FILTER_S = 0.02
+_AT_REST_RAD_S = 1e-3
 
 
 class MotionRefusedError(ValueError):
     """The controller answers `receive_state: false`; the message says why."""
-
-
-@dataclass
-class _Job:
-    path: PlannedPath
-    client: str
-    connect: int
-    time_s: float = 0.0
-    waited_s: float = 0.0
 
 
 class MotionEngine:
@@ -56,22 +41,15 @@ class MotionEngine:
         self._backend = backend
         self._settings = settings
         self._errors = errors
-        self._arrival = arrival
         self._lock = threading.RLock()
         self._setpoint = backend.measured_rad()
         self._velocity = np.zeros(DOF)
-        self._jobs: deque[_Job] = deque()
-        self._chain: list[_Job] = []
-        self._rate = 1.0
-        self._rate_goal = 1.0
-        self._rate_ramp_s = _PAUSE_RAMP_S
-        self._slow_stopping = False
-        self._braking = False
-        self._paused = False
-        self._dragging = False
-        self._drag_goal: FloatArray | None = None
+        self._runner = TrajectoryRunner(arrival)
         self._stream = StreamFollower()
         self._stream_kind = "move_through_joint"
+        self._brake_velocity: FloatArray | None = None
+        self._dragging = False
+        self._drag_goal: FloatArray | None = None
         self._epoch = 0
 
     @property
@@ -87,30 +65,27 @@ class MotionEngine:
     def planning_start_rad(self) -> FloatArray:
         """Where the next planned motion would begin, shape (7,), rad."""
         with self._lock:
-            if self._chain:
-                return self._chain[-1].path.end_rad
-            if self._jobs:
-                return self._jobs[-1].path.end_rad
-            return self._setpoint.copy()
+            end = self._runner.end_rad()
+            return self._setpoint.copy() if end is None else end
 
     def trajectory_type(self) -> str:
         """`movej` or `movel` while a planned motion runs (or is paused), otherwise `none`."""
         with self._lock:
-            return self._jobs[0].path.type if self._jobs else "none"
+            return self._runner.type
 
     def status(self) -> str:
         """Value of `arm_current_status` in the state push."""
         with self._lock:
-            if self._settings.emergency_stop or self._braking:
+            if self._settings.emergency_stop or self._brake_velocity is not None:
                 return "stop"
             if self._dragging:
                 return "current_drag"
-            if self._slow_stopping:
+            if self._runner.slow_stopping:
                 return "slow_stop"
-            if self._jobs:
-                if self._paused:
+            if self._runner.running:
+                if self._runner.paused:
                     return "pause"
-                return "move_L" if self._jobs[0].path.type == "movel" else "move_J"
+                return "move_L" if self._runner.type == "movel" else "move_J"
             return self._stream_kind if self._stream.active(time.monotonic()) else "idle"
 
     def check_ready(self) -> None:
@@ -120,12 +95,9 @@ class MotionEngine:
             MotionRefusedError: naming the reason.
         """
         with self._lock:
-            if self._settings.emergency_stop:
-                raise MotionRefusedError("emergency stop is active")
-            if self._settings.power == 0:
-                raise MotionRefusedError("the arm is powered off")
-            if self._dragging:
-                raise MotionRefusedError("drag teach is active")
+            reason = self._forbidden()
+            if reason:
+                raise MotionRefusedError(reason)
             for i, code in enumerate(self._errors.joint_codes()):
                 if code:
                     raise MotionRefusedError(f"joint {i + 1} has error code 0x{code:04X}")
@@ -144,28 +116,19 @@ class MotionEngine:
             if epoch != self._epoch:
                 raise MotionRefusedError("a stop came while the motion was being planned")
             self._errors.clear_system()
-            self._chain.append(_Job(path, client, connect))
-            if connect == 0:
-                self._stream.reset()
-                self._jobs.extend(self._chain)
-                self._chain.clear()
+            self._stream.reset()
+            self._runner.add(path, client, connect)
 
     def stream_frame(self, q: FloatArray, follow: bool, mode: int, radio: int, kind: str) -> str:
         """Take a streamed joint frame (7,) rad; returns what became of it, for the log."""
         with self._lock:
-            reason = self._stream_blocked()
+            reason = self._stream_refusal(q)
             if reason:
-                return f"ignored: {reason}"
+                return reason
             now_s = time.monotonic()
-            try:
-                self._settings.check_joint_limits(q)
-            except ValueError as error:
-                self._errors.raise_system(codes.SYSTEM_TARGET_BEYOND_LIMIT)
-                return f"refused: {error}"
             verdict = self._stream.judge(q, self._setpoint, now_s)
-            goal = verdict.goal.copy()
             still = self._unresponsive()
-            goal[still] = self._setpoint[still]
+            goal = np.where(still, self._setpoint, verdict.goal)
             # A joint that already gives no response raises no further error.
             jumped = [i for i in verdict.jumped if not still[i]]
             overspeed = [i for i in verdict.overspeed if not still[i]]
@@ -182,18 +145,12 @@ class MotionEngine:
             return "followed"
 
     def follow_target(self, q: FloatArray) -> str:
-        """Take a far target (7,) rad that the controller approaches by itself."""
+        """Take a far target (7,) rad that the controller approaches by itself; returns what became of it."""
         with self._lock:
-            reason = self._stream_blocked()
+            reason = self._stream_refusal(q)
             if reason:
-                return f"ignored: {reason}"
-            try:
-                self._settings.check_joint_limits(q)
-            except ValueError as error:
-                self._errors.raise_system(codes.SYSTEM_TARGET_BEYOND_LIMIT)
-                return f"refused: {error}"
-            still = self._unresponsive()
-            goal = np.where(still, self._setpoint, q)
+                return reason
+            goal = np.where(self._unresponsive(), self._setpoint, q)
             self._stream.follow_at_own_speed(goal, time.monotonic(), 0.5 * self._settings.joint_speed_rad_s())
             self._stream_kind = "move_through_joint"
             return "followed"
@@ -203,33 +160,27 @@ class MotionEngine:
         with self._lock:
             self._epoch += 1
             self._stream.reset()
-            self._drop_jobs()
-            self._braking = bool(np.any(np.abs(self._velocity) > 1e-6))
+            self._runner.drop()
+            self._brake()
 
     def slow_stop(self) -> None:
         """Stop on the path; the rest of it is lost."""
         with self._lock:
-            self._epoch += 1
-            if self._jobs:
-                self._slow_stopping = True
-                self._rate_goal, self._rate_ramp_s = 0.0, _SLOW_STOP_RAMP_S
-                self._chain.clear()
-            else:
+            if not self._runner.running:
                 self.stop()
+                return
+            self._epoch += 1
+            self._runner.slow_stop()
 
     def pause(self) -> None:
         """Slow down to rest on the path, keeping it."""
         with self._lock:
-            if self._jobs:
-                self._paused = True
-                self._rate_goal, self._rate_ramp_s = 0.0, _PAUSE_RAMP_S
+            self._runner.pause()
 
     def resume(self) -> None:
         """Go on along the paused path."""
         with self._lock:
-            self._paused = False
-            if not self._slow_stopping:
-                self._rate_goal, self._rate_ramp_s = 1.0, _PAUSE_RAMP_S
+            self._runner.resume()
 
     def delete_trajectories(self) -> bool:
         """Drop the paused motion and those waiting behind it; False unless paused.
@@ -237,11 +188,11 @@ class MotionEngine:
         Waiting motions were planned from the end of the dropped one, so they cannot run without it.
         """
         with self._lock:
-            if not self._paused or not self._jobs:
+            if not self._runner.paused:
                 return False
             self._epoch += 1
-            self._braking = bool(np.any(np.abs(self._velocity) > 1e-6))
-            self._drop_jobs()
+            self._runner.drop()
+            self._brake()
             return True
 
     def start_drag(self) -> None:
@@ -258,8 +209,9 @@ class MotionEngine:
     def stop_drag(self) -> None:
         """Hold the joints again, where they are."""
         with self._lock:
-            self._dragging = False
-            self._setpoint = self._backend.measured_rad()
+            if self._dragging:
+                self._dragging = False
+                self.hold_measured()
 
     def lead_by_hand(self, q: FloatArray) -> None:
         """Emulate the operator's hand during drag teach: lead the joints to q (7,) rad.
@@ -273,15 +225,25 @@ class MotionEngine:
             self._settings.check_joint_limits(q)
             self._drag_goal = np.array(q, dtype=float)
 
+    def hold_measured(self) -> None:
+        """Give up all motion and hold the joints where they stand, for instance after the world was reset."""
+        with self._lock:
+            self.stop()
+            self._brake_velocity = None
+            self._velocity = np.zeros(DOF)
+            self._setpoint = self._backend.measured_rad()
+            self._backend.set_target_rad(self._within_limits(self._setpoint))
+
     def set_joint_enabled(self, index: int, enabled: bool) -> None:
         """Switch joint `index` (0-based); an enabled joint starts where it stands."""
         with self._lock:
             angle = float(self._backend.measured_rad()[index])
+            self._setpoint = self._setpoint.copy()
             self._setpoint[index] = angle
             self._stream.hold_joint(index, angle)
-            self._backend.set_target_rad(self._setpoint)
+            self._backend.set_target_rad(self._within_limits(self._setpoint))
             self._backend.set_joint_enabled(index, enabled)
-            if not enabled and self._jobs:
+            if not enabled and self._runner.running:
                 self._errors.raise_system(codes.SYSTEM_JOINT_DISABLED)
                 self.stop()
 
@@ -289,82 +251,66 @@ class MotionEngine:
         """Advance the set-point by one control period of `dt_s` seconds."""
         dt_s = min(max(dt_s, 1e-6), MAX_STEP_S)
         with self._lock:
-            previous = self._setpoint
-            if self._jobs and self._unresponsive().any():
+            previous, still = self._setpoint, self._unresponsive()
+            if self._runner.running and still.any():
                 self.stop()
             if self._dragging:
-                self._setpoint = self._drag_step(dt_s)
-            elif self._braking:
-                self._setpoint = self._brake_step(dt_s)
-            elif self._jobs:
-                self._setpoint = self._path_step(dt_s)
+                wanted = self._drag_step(dt_s)
+            elif self._brake_velocity is not None:
+                wanted = self._brake_step(self._brake_velocity, dt_s)
+            elif self._runner.running:
+                wanted = self._runner.step(previous, self._backend.measured_rad(), dt_s)
             else:
-                self._setpoint = self._stream.advance(self._setpoint, dt_s)
-            still = self._unresponsive()
-            if still.any():
-                self._setpoint = np.where(still, previous, self._setpoint)
-            self._setpoint = np.clip(self._setpoint, *self._settings.joint_limits_rad())
-            self._velocity = (self._setpoint - previous) / dt_s
+                wanted = self._stream.advance(previous, dt_s)
+            self._setpoint = self._within_limits(np.where(still, previous, wanted))
+            share = min(1.0, dt_s / _VELOCITY_FILTER_S)
+            self._velocity = self._velocity + share * ((self._setpoint - previous) / dt_s - self._velocity)
             self._backend.set_target_rad(self._setpoint)
+
+    def _within_limits(self, q: FloatArray) -> FloatArray:
+        return np.clip(q, *self._settings.joint_limits_rad())
 
     def _unresponsive(self) -> NDArray[np.bool_]:
         failed = np.array(self._errors.joint_codes()) != 0
         return failed | ~self._backend.joint_enabled()
 
-    def _stream_blocked(self) -> str:
+    def _forbidden(self) -> str:
         if self._settings.emergency_stop:
             return "emergency stop is active"
         if self._settings.power == 0:
             return "the arm is powered off"
-        if self._dragging:
-            return "drag teach is active"
-        if self._jobs:
-            return "a planned motion is running"
-        return "the arm is stopping" if self._braking else ""
+        return "drag teach is active" if self._dragging else ""
+
+    def _stream_refusal(self, q: FloatArray) -> str:
+        reason = self._forbidden()
+        if not reason and self._runner.running:
+            reason = "a planned motion is running"
+        if not reason and self._brake_velocity is not None:
+            reason = "the arm is stopping"
+        if reason:
+            return f"ignored: {reason}"
+        try:
+            self._settings.check_joint_limits(q)
+        except ValueError as error:
+            self._errors.raise_system(codes.SYSTEM_TARGET_BEYOND_LIMIT)
+            return f"refused: {error}"
+        return ""
+
+    def _brake(self) -> None:
+        if float(np.max(np.abs(self._velocity))) > _AT_REST_RAD_S:
+            self._brake_velocity = self._velocity
+
+    def _brake_step(self, velocity: FloatArray, dt_s: float) -> FloatArray:
+        # One common deceleration for all joints keeps the direction of motion while braking.
+        slowest_s = float(np.max(np.abs(velocity) / self._settings.joint_acceleration_rad_s2()))
+        if slowest_s <= dt_s:
+            self._brake_velocity = None
+            return self._setpoint
+        self._brake_velocity = velocity * (1.0 - dt_s / slowest_s)
+        return self._setpoint + self._brake_velocity * dt_s
 
     def _drag_step(self, dt_s: float) -> FloatArray:
-        measured = self._backend.measured_rad()
         if self._drag_goal is None:
-            return measured
+            return self._backend.measured_rad()
         limit = 0.5 * self._settings.joint_speed_rad_s() * dt_s
         return self._setpoint + np.clip(self._drag_goal - self._setpoint, -limit, limit)
-
-    def _brake_step(self, dt_s: float) -> FloatArray:
-        slowest_s = float(np.max(np.abs(self._velocity) / self._settings.joint_acceleration_rad_s2()))
-        if slowest_s <= dt_s:
-            self._braking = False
-            return self._setpoint
-        # One common deceleration for all joints keeps the direction of motion while braking.
-        velocity = self._velocity * (1.0 - dt_s / slowest_s)
-        return self._setpoint + velocity * dt_s
-
-    def _path_step(self, dt_s: float) -> FloatArray:
-        change = dt_s / self._rate_ramp_s
-        self._rate += float(np.clip(self._rate_goal - self._rate, -change, change))
-        job = self._jobs[0]
-        if self._slow_stopping and self._rate == 0.0:
-            self._drop_jobs()
-            return self._setpoint
-        job.time_s += dt_s * self._rate
-        if job.time_s < job.path.duration_s:
-            return job.path.sample(job.time_s)
-        job.waited_s += dt_s
-        error = float(np.max(np.abs(self._backend.measured_rad() - job.path.end_rad)))
-        if error < _SETTLE_RAD or job.waited_s > _SETTLE_TIMEOUT_S or job.connect:
-            self._jobs.popleft()
-            if not self._jobs:
-                self._reset_rate()
-            self._arrival(job.client, True, job.connect)
-        return job.path.end_rad
-
-    def _drop_jobs(self) -> None:
-        dropped = [*self._jobs, *self._chain]
-        self._jobs.clear()
-        self._chain.clear()
-        self._reset_rate()
-        for job in dropped:
-            self._arrival(job.client, False, job.connect)
-
-    def _reset_rate(self) -> None:
-        self._rate = self._rate_goal = 1.0
-        self._slow_stopping = self._paused = False

@@ -15,6 +15,10 @@ from . import kinematics, protocol
 from .core import Core
 from .settings import CUSTOM_REQUEST_NAMES, WIRE_RPM_PER_DEG
 
+# Firmware versions: a number on generation 3, a text on generation 4.
+JOINT_VERSION, JOINT_VERSION_TEXT = 0x13, "V1.3.0"
+TOOL_VERSION, TOOL_VERSION_TEXT = 0x0A, "V1.0.0"
+
 Request = dict[str, Any]
 Answer = dict[str, Any]
 Query = Callable[[Core, Request], Answer]
@@ -231,9 +235,19 @@ QUERIES: dict[str, Query] = {
     "get_drag_teach_sensitivity": _value(
         "get_drag_teach_sensitivity", "grade", lambda c: c.settings.drag_sensitivity, "command"
     ),
+    "get_joint_software_version": _value(
+        "joint_software_version",
+        "version",
+        lambda c: [JOINT_VERSION_TEXT if c.settings.generation == 4 else JOINT_VERSION] * 7,
+    ),
+    "get_tool_software_version": _value(
+        "tool_software_version",
+        "version",
+        lambda c: TOOL_VERSION_TEXT if c.settings.generation == 4 else TOOL_VERSION,
+    ),
     "get_tool_voltage": _value("tool_voltage_state", "voltage_type", lambda c: c.settings.tool_voltage),
     "get_system_runtime": system_runtime,
-    "get_init_pose": _value("get_init_pose", "arm_init_pose", lambda c: list(c.settings.init_pose_mdeg), "command"),
+    "get_init_pose": _value("arm_init_pose", "init_pose", lambda c: list(c.settings.init_pose_mdeg)),
     "get_current_joint_temperature": _value(
         "current_joint_temperature", "joint_temperature", lambda c: c.temperature_wire()
     ),

@@ -63,7 +63,7 @@ class PushSettings:
 
 @dataclass
 class ToolFrame:
-    """A tool frame: pose on the flange (4, 4), payload in wire units (g), centre of mass (3,) in wire units."""
+    """A tool frame: pose on the flange (4, 4); payload (g) and centre of mass (3,) in wire units."""
 
     pose: FloatArray
     payload: int = 0
@@ -145,6 +145,6 @@ class ControllerSettings:
         return np.linalg.inv(work) @ kinematics.flange_pose(q) @ self.tool_frames[self.tool_frame].pose
 
     def flange_target(self, tool_pose: FloatArray) -> FloatArray:
-        """Flange pose (4, 4) in the base that puts the current tool at `tool_pose` in the current work frame."""
+        """Flange pose (4, 4) in the base that puts the current tool at `tool_pose` of the work frame."""
         tool = self.tool_frames[self.tool_frame].pose
         return self.work_frames[self.work_frame] @ tool_pose @ np.linalg.inv(tool)

@@ -1,8 +1,8 @@
 """The MuJoCo world as the arm behind the emulated controller.
 
-Physics and rendering may hold the world's lock for a while. The controller must stay punctual all the same, so
-this adapter never waits for the lock: it works on the last exchanged values and exchanges new ones whenever the
-lock is free. A thread that steps the world should call `exchange` after each step.
+Physics may hold the world's lock for a while. The controller must stay punctual all the same, so this
+adapter never waits for the lock: it works on the last exchanged values and exchanges new ones whenever
+the lock is free. A thread that steps the world should call `exchange` after each step.
 """
 
 from __future__ import annotations
