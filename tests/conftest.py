@@ -10,6 +10,16 @@ import pytest
 from running_stack import RunningStack, start_stack
 
 
+@pytest.fixture
+def own_domain() -> Iterator[None]:
+    """Puts `ROS_DOMAIN_ID` back after a test that starts a stack of its own."""
+    before = os.environ.get("ROS_DOMAIN_ID")
+    yield
+    os.environ.pop("ROS_DOMAIN_ID", None)
+    if before is not None:
+        os.environ["ROS_DOMAIN_ID"] = before
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The whole simulated robot with the shipped checkpoint, ready for instructions."""

@@ -31,8 +31,8 @@ class RunningStack:
         """The requests the emulated controller received, parsed, in order."""
         requests = []
         for record in self.records():
-            if record.get("direction") == "in":
-                requests.append(json.loads(record["text"]))
+            if record["direction"] == "rx":
+                requests.append(json.loads(record["raw"]))
         return requests
 
     def joints(self) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 
 from kine_sim.tasks import TASKS
 from kinevla_policy import runner, stack
@@ -26,16 +24,7 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     return [p.name() for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.fixture
-def domain_restored():
-    before = os.environ.get("ROS_DOMAIN_ID")
-    yield
-    os.environ.pop("ROS_DOMAIN_ID", None)
-    if before is not None:
-        os.environ["ROS_DOMAIN_ID"] = before
-
-
-def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp_path: Path, domain_restored):
+def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp_path: Path, own_domain):
     running = start_stack(tmp_path, "--task", "1", "--seed", "2")
     client = running.client
     try:
@@ -65,7 +54,7 @@ def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp
     assert "SIGKILL" not in log, log[-3000:]
 
 
-def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path, domain_restored):
+def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path, own_domain):
     running = start_stack(tmp_path, "--task", "1", "--seed", "2", "--no-policy")
     client = running.client
     spec = next(s for s in stack.nodes(stack.StackSettings(sim=True)) if s.name == "kinevla")

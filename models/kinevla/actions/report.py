@@ -85,7 +85,8 @@ class TokenizerReport:
         """Render the figures as a small table."""
         lines = [
             f"{self.chunks} held-out chunks, {self.codes_per_chunk} codes of {self.codebook_size} each",
-            f"{'levels':<20}{'L1 mrad':>9}{'L1 deg':>9}{'p99 mrad':>10}{'gripper':>9}{'tool mm':>9}{'p95 mm':>8}",
+            f"{'levels':<20}{'L1 mrad':>9}{'L1 deg':>9}{'p99 mrad':>10}"
+            f"{'gripper':>9}{'tool mm':>9}{'p95 mm':>8}",
         ]
         for name, error in self.errors.items():
             lines.append(_row(name, error))

@@ -125,13 +125,16 @@ class ScriptedExpert:
         contact = world.grip_contact()
         here = _measured_waypoint(world.state)
         lifted_m = float(pose[2, 3]) - layout.rest_height_m(task.object)
-        held = contact.both and world.gripper_opening * rm75.FINGER_TRAVEL_M < _thickest_m(task) + 0.003
+        held = contact.both and _fingers_fit(world, task)
         if not held and _at_goal(world, task):
             return [here.with_height(TRAVEL_HEIGHT_M + 0.02, opening=1.0)]
         if held and self._is_right_part(contact.along_m):
             lift = here.with_height(TRAVEL_HEIGHT_M, opening=0.0)
+            placing = self._placing(lift, pose, contact.along_m)
+            if _is_close(here, placing[1], 0.015, 0.10):
+                return placing[1:]  # already over the goal: only lower
             start = [lift] if here.tool_m[2] < TRAVEL_HEIGHT_M - 0.01 else []
-            return start + self._placing(lift, pose, contact.along_m)
+            return start + placing
         start = []
         if held:  # by the wrong part: put it down where it is, then take it properly
             down = here.with_height(max(here.tool_m[2] - lifted_m, 0.012), opening=0.0)
@@ -157,9 +160,7 @@ class ScriptedExpert:
         return Waypoint(tool, gripper_yaw_near_home(tool, yaw), 1.0)
 
     def _may_go_straight_down(self, here: Waypoint, grasp: Waypoint) -> bool:
-        off = hypot(*(here.tool_m[:2] - grasp.tool_m[:2]))
-        turned = abs(wrap_full_turn(here.yaw_rad - grasp.yaw_rad))
-        return off < 0.006 and turned < 0.08 and here.opening > 0.95 and here.tool_m[2] < 0.12
+        return _is_close(here, grasp, 0.006, 0.08) and here.opening > 0.95 and here.tool_m[2] < 0.12
 
     def _placing(self, carry: Waypoint, pose: rm75.Array, along_m: float) -> list[Waypoint]:
         """Move over the goal, lower, let go, retreat; `along_m` is where the object is held."""
@@ -186,9 +187,20 @@ class ScriptedExpert:
         return Waypoint(tool, carry.yaw_rad + wrap_full_turn(final_yaw - yaw), 0.0)
 
 
-def _thickest_m(task: Task) -> float:
-    """Half width of the object where it is thickest: fingers farther apart than this do not hold it."""
-    return layout.BREAD_HALF_M[1] if task.object == "bread" else layout.CARROT_UPPER_HALF_WIDTH_M
+def _is_close(here: Waypoint, there: Waypoint, distance_m: float, turn_rad: float) -> bool:
+    """The tool is above a place, within a horizontal distance and a turn."""
+    off = hypot(*(here.tool_m[:2] - there.tool_m[:2]))
+    return off < distance_m and abs(wrap_full_turn(here.yaw_rad - there.yaw_rad)) < turn_rad
+
+
+def _fingers_fit(world: World, task: Task) -> bool:
+    """The gap between the fingers is as wide as the object: they hold it, and do not just touch it."""
+    gap_m = world.gripper_opening * rm75.FINGER_TRAVEL_M
+    if task.object == "bread":
+        thin = thick = layout.BREAD_HALF_M[1]
+    else:
+        thin, thick = layout.CARROT_LOWER_HALF_WIDTH_M, layout.CARROT_UPPER_HALF_WIDTH_M
+    return thin - 0.003 < gap_m < thick + 0.003
 
 
 def _at_goal(world: World, task: Task) -> bool:

@@ -1,8 +1,8 @@
 """The ROS shell of the driver: parameters, one subscription, five services, two publications.
 
 A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops
-the arm and closes the link. All that waits for the controller happens in the driver's own threads; the services
-are coroutines that await their answers, so the executor never waits.
+the arm and closes the link. All that waits for the controller happens in the driver's own threads; the
+services are coroutines that await their answers, so the executor never waits.
 """
 
 from __future__ import annotations
@@ -149,8 +149,14 @@ class DriverNode(LifecycleNode):
             self._report_now.trigger()
 
     def _log(self, level: str, text: str) -> None:
+        # rclpy ties a severity to the line of the call: one line each.
         logger = self.get_logger()
-        {"info": logger.info, "warning": logger.warning, "error": logger.error}[level](text)
+        if level == "error":
+            logger.error(text)
+        elif level == "warning":
+            logger.warning(text)
+        else:
+            logger.info(text)
 
     def _publish_diagnostics(self) -> None:
         driver, config = self._driver, self._config

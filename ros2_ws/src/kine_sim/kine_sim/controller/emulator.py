@@ -141,7 +141,7 @@ class EmulatedController:
         self.stop()
 
     def hold_measured(self) -> None:
-        """Give up all motion and hold the joints where they stand; call it after resetting the arm's world."""
+        """Give up all motion and hold the joints in place; use it after a reset of the arm's world."""
         self._core.motion.hold_measured()
 
     def state(self) -> dict[str, Any]:

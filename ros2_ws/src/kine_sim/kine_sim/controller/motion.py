@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import errors as codes
 from .backend import ArmBackend
+from .brake import Brake
 from .errors import ErrorState
 from .paths import PlannedPath
 from .runner import Arrival, TrajectoryRunner
@@ -20,12 +21,8 @@ from .settings import ControllerSettings
 from .stream import StreamFollower
 
 FloatArray = NDArray[np.float64]
-DOF = 7
 # A stalled control thread must not let a trajectory leap: the path clock advances by at most this per step.
 MAX_STEP_S = 0.05
-# Frames arrive less often than the control loop runs, so the speed of the set-point is averaged over a while.
-_VELOCITY_FILTER_S = 0.02
-_AT_REST_RAD_S = 1e-3
 
 
 class MotionRefusedError(ValueError):
@@ -43,11 +40,10 @@ class MotionEngine:
         self._errors = errors
         self._lock = threading.RLock()
         self._setpoint = backend.measured_rad()
-        self._velocity = np.zeros(DOF)
+        self._brake = Brake(settings)
         self._runner = TrajectoryRunner(arrival)
         self._stream = StreamFollower()
         self._stream_kind = "move_through_joint"
-        self._brake_velocity: FloatArray | None = None
         self._dragging = False
         self._drag_goal: FloatArray | None = None
         self._epoch = 0
@@ -76,7 +72,7 @@ class MotionEngine:
     def status(self) -> str:
         """Value of `arm_current_status` in the state push."""
         with self._lock:
-            if self._settings.emergency_stop or self._brake_velocity is not None:
+            if self._settings.emergency_stop or self._brake.active:
                 return "stop"
             if self._dragging:
                 return "current_drag"
@@ -161,7 +157,7 @@ class MotionEngine:
             self._epoch += 1
             self._stream.reset()
             self._runner.drop()
-            self._brake()
+            self._brake.begin()
 
     def slow_stop(self) -> None:
         """Stop on the path; the rest of it is lost."""
@@ -192,7 +188,7 @@ class MotionEngine:
                 return False
             self._epoch += 1
             self._runner.drop()
-            self._brake()
+            self._brake.begin()
             return True
 
     def start_drag(self) -> None:
@@ -229,8 +225,7 @@ class MotionEngine:
         """Give up all motion and hold the joints where they stand, for instance after the world was reset."""
         with self._lock:
             self.stop()
-            self._brake_velocity = None
-            self._velocity = np.zeros(DOF)
+            self._brake.release()
             self._setpoint = self._backend.measured_rad()
             self._backend.set_target_rad(self._within_limits(self._setpoint))
 
@@ -256,15 +251,14 @@ class MotionEngine:
                 self.stop()
             if self._dragging:
                 wanted = self._drag_step(dt_s)
-            elif self._brake_velocity is not None:
-                wanted = self._brake_step(self._brake_velocity, dt_s)
+            elif self._brake.active:
+                wanted = self._brake.step(previous, dt_s)
             elif self._runner.running:
                 wanted = self._runner.step(previous, self._backend.measured_rad(), dt_s)
             else:
                 wanted = self._stream.advance(previous, dt_s)
             self._setpoint = self._within_limits(np.where(still, previous, wanted))
-            share = min(1.0, dt_s / _VELOCITY_FILTER_S)
-            self._velocity = self._velocity + share * ((self._setpoint - previous) / dt_s - self._velocity)
+            self._brake.observe(self._setpoint - previous, dt_s)
             self._backend.set_target_rad(self._setpoint)
 
     def _within_limits(self, q: FloatArray) -> FloatArray:
@@ -285,7 +279,7 @@ class MotionEngine:
         reason = self._forbidden()
         if not reason and self._runner.running:
             reason = "a planned motion is running"
-        if not reason and self._brake_velocity is not None:
+        if not reason and self._brake.active:
             reason = "the arm is stopping"
         if reason:
             return f"ignored: {reason}"
@@ -295,19 +289,6 @@ class MotionEngine:
             self._errors.raise_system(codes.SYSTEM_TARGET_BEYOND_LIMIT)
             return f"refused: {error}"
         return ""
-
-    def _brake(self) -> None:
-        if float(np.max(np.abs(self._velocity))) > _AT_REST_RAD_S:
-            self._brake_velocity = self._velocity
-
-    def _brake_step(self, velocity: FloatArray, dt_s: float) -> FloatArray:
-        # One common deceleration for all joints keeps the direction of motion while braking.
-        slowest_s = float(np.max(np.abs(velocity) / self._settings.joint_acceleration_rad_s2()))
-        if slowest_s <= dt_s:
-            self._brake_velocity = None
-            return self._setpoint
-        self._brake_velocity = velocity * (1.0 - dt_s / slowest_s)
-        return self._setpoint + self._brake_velocity * dt_s
 
     def _drag_step(self, dt_s: float) -> FloatArray:
         if self._drag_goal is None:

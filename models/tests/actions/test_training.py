@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kinevla.actions import training
+from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
+
+CONFIG = TokenizerTrainingConfig(
+    network=RvqVaeConfig(latent=8, hidden=16, blocks=1, codebook_size=8),
+    stage1_steps=12,
+    stage2_steps=12,
+    warmup_steps=4,
+    batch=32,
+    start_batch=64,
+)
+
+
+def chunks() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(200, 5, 8))
+
+
+class _StopAfter:
+    """A deadline that passes after a number of steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    @property
+    def passed(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("steps", [3, 12, 17])
+def test_run_that_was_stopped_and_continued_equals_one_that_never_stopped(tmp_path, monkeypatch, steps):
+    whole = train_tokenizer(chunks(), chunks(), CONFIG, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "Deadline", lambda minutes: _StopAfter(steps))
+        stopped = train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+    assert not stopped.complete
+    torch.rand(5)  # whatever else draws random numbers in between must not matter
+    continued = train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+    assert continued.complete
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, continued.network.state_dict()[name]), name
+
+
+def test_training_leaves_the_random_state_of_its_caller_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train_tokenizer(chunks(), chunks(), CONFIG, progress=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_checkpoint_of_another_run_is_refused(tmp_path):
+    train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+    with pytest.raises(ValueError, match=r"progress\.pt belongs to a run with another configuration"):
+        train_tokenizer(chunks(), chunks(), replace(CONFIG, seed=1), directory=tmp_path, progress=False)
+    with pytest.raises(ValueError, match="other data"):
+        train_tokenizer(chunks(), 2 * chunks(), CONFIG, directory=tmp_path, progress=False)
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+    path = tmp_path / "progress.pt"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"progress\.pt is damaged"):
+        train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+
+
+def test_metrics_are_written_as_a_table(tmp_path):
+    train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines()))
+    assert [row["stage"] for row in rows] == ["1", "2"]
+    assert all(float(row["loss"]) > 0.0 for row in rows)
+
+
+def test_chunks_of_another_size_are_refused():
+    with pytest.raises(ValueError, match=r"\(N, 5, 8\)"):
+        train_tokenizer(np.zeros((200, 4, 8)), chunks(), CONFIG, progress=False)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kinevla.data.episodes import DataError, EpisodeReader, EpisodeWriter, read_episode, write_episode
+from kinevla.manifest import ManifestError, verify_manifest
+
+
+def test_episode_comes_back_as_written(tmp_path, make_episode):
+    points = np.random.default_rng(0).random((12, 2, 5, 2)).astype(np.float32)
+    points[3, 1, 2] = np.nan
+    episode = make_episode(
+        keypoints_px=points,
+        visible=~np.isnan(points[..., 0]),
+        keypoints_m=np.ones((12, 5, 3), np.float32),
+        noisy=True,
+        kinematics_success=None,
+    )
+    write_episode(tmp_path / "e.npz", episode)
+    back = read_episode(tmp_path / "e.npz")
+    assert back.fine == episode.fine
+    assert back.front_jpeg == episode.front_jpeg
+    assert back.noisy
+    assert back.goal_success is True
+    assert back.kinematics_success is None
+    for name in ("state", "target", "executed", "keypoints_px", "visible", "keypoints_m"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(episode, name))
+    assert back.images("front").shape == (12, 128, 128, 3)
+    assert abs(int(back.images("front")[5, 64, 64, 0]) - 50) <= 1
+
+
+def test_data_set_is_continued_with_its_episodes_kept(tmp_path, make_episode):
+    writer = EpisodeWriter(tmp_path, {"noise": 1})
+    writer.add(make_episode(seed=1))
+    writer.drop(1, 2, "the bread fell")
+    again = EpisodeWriter(tmp_path, {"noise": 1})
+    assert again.has(1, 1)
+    assert not again.has(1, 2)
+    again.add(make_episode(seed=3))
+    reader = EpisodeReader(tmp_path)
+    assert [entry.seed for entry in reader.entries] == [1, 3]
+    assert reader.summary["dropped"] == [{"task": 1, "seed": 2, "reason": "the bread fell"}]
+    assert reader.summary["episodes_per_task"] == {"1": 2}
+    verify_manifest(tmp_path, kind="episodes")
+
+
+def test_data_set_of_another_configuration_is_refused(tmp_path, make_episode):
+    EpisodeWriter(tmp_path, {"noise": 1}).add(make_episode())
+    with pytest.raises(DataError, match="noise = 1, asked for 2"):
+        EpisodeWriter(tmp_path, {"noise": 2})
+
+
+def test_damaged_episode_is_made_again_by_the_writer(tmp_path, make_episode):
+    path = EpisodeWriter(tmp_path, {}).add(make_episode(seed=4))
+    path.write_bytes(path.read_bytes()[:-30])
+    assert not EpisodeWriter(tmp_path, {}).has(1, 4)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+def test_reader_names_the_damaged_file(tmp_path, make_episode, damage):
+    writer = EpisodeWriter(tmp_path, {})
+    writer.add(make_episode(seed=1))
+    path = writer.add(make_episode(seed=2))
+    reader = EpisodeReader(tmp_path)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+    else:
+        path.unlink()
+    reader.read(0)
+    with pytest.raises(DataError) as error:
+        reader.read(1)
+    assert path.name in str(error.value)
+
+
+def test_truncated_file_without_manifest_gives_a_clear_error(tmp_path, make_episode):
+    path = tmp_path / "e.npz"
+    write_episode(path, make_episode())
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(DataError, match=r"e\.npz is damaged"):
+        read_episode(path)
+
+
+def test_file_with_pickled_content_is_not_unpickled(tmp_path):
+    path = tmp_path / "evil.npz"
+    np.savez(path, state=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(DataError, match=r"evil\.npz is damaged"):
+        read_episode(path)
+
+
+def test_directory_without_manifest_is_no_data_set(tmp_path):
+    with pytest.raises(ManifestError, match=r"manifest\.json"):
+        EpisodeReader(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("target", np.zeros((11, 8)), "target"),
+        ("state", np.full((12, 8), np.nan), "state is not finite at frame 0"),
+        ("front_jpeg", (b"",), "front_jpeg has 1 images for 12 frames"),
+        ("period_s", 0.0, "period_s"),
+        ("keypoints_m", np.zeros((12, 5, 2)), "keypoints_m"),
+    ],
+)
+def test_inconsistent_episode_is_refused_and_names_the_field(make_episode, field, value, told):
+    with pytest.raises(ValueError) as error:
+        make_episode(**{field: value})
+    assert told in str(error.value)

@@ -1,0 +1,66 @@
+"""Fixtures of the driver's tests; the rig itself is in driver_rig.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCES = Path(__file__).resolve().parents[2]
+for _package in ("realman_driver", "kine_sim"):
+    if importlib.util.find_spec(_package) is None:
+        sys.path.insert(0, str(SOURCES / _package))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# An own ROS domain, on this computer only: a robot in the building must never hear a test.
+os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from driver_rig import Client, DriverProcess, Emulator  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def ros() -> Iterator[Client]:
+    client = Client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def client(ros: Client) -> Client:
+    ros.forget()
+    return ros
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    process = Emulator(tmp_path / "wire.jsonl")
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def start_driver() -> Iterator[Callable[..., DriverProcess]]:
+    started: list[DriverProcess] = []
+
+    def start(port: int, **parameters: Any) -> DriverProcess:
+        started.append(DriverProcess(port, **parameters))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def driver(emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client) -> DriverProcess:
+    """A driver connected to the emulated controller, disabled."""
+    process = start_driver(emulator.port)
+    client.wait_state("CONNECTED")
+    return process

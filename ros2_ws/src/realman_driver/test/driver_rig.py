@@ -1,0 +1,246 @@
+"""The test rig: an emulated controller and the driver node as processes, and a ROS client to talk to the node."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def child_environment() -> dict[str, str]:
+    paths = [*(path for path in sys.path if path), os.environ.get("PYTHONPATH", "")]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in paths if path), PYTHONUNBUFFERED="1")
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float = 5.0, what: str = "") -> Any:
+    """Poll until the condition is true; its value."""
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+
+
+class Emulator:
+    """`python -m kine_sim.controller` with a log file and a fault port."""
+
+    def __init__(self, log: Path, generation: int = 3, port: int = 0) -> None:
+        self.log_path, self.generation = log, generation
+        self._spawn(port)
+
+    def _spawn(self, port: int) -> None:
+        command = [sys.executable, "-m", "kine_sim.controller", "--port", str(port), "--fault-port", "0"]
+        command += ["--log", str(self.log_path), "--generation", str(self.generation)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=child_environment())
+        assert self.process.stdout is not None
+        lines = [self.process.stdout.readline() for _ in range(2)]
+        match = [re.search(r":(\d+)\s*$", line) for line in lines]
+        assert match[0] and match[1], f"the emulated controller did not start: {lines}"
+        self.port, self.fault_port = int(match[0].group(1)), int(match[1].group(1))
+
+    def restart(self) -> None:
+        self._spawn(self.port)
+
+    def kill(self) -> float:
+        self.process.kill()
+        killed_s = time.monotonic()
+        self.process.wait()
+        return killed_s
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        self.process.wait(5)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        with socket.create_connection(("127.0.0.1", self.fault_port), timeout=5) as connection:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(connection.makefile().readline())
+        assert answer["ok"], answer
+        return answer
+
+    def fault(self, name: str, value: Any = True) -> None:
+        self.ask(fault=name, value=value)
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.ask(get="state")["state"]
+        return state
+
+    def records(self) -> list[dict[str, Any]]:
+        lines = self.log_path.read_text().split("\n")
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def frames(self, since_s: float = 0.0) -> list[dict[str, Any]]:
+        return [r for r in self.records() if r.get("kind") == "canfd" and r["time_s"] >= since_s]
+
+    def requests(self, command: str, since_s: float = 0.0) -> list[dict[str, Any]]:
+        wanted = json.dumps(command)
+        return [
+            r for r in self.records() if r["direction"] == "rx" and wanted in r["raw"] and r["time_s"] >= since_s
+        ]
+
+
+class DriverProcess:
+    """The driver node as a user starts it, with parameters on the command line."""
+
+    def __init__(self, emulator_port: int, **parameters: Any) -> None:
+        values = {"robot_ip": "127.0.0.1", "robot_port": emulator_port, "udp_port": 0} | parameters
+        command = [sys.executable, "-m", "realman_driver.driver_node", "--ros-args"]
+        for name, value in values.items():
+            command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=child_environment(),
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def interrupt(self, number: int = signal.SIGINT, timeout_s: float = 5.0) -> tuple[int, float]:
+        """Send the signal; exit code and seconds until the end."""
+        began_s = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout_s)
+        return code, time.monotonic() - began_s
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._reader.join(2)
+
+
+class Client:
+    """A ROS node of the test: hears joint states and diagnostics, publishes chunks, calls services."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+        from sensor_msgs.msg import JointState
+        from trajectory_msgs.msg import JointTrajectory
+
+        self._rclpy = rclpy
+        rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self.node = Node("driver_test")
+        self.joint_states: list[tuple[float, JointState]] = []
+        self.diagnostics: list[tuple[float, str, str, dict[str, str]]] = []
+        self.node.create_subscription(JointState, "/joint_states", self._on_joint_state, 100)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
+        self._chunks = self.node.create_publisher(JointTrajectory, "/realman_driver/joint_trajectory", 5)
+        self._clients: dict[str, Any] = {}
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._open = True
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while self._open:
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _on_joint_state(self, message: Any) -> None:
+        self.joint_states.append((time.monotonic(), message))
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            if status.name.startswith("realman_driver"):
+                values = {item.key: item.value for item in status.values}
+                self.diagnostics.append((time.monotonic(), values.get("state", ""), status.message, values))
+
+    def forget(self) -> None:
+        self.joint_states.clear()
+        self.diagnostics.clear()
+
+    def call(self, name: str, timeout_s: float = 5.0) -> Any:
+        """Call a Trigger service of the driver; its response."""
+        from std_srvs.srv import Trigger
+
+        return self.call_service(Trigger, f"/realman_driver/{name}", Trigger.Request(), timeout_s)
+
+    def call_service(self, kind: Any, name: str, request: Any, timeout_s: float = 5.0) -> Any:
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = self.node.create_client(kind, name)
+            self._executor.wake()
+        assert client.wait_for_service(timeout_s), f"no service {name}"
+        future = client.call_async(request)
+        wait_for(future.done, timeout_s, f"answer of {name}")
+        return future.result()
+
+    def wait_state(self, state: str, timeout_s: float = 8.0) -> tuple[float, dict[str, str]]:
+        """Wait until the newest diagnostics say this state; time of arrival and values."""
+
+        def there() -> Any:
+            newest = self.diagnostics[-1] if self.diagnostics else None
+            return newest if newest is not None and newest[1] == state else None
+
+        arrived_s, _, _, values = wait_for(there, timeout_s, f"state {state}")
+        return arrived_s, values
+
+    def values_when(self, condition: Callable[[dict[str, str]], bool], timeout_s: float = 3.0) -> dict[str, str]:
+        """Wait for diagnostics whose values fulfil the condition; the values."""
+
+        def there() -> Any:
+            return self.diagnostics and condition(self.diagnostics[-1][3]) and self.diagnostics[-1][3]
+
+        values: dict[str, str] = wait_for(there, timeout_s, "diagnostics values")
+        return values
+
+    def position(self) -> list[float]:
+        return list(wait_for(lambda: self.joint_states, 3.0, "joint states")[-1][1].position)
+
+    def chunk(self, points: list[list[float]], period_s: float = 0.1) -> Any:
+        """A correct chunk message through these points."""
+        from builtin_interfaces.msg import Duration
+        from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+        message = JointTrajectory()
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        message.joint_names = [*(f"joint_{i}" for i in range(1, 8)), "gripper"]
+        for number, positions in enumerate(points, 1):
+            time_ns = round(number * period_s * 1e9)
+            point = JointTrajectoryPoint(positions=[float(value) for value in positions])
+            point.time_from_start = Duration(sec=time_ns // 10**9, nanosec=time_ns % 10**9)
+            message.points.append(point)
+        return message
+
+    def publish(self, message: Any) -> None:
+        wait_for(self._chunks.get_subscription_count, 5.0, "the driver's subscription")
+        self._chunks.publish(message)
+
+    def close(self) -> None:
+        self._open = False
+        self._thread.join(2)
+        self.node.destroy_node()
+        self._rclpy.shutdown()
