@@ -14,7 +14,13 @@ from kinevla.data.chunks import ChunkSet
 
 
 def measure_baselines(
-    tokenizer: BiLevelTokenizer, train: ChunkSet, held_out: ChunkSet, *, steps: int, progress: bool = True
+    tokenizer: BiLevelTokenizer,
+    train: ChunkSet,
+    held_out: ChunkSet,
+    *,
+    steps: int,
+    training: TokenizerTrainingConfig | None = None,
+    progress: bool = True,
 ) -> dict[str, TokenizerReport]:
     """Measure 256 bins, a single codebook, and a single-level residual VQ with as many codes per chunk.
 
@@ -23,6 +29,7 @@ def measure_baselines(
         train: chunks the single-level tokenisers learn from.
         held_out: chunks all are measured on.
         steps: training steps of each single-level tokeniser.
+        training: batch, rates and seed; the defaults when None. Its sizes and steps are replaced.
         progress: show progress bars.
     """
     keep = np.asarray(tokenizer.normaliser.keep)
@@ -31,8 +38,11 @@ def measure_baselines(
     reports = {"256 bins": measure_plain(bins, held_out, keep, absolute)}
     for levels in sorted({1, tokenizer.codes_per_chunk}):
         network = replace(tokenizer.config, goal_levels=levels, kinematics_levels=0)
-        config = TokenizerTrainingConfig(
-            network=network, stage1_steps=steps, warmup_steps=min(300, steps // 4)
+        config = replace(
+            training or TokenizerTrainingConfig(),
+            network=network,
+            stage1_steps=steps,
+            warmup_steps=min(300, steps // 4),
         )
         trained = train_tokenizer(
             train.chunks, train.chunks, config, keep_dimensions=absolute, progress=progress

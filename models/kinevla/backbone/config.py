@@ -88,6 +88,7 @@ class GeometryConfig:
         frequencies: Fourier frequencies per coordinate.
         tokens: tokens handed to the decoder; 0 switches the fusion off.
         lifter_width: hidden width of the estimate of points in space.
+        lifter_frequencies: Fourier frequencies there; few, because the relation is smooth.
         robot: 'rm75' adds the tool pose computed from the joints, 'none' leaves it out.
     """
 
@@ -96,6 +97,7 @@ class GeometryConfig:
     frequencies: int = 4
     tokens: int = 4
     lifter_width: int = 384
+    lifter_frequencies: int = 1
     robot: str = "rm75"
 
     def __post_init__(self) -> None:

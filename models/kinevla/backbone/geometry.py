@@ -107,11 +107,11 @@ class PointLifter(nn.Module):
 
     def __init__(self, config: GeometryConfig, vision: VisionConfig, state_dim: int) -> None:
         super().__init__()
-        self.frequencies = config.frequencies
+        self.frequencies = config.lifter_frequencies
         self.keypoints = len(vision.keypoints)
         self.robot = RobotFeatures(config, state_dim)
         seen = len(vision.cameras) * 2 * self.keypoints
-        inputs = 2 * seen * (1 + 2 * config.frequencies) + seen + self.robot.width
+        inputs = 2 * seen * (1 + 2 * config.lifter_frequencies) + seen + self.robot.width
         self.trunk = ResidualMLP(inputs, config.lifter_width, config.blocks)
         self.head = nn.Linear(config.lifter_width, self.keypoints * 8)
 

@@ -89,7 +89,9 @@ def test_edited_statistics_are_refused(tmp_path):
         ActionNormaliser.load(tmp_path / "n.json")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"low": [0]}', '{"mode":"x","low":[0],"high":[1],"keep":[false]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"low": [0]}', '{"mode":"x","low":[0],"high":[1],"keep":[false]}']
+)
 def test_file_without_statistics_is_refused_by_name(tmp_path, content):
     (tmp_path / "n.json").write_text(content)
     with pytest.raises(StatisticsError, match=r"n\.json"):

@@ -58,9 +58,7 @@ def test_report_holds_levels_codebooks_and_baselines(tmp_path):
     report = measure_tokenizer(tokenizer, data)
     assert list(report.errors) == ["goal", "goal + kinematics"]
     assert [use.level for use in report.codebooks] == ["goal 1", "goal 2", "kinematics 1", "kinematics 2"]
-    baselines = measure_baselines(
-        tokenizer, data, data, steps=8, training=CONFIG, progress=False
-    )
+    baselines = measure_baselines(tokenizer, data, data, steps=8, training=CONFIG, progress=False)
     assert list(baselines) == ["256 bins", "single codebook", "single level x4"]
     assert baselines["256 bins"].codes_per_chunk == 40
     assert baselines["single level x4"].codes_per_chunk == 4

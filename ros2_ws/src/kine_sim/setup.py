@@ -14,7 +14,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/config", ["config/sim.yaml"]),
     ],
-    install_requires=["setuptools", "numpy", "mujoco", "gymnasium", "mink"],
+    install_requires=["setuptools", "numpy", "mujoco", "gymnasium"],
     zip_safe=False,
     maintainer="KineVLA RM75 developers",
     maintainer_email="kinevla@example.org",

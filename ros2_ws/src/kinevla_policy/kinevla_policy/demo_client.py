@@ -89,7 +89,7 @@ class DemoClient:
         Raises:
             StackError: no server, or no answer, within `timeout_s`.
         """
-        client = self.node.create_client(kind, service)
+        client: Any = self.node.create_client(kind, service)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):
                 raise StackError(f"service {service} did not appear within {timeout_s:.0f} s")

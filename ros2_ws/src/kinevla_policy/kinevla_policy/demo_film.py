@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 VIEW_PX = 384
-TEXT_PX = 220
+TEXT_PX = 160
 FRAMES_PER_S = 10
 _INK, _PAPER, _FAINT = (235, 235, 235), (24, 26, 30), (150, 155, 165)
 _GOAL, _KINEMATICS = (120, 200, 255), (255, 190, 110)
@@ -33,7 +33,7 @@ class FilmFrame:
 
 
 def draw(frame: FilmFrame) -> NDArray[np.uint8]:
-    """The picture of one moment, (604, 768, 3) uint8."""
+    """The picture of one moment, (544, 768, 3) uint8."""
     canvas = Image.new("RGB", (2 * VIEW_PX, VIEW_PX + TEXT_PX), _PAPER)
     for index, (name, pixels) in enumerate((("front camera", frame.front), ("wrist camera", frame.wrist))):
         view = Image.fromarray(pixels).resize((VIEW_PX, VIEW_PX), Image.Resampling.BILINEAR)

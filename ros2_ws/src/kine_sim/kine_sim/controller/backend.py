@@ -15,6 +15,7 @@ from kine_sim import rm75
 FloatArray = NDArray[np.float64]
 DOF = rm75.JOINT_COUNT
 HOME_RAD: FloatArray = rm75.HOME_RAD
+VELOCITY_FILTER_S = 0.02
 
 
 class ArmBackend(Protocol):
@@ -96,8 +97,12 @@ class KinematicArm:
         self._last_s = now
         error = (self._target - self._q) * self._enabled
         decay = np.exp(-dt / self._time_constant_s)
-        self._q = self._q + error * (1.0 - decay)
-        self._velocity = error * decay / self._time_constant_s
+        change = error * (1.0 - decay)
+        self._q = self._q + change
+        if dt > 0.0:
+            # Filtered like a real encoder's speed: set-points arrive in steps, the speed should not.
+            share = 1.0 - np.exp(-dt / VELOCITY_FILTER_S)
+            self._velocity = self._velocity + share * (change / dt - self._velocity)
         # The jaws cannot close further than the object between them.
         goal = max(self._opening_target, self._object_opening)
         step = np.clip(goal - self._opening, -self._opening_rate * dt, self._opening_rate * dt)

@@ -204,6 +204,11 @@ def new_wire(controller: EmulatedController) -> Iterator[Callable[[], Wire]]:
 
 
 @pytest.fixture
+def udp_port() -> int:
+    return free_udp_port()
+
+
+@pytest.fixture
 def start_sdk() -> Callable[[int, str], SdkProcess]:
     return lambda port, body: SdkProcess(port, body, free_udp_port())
 

@@ -185,7 +185,10 @@ def test_connected_motions_start_with_the_last_one_and_pass_through(sdk):
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        ("arm.rm_movej([0, 131, 0, 70, 0, 90, 0], 20, 0, 0, 0)", "joint 2 at 131.000 deg is beyond its limits"),
+        (
+            "arm.rm_movej([0, 131, 0, 70, 0, 90, 0], 20, 0, 0, 0)",
+            "joint 2 at 131.000 deg is beyond its limits",
+        ),
         ("arm.rm_movej([0, 20, 0, 70, 0, 90, 0], 0, 0, 0, 0)", "'v' must be an integer in 1..100, got 0"),
         ("arm.rm_movej([0, 20, 0, 70, 0, 90, 0], 101, 0, 0, 0)", "'v' must be an integer in 1..100, got 101"),
         ("arm.rm_movej([float('nan')] * 7, 20, 0, 0, 0)", "joint 1 at -2147483.648 deg is beyond its limits"),
@@ -215,7 +218,12 @@ def test_disabled_joint_refuses_planned_motion_and_does_not_move(sdk):
         out["kept"] = arm.rm_get_joint_degree()[1][3]
         out["accepted"] = arm.rm_movej([0, 20, 0, 75, 0, 90, 0], 50, 0, 0, 1)
     """)
-    assert (result.out["off"], result.out["on"], result.out["refused"], result.out["accepted"]) == (0, 0, 1, 0)
+    assert (result.out["off"], result.out["on"], result.out["refused"], result.out["accepted"]) == (
+        0,
+        0,
+        1,
+        0,
+    )
     assert result.out["en"] == [1, 1, 1, 0, 1, 1, 1] == result.out["flag"]
     assert result.out["brakes"] == [0, 0, 0, 1, 0, 0, 0]
     assert result.out["q"][0] == pytest.approx(9.8, abs=0.1)
