@@ -13,7 +13,7 @@ import csv
 import io
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,62 +24,17 @@ from torch import Tensor
 from torch.nn.functional import l1_loss
 from tqdm import tqdm
 
-from kinevla.actions.normaliser import ActionNormaliser, Mode
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.normaliser import ActionNormaliser
+from kinevla.actions.rvq_vae import RvqVae
+from kinevla.actions.training_config import TokenizerTrainingConfig
 from kinevla.data.workers import Deadline
 from kinevla.manifest import json_sha256, to_plain, write_atomically
+
+__all__ = ["TokenizerTrainingConfig", "TrainedTokenizer", "train_tokenizer"]
 
 PROGRESS_NAME = "progress.pt"
 METRICS_NAME = "metrics.csv"
 _METRICS = ("stage", "step", "loss", "reconstruction", "commitment", "learning_rate", "elapsed_s")
-
-
-@dataclass(frozen=True)
-class TokenizerTrainingConfig:
-    """How to train; the defaults fit some ten thousand chunks on one core.
-
-    Attributes:
-        network: sizes.
-        mode: scaling of the actions.
-        stage1_steps: steps of Stage I.
-        stage2_steps: steps of Stage II.
-        warmup_steps: first steps of Stage I without quantisation, so that k-means starts on useful latents.
-        batch: chunks per step; at least the codebook size.
-        start_batch: chunks of the one batch that starts the codebooks by k-means.
-        learning_rate: AdamW peak.
-        final_learning_rate: end of the cosine.
-        weight_decay: AdamW weight decay.
-        clip_norm: bound of the gradient's norm.
-        joint_weight_by_range: True weighs each joint's error by its range, so that the loss counts rad.
-        gripper_weight: weight of a kept dimension relative to the mean joint.
-        seed: of everything random.
-        checkpoint_s: time between checkpoints.
-    """
-
-    network: RvqVaeConfig = field(default_factory=RvqVaeConfig)
-    mode: Mode = "min_max"
-    stage1_steps: int = 2000
-    stage2_steps: int = 4000
-    warmup_steps: int = 300
-    batch: int = 1024
-    start_batch: int = 8192
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    weight_decay: float = 2e-4
-    clip_norm: float = 1.0
-    joint_weight_by_range: bool = True
-    gripper_weight: float = 0.5
-    seed: int = 0
-    checkpoint_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        if min(self.batch, self.start_batch) < self.network.codebook_size:
-            raise ValueError(
-                f"batch {self.batch} and start_batch {self.start_batch} must hold at least codebook_size = "
-                f"{self.network.codebook_size} chunks: k-means starts one code from each of that many"
-            )
-        if self.stage1_steps < 1 or self.stage2_steps < 1 or not 0 <= self.warmup_steps < self.stage1_steps:
-            raise ValueError("stages need at least one step, and warmup_steps must end within Stage I")
 
 
 @dataclass(frozen=True)

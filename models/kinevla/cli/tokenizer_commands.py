@@ -9,7 +9,7 @@ from kinevla.actions.bilevel import BiLevelTokenizer
 from kinevla.actions.report import TokenizerReport, measure_tokenizer, write_report
 from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 from kinevla.data.chunks import ChunkConfig, build_chunks
-from kinevla.data.episodes import EpisodeReader
+from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
 
 
@@ -37,7 +37,7 @@ def run_train(args: TrainArgs) -> int:
 
     torch.set_num_threads(1)
     reader = EpisodeReader(args.data)
-    episodes = [episode for episode in reader]
+    episodes = list(reader)
     period_s = _period_s(episodes)
     coarse = build_chunks(episodes, args.chunks, split="train", coarse=True)
     fine = build_chunks(episodes, args.chunks, split="train")
@@ -96,7 +96,7 @@ def run_report(args: ReportArgs) -> int:
 
     torch.set_num_threads(1)
     tokenizer = BiLevelTokenizer.load(args.tokenizer)
-    episodes = [episode for episode in EpisodeReader(args.data)]
+    episodes = list(EpisodeReader(args.data))
     held_out = build_chunks(episodes, tokenizer.chunk_config, split="val")
     report = measure_tokenizer(tokenizer, held_out)
     baselines: dict[str, TokenizerReport] = {}
@@ -109,7 +109,7 @@ def run_report(args: ReportArgs) -> int:
     return 0
 
 
-def _period_s(episodes: list) -> float:  # type: ignore[type-arg]
+def _period_s(episodes: list[Episode]) -> float:
     periods = {episode.period_s for episode in episodes}
     if len(periods) != 1:
         raise DataError(f"episodes of different periods cannot be mixed: {sorted(periods)} s")

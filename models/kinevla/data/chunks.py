@@ -145,7 +145,9 @@ def build_chunks(
     """
     if split not in (None, "train", "val"):
         raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
-    chunks, states, task, index, frame = [], [], [], [], []
+    chunks: list[NDArray[np.float32]] = []
+    states: list[NDArray[np.float32]] = []
+    task, index, frame = [], [], []
     for number, episode in enumerate(episodes):
         if split is not None and split_of(episode.task, episode.seed, config.val_percent) != split:
             continue

@@ -62,7 +62,7 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
     config = job.config
     env = _environment(config.environment_id)
     observation, info = env.reset(seed=job.seed, options={"task": job.task})
-    texts = {name: str(info[name]) for name in ("instruction", "coarse", "fine")}
+    texts: dict[str, Any] = {name: str(info[name]) for name in ("instruction", "coarse", "fine")}
     expert = load_object(config.expert)(env.unwrapped)
     expert.plan()
     steps = math.ceil(expert.duration_s / config.period_s) + config.settle_steps
@@ -107,7 +107,7 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
 
 def _annotations(environment: Any, observation: dict[str, Any], image_size: int) -> dict[str, NDArray[Any]]:
     """Read projected and world keypoints of the present frame where the environment's world offers them."""
-    world = getattr(environment, "world", None)
+    world: Any = getattr(environment, "world", None)
     found: dict[str, NDArray[Any]] = {}
     if hasattr(world, "keypoints_px"):
         pixels, visible = zip(*(world.keypoints_px(camera) for camera in CAMERAS), strict=True)

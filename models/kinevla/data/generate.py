@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
-from kinevla.data.episodes import EpisodeWriter
+from kinevla.data.episodes import Episode, EpisodeWriter
 from kinevla.data.packing import DataError
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
@@ -125,7 +125,7 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
     )
     schedule = _Schedule(config, writer)
     wanted = config.episodes_per_task * len(config.tasks)
-    runner: JobRunner = JobRunner(record_demonstration, config.workers)
+    runner: JobRunner[DemonstrationJob, Episode] = JobRunner(record_demonstration, config.workers)
     failures_in_a_row = 0
     bar = tqdm(total=wanted, initial=len(writer.entries), unit="demo", disable=not progress)
     with bar:
@@ -136,7 +136,7 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
                 failures_in_a_row = 0
                 bar.update()
                 continue
-            reason = f"{type(error).__name__}: {error}" if error is not None else episode.verdict_text
+            reason = episode.verdict_text if episode is not None else f"{type(error).__name__}: {error}"
             writer.drop(job.task, job.seed, reason)
             schedule.finished(job.task, kept=False)
             failures_in_a_row += 1

@@ -29,6 +29,7 @@ class LiftConfig:
         batch_size: observations per step.
         learning_rate: peak.
         keypoint_noise: standard deviation added to coordinates in -1..1 (0.0078 is half a pixel of 128).
+        bf16: mixed precision while reading keypoints.
     """
 
     max_observations: int = 16_000
@@ -36,6 +37,7 @@ class LiftConfig:
     batch_size: int = 512
     learning_rate: float = 1e-3
     keypoint_noise: float = 0.003
+    bf16: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def read_keypoints(
             break
         chosen = order[start : start + _READ_BATCH]
         batch = KeypointSamples.concatenate([sources[source].take(np.array([i])) for source, i in chosen])
-        features = backbone(batch.images(np.arange(len(batch))), torch.from_numpy(batch.state))
-        keypoints.append(features.keypoints)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            features = backbone(batch.images(np.arange(len(batch))), torch.from_numpy(batch.state))
+        keypoints.append(features.keypoints.float())
         state.append(torch.from_numpy(batch.state))
         points.append(torch.from_numpy(batch.points_m))
     if not keypoints:

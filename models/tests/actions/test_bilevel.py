@@ -148,7 +148,7 @@ def test_statistics_of_another_training_are_refused(tmp_path, tokenizer):
 def test_chunk_with_nan_is_refused_and_names_frame_and_dimension(tokenizer):
     chunks = motions(3)
     chunks[1, 4, 2] = np.nan
-    with pytest.raises(TokenizerError, match="chunk 1 .* frame 4, dimension 2"):
+    with pytest.raises(TokenizerError, match=r"chunk 1 .* frame 4, dimension 2"):
         tokenizer.encode(chunks)
 
 

@@ -16,8 +16,10 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+import kine_nodes
 from kine_msgs.msg import BiLevelPlan
 from kine_msgs.srv import Instruct
+from kine_nodes import declare
 from kinevla_policy import messages, parameters
 from kinevla_policy.image_conversion import ImageError, image_to_rgb
 from kinevla_policy.model import CheckpointPolicy
@@ -33,7 +35,7 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("kinevla")
-        parameters.declare(self)
+        declare(self, parameters.TABLE)
         self._policy: CheckpointPolicy | None = None
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
@@ -92,15 +94,16 @@ class PolicyNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the running instruction; the arm holds."""
-        self._close_loop()
+        self.close()
         return super().on_deactivate(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As `on_deactivate`."""
-        self._close_loop()
+        self.close()
         return _OK
 
-    def _close_loop(self) -> None:
+    def close(self) -> None:
+        """End the running instruction and the loop's thread; the arm holds."""
         if self._loop is not None:
             if self._loop.stop():
                 self._hold()
@@ -212,23 +215,16 @@ class PolicyNode(LifecycleNode):
 
 def main() -> None:
     """Run the node until SIGINT or SIGTERM; exit code 1 when the checkpoint cannot be loaded."""
-    rclpy.init()
+    kine_nodes.init()
     node = PolicyNode()
-    code = 0
-    try:
-        if node.get_parameter("autostart").value and (
-            node.trigger_configure() != _OK or node.trigger_activate() != _OK
-        ):
-            code = 1
-        else:
-            rclpy.spin(node)
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-        pass
-    finally:
-        node._close_loop()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    sys.exit(code)
+    wanted = node.get_parameter("autostart").value
+    ready = not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK)
+    if ready:
+        kine_nodes.spin_until_signal(node)
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    sys.exit(0 if ready else 1)
 
 
 if __name__ == "__main__":

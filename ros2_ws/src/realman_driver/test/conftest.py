@@ -22,7 +22,7 @@ os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from driver_rig import Client, DriverProcess, Emulator  # noqa: E402
+from driver_rig import Client, DriverProcess, Emulator, Stand  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,33 @@ def client(ros: Client) -> Client:
     return ros
 
 
+@pytest.fixture(scope="module")
+def shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    process = Emulator(tmp_path_factory.mktemp("wire") / "wire.jsonl")
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def shared_driver(shared_emulator: Emulator) -> Iterator[DriverProcess]:
+    process = DriverProcess(shared_emulator.port)
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def stand(shared_driver: DriverProcess, shared_emulator: Emulator, client: Client) -> Iterator[Stand]:
+    """A driver connected to an emulated controller, shared by the tests of a module, disabled at the start."""
+    client.wait_state("CONNECTED")
+    yield Stand(client, shared_emulator, shared_driver)
+    shared_emulator.fault("clear")
+    client.call("disable")
+    client.call("reset")
+
+
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """An emulated controller of the test's own, which it may break."""
     process = Emulator(tmp_path / "wire.jsonl")
     yield process
     process.close()
@@ -47,6 +72,7 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
 
 @pytest.fixture
 def start_driver() -> Iterator[Callable[..., DriverProcess]]:
+    """Starts driver processes and ends them after the test."""
     started: list[DriverProcess] = []
 
     def start(port: int, **parameters: Any) -> DriverProcess:
@@ -59,8 +85,8 @@ def start_driver() -> Iterator[Callable[..., DriverProcess]]:
 
 
 @pytest.fixture
-def driver(emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client) -> DriverProcess:
-    """A driver connected to the emulated controller, disabled."""
+def own_stand(emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client) -> Stand:
+    """As `stand`, but of the test's own."""
     process = start_driver(emulator.port)
     client.wait_state("CONNECTED")
-    return process
+    return Stand(client, emulator, process)

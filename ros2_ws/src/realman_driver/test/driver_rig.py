@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,18 +185,24 @@ class Client:
 
     def call(self, name: str, timeout_s: float = 5.0) -> Any:
         """Call a Trigger service of the driver; its response."""
+        return self.finish_call(self.begin_call(name), timeout_s)
+
+    def begin_call(self, name: str) -> Any:
+        """Call a Trigger service without waiting for the answer."""
         from std_srvs.srv import Trigger
 
-        return self.call_service(Trigger, f"/realman_driver/{name}", Trigger.Request(), timeout_s)
+        return self.begin_service(Trigger, f"/realman_driver/{name}", Trigger.Request())
 
-    def call_service(self, kind: Any, name: str, request: Any, timeout_s: float = 5.0) -> Any:
+    def begin_service(self, kind: Any, name: str, request: Any) -> Any:
         client = self._clients.get(name)
         if client is None:
             client = self._clients[name] = self.node.create_client(kind, name)
             self._executor.wake()
-        assert client.wait_for_service(timeout_s), f"no service {name}"
-        future = client.call_async(request)
-        wait_for(future.done, timeout_s, f"answer of {name}")
+        assert client.wait_for_service(5.0), f"no service {name}"
+        return client.call_async(request)
+
+    def finish_call(self, future: Any, timeout_s: float = 5.0) -> Any:
+        wait_for(future.done, timeout_s, "answer of a service")
         return future.result()
 
     def wait_state(self, state: str, timeout_s: float = 8.0) -> tuple[float, dict[str, str]]:
@@ -244,3 +251,33 @@ class Client:
         self._thread.join(2)
         self.node.destroy_node()
         self._rclpy.shutdown()
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What a test plays with."""
+
+    client: Client
+    emulator: Emulator
+    driver: DriverProcess
+
+    def enable(self) -> list[float]:
+        """Enable; the position (8,) held then."""
+        response = self.client.call("enable")
+        assert response.success, response.message
+        self.client.wait_state("ENABLED")
+        return self.client.position()
+
+    def start_slow_motion(self, duration_s: float = 3.0, speed_rad_s: float = 0.2) -> None:
+        """Enable and send a chunk that keeps all joints moving for a while."""
+        start = self.enable()
+        count = round(duration_s / 0.1)
+        points = [[q - speed_rad_s * 0.1 * (k + 1) for q in start[:7]] + [start[7]] for k in range(count)]
+        self.client.publish(self.client.chunk(points))
+        self.client.values_when(lambda values: values.get("chunk_active") == "true")
+
+    def frames_sent(self) -> int:
+        """Frames the driver says it has sent, from diagnostics newer than this call."""
+        seen = len(self.client.diagnostics)
+        wait_for(lambda: len(self.client.diagnostics) > seen + 1, 3.0, "new diagnostics")
+        return int(self.client.diagnostics[-1][3]["frames_sent"])

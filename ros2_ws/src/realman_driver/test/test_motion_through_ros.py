@@ -1,25 +1,269 @@
-"""A user drives the arm through ROS: the node and the emulated controller run as processes."""
+"""A user moves the arm through ROS: the node and the emulated controller run as processes."""
 
 from __future__ import annotations
 
 import math
-import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
-from driver_rig import Client, DriverProcess, Emulator, wait_for
+import pytest
+from builtin_interfaces.msg import Duration, Time
+from driver_rig import Client, Stand, wait_for
 
 
-def test_a_chunk_moves_the_arm_to_its_last_point_within_a_millidegree(
-    client: Client, emulator: Emulator, driver: DriverProcess
-) -> None:
-    assert client.call("enable").success
-    start = client.position()
+def moved_deg(frames: list[dict[str, Any]]) -> float:
+    """Largest difference between any two of the frames, degrees."""
+    columns = zip(*(frame["joints_deg"] for frame in frames), strict=True)
+    return max(max(column) - min(column) for column in columns)
+
+
+def test_a_chunk_moves_the_arm_to_its_last_point_within_a_millidegree(stand: Stand) -> None:
+    start = stand.enable()
     points = [[q + 0.0731 * (k + 1) for q in start[:7]] + [0.3] for k in range(5)]
-    client.publish(client.chunk(points))
+    stand.client.publish(stand.client.chunk(points))
     time.sleep(1.2)
     goal_deg = [math.degrees(q) for q in points[-1][:7]]
-    last_frame = emulator.frames()[-1]["joints_deg"]
+    last_frame = stand.emulator.frames()[-1]["joints_deg"]
     assert max(abs(a - b) for a, b in zip(last_frame, goal_deg, strict=True)) <= 0.00051, "not the nearest mdeg"
-    measured = [math.degrees(q) for q in client.position()[:7]]
-    assert max(abs(a - b) for a, b in zip(measured, goal_deg, strict=True)) <= 0.001
-    assert abs(client.position()[7] - 0.3) < 0.01
+    measured = stand.client.position()
+    assert max(abs(math.degrees(a) - b) for a, b in zip(measured, goal_deg, strict=False)) <= 0.001
+    assert measured[7] == pytest.approx(0.3, abs=0.01)
+
+
+def test_the_stream_runs_at_a_constant_hundred_hertz_along_a_straight_line(stand: Stand) -> None:
+    start = stand.enable()
+    begun_s = time.monotonic()
+    points = [[q - 0.05 * (k + 1) for q in start[:7]] + [start[7]] for k in range(10)]
+    stand.client.publish(stand.client.chunk(points))
+    time.sleep(1.5)
+    frames = stand.emulator.frames(begun_s)
+    periods = [b["time_s"] - a["time_s"] for a, b in zip(frames, frames[1:], strict=False)]
+    assert sum(periods) / len(periods) == pytest.approx(0.01, rel=0.05)
+    steps = [abs(b["joints_deg"][0] - a["joints_deg"][0]) for a, b in zip(frames, frames[1:], strict=False)]
+    assert max(steps) <= math.degrees(0.5 * 0.02) + 0.002, "a frame went further than two periods of motion"
+    assert all(frame["outcome"] == "followed" for frame in frames)
+
+
+def test_a_newer_chunk_replaces_the_rest_of_the_running_one_without_a_jump(stand: Stand) -> None:
+    start = stand.enable()
+    begun_s = time.monotonic()
+    forth = [[q + 0.08 * (k + 1) for q in start[:7]] + [start[7]] for k in range(5)]
+    stand.client.publish(stand.client.chunk(forth))
+    time.sleep(0.25)
+    stand.client.publish(stand.client.chunk([list(start)] * 3, period_s=0.2))
+    time.sleep(0.9)
+    frames = stand.emulator.frames(begun_s)
+    steps = [abs(b["joints_deg"][0] - a["joints_deg"][0]) for a, b in zip(frames, frames[1:], strict=False)]
+    assert max(steps) < math.degrees(2.0 * 0.02)
+    travelled = max(frame["joints_deg"][0] for frame in frames) - math.degrees(start[0])
+    assert 5.0 < travelled < math.degrees(0.4) - 5.0, "the rest of the first chunk was executed"
+    assert stand.client.position()[:7] == pytest.approx(start[:7], abs=2e-5)
+
+
+def edited(change: Callable[[Any], None]) -> Callable[[Client, Any], None]:
+    return lambda client, message: change(message)
+
+
+def set_value(point: int, axis: int, value: float) -> Callable[[Client, Any], None]:
+    return edited(lambda message: message.points[point].positions.__setitem__(axis, value))
+
+
+def set_positions(point: int, values: list[float]) -> Callable[[Client, Any], None]:
+    return edited(lambda message: setattr(message.points[point], "positions", values))
+
+
+def set_names(change: Callable[[list[str]], list[str]]) -> Callable[[Client, Any], None]:
+    return edited(lambda message: setattr(message, "joint_names", change(message.joint_names)))
+
+
+def set_age(age_s: float) -> Callable[[Client, Any], None]:
+    def change(client: Client, message: Any) -> None:
+        stamp_ns = client.node.get_clock().now().nanoseconds - round(age_s * 1e9)
+        message.header.stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
+
+    return change
+
+
+def set_time(point: int, time_s: float) -> Callable[[Client, Any], None]:
+    time = Duration(sec=math.floor(time_s), nanosec=round((time_s - math.floor(time_s)) * 1e9))
+    return edited(lambda message: setattr(message.points[point], "time_from_start", time))
+
+
+BAD_CHUNKS: dict[str, tuple[str, str, Callable[[Client, Any], None]]] = {
+    "NaN": ("finite", "joint_3 at point 2: nan", set_value(2, 2, math.nan)),
+    "infinity": ("finite", "joint_1 at point 0: inf", set_value(0, 0, math.inf)),
+    "beyond a limit": ("joint_limits", "joint_3 at point 2: 3.500 rad is outside [-3.089, 3.089]", set_value(2, 2, 3.5)),
+    "six joints": ("positions_length", "point 1 has 6", set_positions(1, [0.0] * 6)),
+    "seven values": ("positions_length", "point 0 has 7", set_positions(0, [0.0] * 7)),
+    "nine values": ("positions_length", "point 4 has 9", set_positions(4, [0.0] * 9)),
+    "six names": ("joint_names", "joint_7 is missing", set_names(lambda names: names[:6])),
+    "wrong order": ("joint_names", "order is wrong", set_names(lambda names: [names[1], names[0], *names[2:]])),
+    "foreign name": ("joint_names", "'elbow'", set_names(lambda names: [*names[:3], "elbow", *names[4:]])),
+    "no points": ("point_count", "0 points", edited(lambda message: message.points.clear())),
+    "stale": ("stamp", "s old", set_age(1.5)),
+    "from the future": ("stamp", "in the future", set_age(-0.5)),
+    "no stamp": ("stamp", "not set", edited(lambda message: setattr(message.header, "stamp", Time()))),
+    "large first step": ("first_step", "joint_2 at point 0", set_value(0, 1, 0.349066 + 0.4)),
+    "too fast": ("velocity", "joint_6 on the way to point 3", set_value(3, 5, 1.570796 - 0.3)),
+    "times not increasing": ("time_order", "point 2", set_time(2, 0.2)),
+    "time zero": ("time_order", "point 0", set_time(0, 0.0)),
+    "negative time": ("time_order", "point 0", set_time(0, -0.5)),
+    "gripper too wide": ("gripper_range", "gripper at point 0: 1.500", set_value(0, 7, 1.5)),
+    "velocities": ("positions_only", "velocities", edited(lambda m: setattr(m.points[0], "velocities", [0.0] * 8))),
+}
+
+
+def test_bad_chunks_send_nothing_are_counted_by_rule_and_said(own_stand: Stand) -> None:
+    client, emulator = own_stand.client, own_stand.emulator
+    held = own_stand.enable()
+    time.sleep(0.1)
+    begun_s = time.monotonic()
+    rules: dict[str, int] = {}
+    for number, (name, (rule, words, spoil)) in enumerate(BAD_CHUNKS.items(), 1):
+        message = client.chunk([[*held[:7], 0.5]] * 5)
+        spoil(client, message)
+        client.publish(message)
+        rules[rule] = rules.get(rule, 0) + 1
+        values = client.values_when(lambda values, n=number: values["chunks_refused"] == str(n))
+        assert words in values["last_refusal"], f"{name}: {values['last_refusal']}"
+    frames = emulator.frames(begun_s)
+    assert len(frames) > 100
+    assert moved_deg(frames) == 0.0, "a refused chunk moved the setpoint"
+    assert emulator.requests("set_gripper_position", begun_s) == []
+    for rule, count in rules.items():
+        assert values[f"refused.{rule}"] == str(count)
+    assert values["chunks_accepted"] == "0"
+    assert "a chunk was refused (joint_names)" in own_stand.driver.output
+    client.publish(client.chunk([[*held[:7], held[7]]] * 2))
+    client.values_when(lambda values: values["chunks_accepted"] == "1")
+
+
+def test_a_chunk_is_refused_while_the_arm_is_disabled(stand: Stand) -> None:
+    held = stand.client.position()
+    begun_s = time.monotonic()
+    stand.client.publish(stand.client.chunk([held] * 3))
+    values = stand.client.values_when(lambda values: "CONNECTED" in values["last_refusal"])
+    assert int(values["refused.not_enabled"]) >= 1
+    assert stand.emulator.frames(begun_s) == []
+
+
+def test_an_earlier_chunk_goes_on_to_its_end_when_a_bad_one_follows(stand: Stand) -> None:
+    start = stand.enable()
+    points = [[q + 0.04 * (k + 1) for q in start[:7]] + [start[7]] for k in range(5)]
+    stand.client.publish(stand.client.chunk(points))
+    bad = stand.client.chunk(points)
+    bad.points[0].positions[0] = math.nan
+    stand.client.publish(bad)
+    wait_for(lambda: abs(stand.client.position()[0] - points[-1][0]) < 2e-5, 2.0, "the last point")
+
+
+def test_a_stop_is_sent_at_once_latched_and_followed_by_no_frame(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    called_s = time.monotonic()
+    response = client.call("estop")
+    assert response.success, response.message
+    time.sleep(0.3)
+    stops = emulator.requests("set_arm_stop", called_s)
+    assert stops[0]["time_s"] - called_s < 0.05
+    assert [f for f in emulator.frames(called_s) if f["time_s"] > stops[-1]["time_s"]] == []
+    position = client.position()
+    time.sleep(0.2)
+    assert client.position() == pytest.approx(position, abs=2e-5), "the arm still moves"
+    client.wait_state("STOPPED")
+    refused = client.call("enable")
+    assert not refused.success
+    assert "emergency stop requested" in refused.message
+    assert client.call("reset").success
+    client.wait_state("CONNECTED")
+    assert emulator.frames(stops[-1]["time_s"]) == [], "reset alone must not start the stream"
+    assert client.call("enable").success
+    time.sleep(0.2)
+    assert moved_deg(emulator.frames(stops[-1]["time_s"])) == 0.0
+    assert client.position()[:7] == pytest.approx(position[:7], abs=1e-4)
+
+
+def test_disable_stops_the_arm_and_the_stream(stand: Stand) -> None:
+    stand.start_slow_motion()
+    called_s = time.monotonic()
+    assert stand.client.call("disable").success
+    time.sleep(0.2)
+    stops = stand.emulator.requests("set_arm_stop", called_s)
+    assert stops
+    assert [f for f in stand.emulator.frames(called_s) if f["time_s"] > stops[-1]["time_s"]] == []
+    stand.client.wait_state("CONNECTED")
+
+
+def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    refused = client.call("home")
+    assert not refused.success
+    assert "ENABLED" in refused.message
+    start = stand.enable()
+    away = [[*(q - 0.2 * (k + 1) for q in start[:7]), 0.0] for k in range(5)]
+    client.publish(client.chunk(away))
+    client.values_when(lambda values: values["chunk_active"] == "true")
+    assert "a chunk is being executed" in client.call("home").message
+    client.values_when(lambda values: values["chunk_active"] == "false")
+
+    begun_s = time.monotonic()
+    answer = client.begin_call("home")
+    client.wait_state("HOMING")
+    client.publish(client.chunk([client.position()] * 2))
+    client.values_when(lambda values: "HOMING" in values["last_refusal"])
+    response = client.finish_call(answer, 20.0)
+    assert response.success, response.message
+    moves = emulator.requests("movej", begun_s)
+    assert len(moves) == 1
+    assert '"v":20' in moves[0]["raw"]
+    home = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
+    assert client.position()[:7] == pytest.approx(home, abs=0.01)
+    wait_for(lambda: client.position()[7] > 0.98, 2.0, "an open gripper")
+    client.wait_state("ENABLED")
+    time.sleep(0.1)
+    assert emulator.frames(begun_s)[-1]["outcome"] == "followed", "the stream does not hold after homing"
+
+
+def test_a_stop_ends_the_home_motion(stand: Stand) -> None:
+    client = stand.client
+    start = stand.enable()
+    client.publish(client.chunk([[*(q - 0.2 * (k + 1) for q in start[:7]), 1.0] for k in range(5)]))
+    client.values_when(lambda values: values["chunk_active"] == "true")
+    client.values_when(lambda values: values["chunk_active"] == "false")
+    answer = client.begin_call("home")
+    client.wait_state("HOMING")
+    assert client.call("estop").success
+    response = client.finish_call(answer, 5.0)
+    assert not response.success
+    assert "emergency stop" in response.message
+    position = client.position()
+    time.sleep(0.3)
+    assert client.position() == pytest.approx(position, abs=0.02)
+
+
+def test_joint_states_carry_the_time_of_arrival_and_come_once_per_datagram(stand: Stand) -> None:
+    stand.client.forget()
+    sent_before = stand.emulator.state()["udp_sent"]
+    time.sleep(1.0)
+    received = list(stand.client.joint_states)
+    sent = stand.emulator.state()["udp_sent"] - sent_before
+    stamps = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for _, m in received]
+    assert all(b > a for a, b in zip(stamps, stamps[1:], strict=False))
+    assert 100 <= len(received) <= sent + 10
+    assert list(received[0][1].name) == [*(f"joint_{i}" for i in range(1, 8)), "gripper"]
+    now_ns = stand.client.node.get_clock().now().nanoseconds
+    assert abs(now_ns - stamps[-1]) < 0.2e9
+
+
+def test_diagnostics_tell_rates_versions_and_temperatures(stand: Stand) -> None:
+    stand.enable()
+    time.sleep(1.3)
+    values = stand.client.values_when(lambda values: float(values["stream_rate_hz"]) > 90.0)
+    assert float(values["state_rate_hz"]) >= 100.0
+    assert values["sdk_version"] == "1.1.6"
+    assert values["controller_version"] == "V1.6.5"
+    assert values["controller_generation"] == "3"
+    assert values["joint_temperatures_c"].split() == ["33.0"] * 7
+    assert 0.0 <= float(values["lateness_p99_ms"]) < 50.0
+    assert float(values["state_age_ms"]) < 150.0

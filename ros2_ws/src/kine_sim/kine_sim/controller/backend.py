@@ -150,7 +150,7 @@ class KinematicArm:
             self._object_opening = float(opening)
 
     def push_rad(self, q: FloatArray) -> None:
-        """Put the joints at `q` (7,) rad, as a hand would when the motors give way."""
+        """Put the joints at `q` (7,) rad, as if a collision had thrown them off."""
         with self._lock:
             self._advance()
             self._q = np.array(q, dtype=float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -113,7 +114,8 @@ class EmulatedController:
         if self._start_error is not None:
             network.join()
             error, self._start_error = self._start_error, None
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            number = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(number) if number else str(error)
             raise OSError(f"cannot listen on {self.host}:{self._requested_port}: {reason}") from error
         self._stop_control.clear()
         control = threading.Thread(target=self._run_control, name="emulator-control", daemon=True)

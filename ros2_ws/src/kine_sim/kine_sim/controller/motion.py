@@ -22,7 +22,7 @@ from .stream import StreamFollower
 
 FloatArray = NDArray[np.float64]
 # A stalled control thread must not let a trajectory leap: the path clock advances by at most this per step.
-MAX_STEP_S = 0.05
+MAX_STEP_S = 0.02
 
 
 class MotionRefusedError(ValueError):

@@ -12,10 +12,16 @@ FloatArray = NDArray[np.float64]
 DOF = 7
 MAX_FRAME_STEP_RAD = float(np.radians(10.0))
 MAX_STREAM_SPEED_RAD_S = float(np.radians(180.0))
-# Speed is judged over this window: frames that a network delivers in a burst must not look fast.
 SPEED_WINDOW_S = 0.1
+# Frames that a network held back and delivers in a burst must not look fast: a frame counts at least this
+# share of the mean period after the previous one, and the mean period is taken over so many frames.
+_BURST_SHARE = 0.9
+_PERIOD_FRAMES = 64
+_PERIOD_BOUNDS_S = (0.0005, 0.02)
 # Without a frame for this long a stream has ended; the arm goes on holding the last set-point.
 STREAM_IDLE_S = 0.25
+# After this long a new frame starts a new stream. It bounds the stall of a network whose burst is forgiven.
+FORGET_S = 0.5
 _LOW_FOLLOW_S = 0.04
 _FILTER_FULL_SCALE_S = 0.2
 
@@ -43,6 +49,7 @@ class StreamFollower:
         self.time_constant_s = 0.0
         self.speed_limit_rad_s: FloatArray | None = None
         self._history: deque[tuple[float, FloatArray]] = deque()
+        self._arrivals_s: deque[float] = deque(maxlen=_PERIOD_FRAMES)
         self._last_s = -np.inf
 
     def active(self, now_s: float) -> bool:
@@ -54,18 +61,20 @@ class StreamFollower:
         self.goal = None
         self.speed_limit_rad_s = None
         self._history.clear()
+        self._arrivals_s.clear()
         self._last_s = -np.inf
 
     def judge(self, frame: FloatArray, held: FloatArray, now_s: float) -> FrameVerdict:
         """Check a frame (7,) rad against the previous set-point, or against `held` (7,) rad at a start."""
         previous = self.goal if self.goal is not None else held
         jumped = np.abs(frame - previous) > MAX_FRAME_STEP_RAD
-        past_s, past = now_s - SPEED_WINDOW_S, previous if not self._history else self._history[0][1]
+        stamp_s = self._stamp(now_s)
+        past_s, past = stamp_s - SPEED_WINDOW_S, previous if not self._history else self._history[0][1]
         for time_s, q in self._history:
-            if time_s > now_s - SPEED_WINDOW_S:
+            if time_s > stamp_s - SPEED_WINDOW_S:
                 break
             past_s, past = time_s, q
-        speed = np.abs(frame - past) / max(now_s - past_s, SPEED_WINDOW_S)
+        speed = np.abs(frame - past) / max(stamp_s - past_s, SPEED_WINDOW_S)
         overspeed = (speed > MAX_STREAM_SPEED_RAD_S) & ~jumped
         goal = np.where(jumped | overspeed, previous, frame)
         return FrameVerdict(goal, _indices(jumped), _indices(overspeed))
@@ -107,13 +116,24 @@ class StreamFollower:
             step = np.clip(step, -self.speed_limit_rad_s * dt_s, self.speed_limit_rad_s * dt_s)
         return setpoint + step
 
+    def _stamp(self, now_s: float) -> float:
+        """Time at which a frame that arrives now counts as sent."""
+        if not self._history or now_s - self._last_s >= FORGET_S:
+            return now_s
+        low, high = _PERIOD_BOUNDS_S
+        mean_s = (now_s - self._arrivals_s[0]) / len(self._arrivals_s)
+        return max(now_s, self._history[-1][0] + _BURST_SHARE * min(max(mean_s, low), high))
+
     def _remember(self, goal: FloatArray, now_s: float) -> None:
-        if now_s - self._last_s >= STREAM_IDLE_S:
+        stamp_s = self._stamp(now_s)
+        if now_s - self._last_s >= FORGET_S:
             self._history.clear()
+            self._arrivals_s.clear()
         self._last_s = now_s
-        self._history.append((now_s, goal))
+        self._arrivals_s.append(now_s)
+        self._history.append((stamp_s, goal))
         # Keep exactly one frame older than the window as the reference.
-        while len(self._history) > 2 and self._history[1][0] <= now_s - SPEED_WINDOW_S:
+        while len(self._history) > 2 and self._history[1][0] <= stamp_s - SPEED_WINDOW_S:
             self._history.popleft()
 
 

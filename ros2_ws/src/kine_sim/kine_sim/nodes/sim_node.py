@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 
+import kine_nodes
+from kine_nodes import Parameter, declare
 from kine_sim.controller import EmulatedController, WorldBackend
 from kine_sim.judge import Judge
 from kine_sim.live import LiveWorld
@@ -24,17 +24,16 @@ from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS
 from kine_sim.world import World
 
-# name: default, description, lowest, highest
-PARAMETERS: dict[str, tuple[Any, str, float | None, float | None]] = {
-    "task": (5, "scene of this task is laid out", 1, len(TASKS)),
-    "seed": (1, "placement, light, colours and camera position", 0, 2**31 - 1),
-    "randomise": (True, "false: the nominal scene", None, None),
-    "camera_rate_hz": (15.0, "frames per second of both cameras", 1.0, 60.0),
-    "camera_size_px": (256, "width and height of the images", 64, 1024),
-    "robot_host": ("127.0.0.1", "address the emulated controller listens on", None, None),
-    "robot_port": (8080, "TCP port of the emulated controller; 0: any free one", 0, 65535),
-    "controller_generation": (3, "generation of the emulated controller", 3, 4),
-    "frame_log": ("", "file for all traffic with the controller; empty: none", None, None),
+PARAMETERS = {
+    "task": Parameter(5, "scene of this task is laid out", 1, len(TASKS)),
+    "seed": Parameter(1, "placement, light, colours and camera position", 0, 2**31 - 1),
+    "randomise": Parameter(True, "false: the nominal scene"),
+    "camera_rate_hz": Parameter(15.0, "frames per second of both cameras", 1.0, 60.0),
+    "camera_size_px": Parameter(256, "width and height of the images", 64, 1024),
+    "robot_host": Parameter("127.0.0.1", "address the emulated controller listens on"),
+    "robot_port": Parameter(8080, "TCP port of the emulated controller; 0: any free one", 0, 65535),
+    "controller_generation": Parameter(3, "generation of the emulated controller", 3, 4),
+    "frame_log": Parameter("", "file for all traffic with the controller; empty: none"),
 }
 
 
@@ -43,17 +42,7 @@ class SimNode(Node):
 
     def __init__(self) -> None:
         super().__init__("kine_sim")
-        for name, (default, text, low, high) in PARAMETERS.items():
-            descriptor = ParameterDescriptor(description=text, read_only=True)
-            if low is not None and high is not None:
-                if isinstance(default, int):
-                    descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
-                else:
-                    descriptor.floating_point_range = [
-                        FloatingPointRange(from_value=low, to_value=high, step=0.0)
-                    ]
-            self.declare_parameter(name, default, descriptor)
-        value = {name: self.get_parameter(name).value for name in PARAMETERS}
+        value = declare(self, PARAMETERS)
         task = TASKS[value["task"] - 1]
         scene = sample_scene(task, value["seed"], value["randomise"])
         size = value["camera_size_px"]
@@ -118,21 +107,17 @@ class SimNode(Node):
 
 def main() -> None:
     """Run the simulated robot until SIGINT or SIGTERM; exit code 2 when the port is taken."""
-    rclpy.init()
+    kine_nodes.init()
     try:
         node = SimNode()
     except OSError as error:
         print(f"sim_node: cannot open the controller's port: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(2)
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-        pass
-    finally:
-        node.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    kine_nodes.spin_until_signal(node)
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

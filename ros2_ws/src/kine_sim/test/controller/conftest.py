@@ -26,7 +26,7 @@ if importlib.util.find_spec("kine_sim") is None:
 
 from kine_sim.controller import EmulatedController, KinematicArm  # noqa: E402
 
-# Runs before each scenario: connects, records events and state pushes, and reports one JSON object at the end.
+# Runs before each scenario: records events and state pushes; the end reports one JSON object.
 PREAMBLE = """
 import json, math, os, sys, time
 from Robotic_Arm.rm_robot_interface import *
@@ -40,7 +40,8 @@ def on_push(p):
     j = p.joint_status
     pushes.append({"t": time.monotonic(), "code": p.errCode, "ip": p.arm_ip.decode(), "port": p.arm_port,
         "q": list(j.joint_position), "err": list(j.joint_err_code), "en": [int(v) for v in j.joint_en_flag],
-        "current": list(j.joint_current), "temperature": list(j.joint_temperature),
+        "current": list(j.joint_current),
+        "temperature": list(j.joint_temperature),
         "voltage": list(j.joint_voltage), "speed": list(j.joint_speed), "status": p.arm_current_status,
         "sys": [int(v) for v in p.err.to_dict()["err"]], "plus": p.rm_plus_state,
         "xyz": [p.waypoint.position.x, p.waypoint.position.y, p.waypoint.position.z],
@@ -53,8 +54,11 @@ def connect():
     out["id"] = arm.rm_create_robot_arm("127.0.0.1", PORT).id
     return out["id"]
 def enable_push(cycle=2, flags=(1, -1, -1, 1, -1, -1, -1, -1)):
-    custom = rm_udp_custom_config_t(*flags)
-    return arm.rm_set_realtime_push(rm_realtime_push_config_t(cycle, True, UDP_PORT, -1, "127.0.0.1", custom))
+    custom, count = rm_udp_custom_config_t(*flags), len(pushes)
+    config = rm_realtime_push_config_t(cycle, True, UDP_PORT, -1, "127.0.0.1", custom)
+    code = arm.rm_set_realtime_push(config)
+    wait(lambda: len(pushes) > count, 2.0)
+    return code
 def wait(condition, limit=8.0):
     end = time.monotonic() + limit
     while time.monotonic() < end:

@@ -4,23 +4,24 @@ import pytest
 from kine_sim import rm75
 from kine_sim.controller import EmulatedController, KinematicArm, PushSettings
 
+TRUTH = """
+connect(); time.sleep(0.3)
+out["before"] = len(pushes)
+out["code"] = enable_push(cycle=2)
+wait(lambda: len(pushes) >= 60)
+out["pushes"] = pushes[:60]
+out["get"] = arm.rm_get_realtime_push()[1]
+"""
 
-def test_pushes_start_with_the_command_and_carry_the_truth(sdk, backend, controller):
+
+def test_pushes_start_with_the_command_and_carry_the_truth(start_sdk):
     target = np.radians([10.0, 30.0, -5.0, 60.0, 20.0, 80.0, 45.0])
-    backend.push_rad(target)
-    controller.hold_measured()
-    result = sdk("""
-        connect(); time.sleep(0.3)
-        out["before"] = len(pushes)
-        out["code"] = enable_push(cycle=2)
-        wait(lambda: len(pushes) >= 60)
-        out["pushes"] = pushes[:60]
-        out["get"] = arm.rm_get_realtime_push()[1]
-    """)
+    with EmulatedController(KinematicArm(target)) as controller:
+        port, result = controller.port, start_sdk(controller.port, TRUTH).finish()
     assert result.out["before"] == 0 and result.out["code"] == 0
     assert result.out["get"]["enable"] is True and result.out["get"]["cycle"] == 2
     push = result.out["pushes"][-1]
-    assert push["code"] == 0 and push["ip"] == "127.0.0.1" and push["port"] == controller.port
+    assert push["code"] == 0 and push["ip"] == "127.0.0.1" and push["port"] == port
     assert push["q"] == pytest.approx([10, 30, -5, 60, 20, 80, 45], abs=2e-3)
     assert push["xyz"] == pytest.approx(rm75.forward_kinematics(target)[:3, 3], abs=2e-6)
     assert push["en"] == [1] * 7 and push["err"] == [0] * 7 and push["sys"] == [0]

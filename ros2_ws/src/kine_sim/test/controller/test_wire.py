@@ -1,9 +1,12 @@
+import contextlib
 import json
 import time
 
 import pytest
 
 from kine_sim.controller import EmulatedController, KinematicArm
+from kine_sim.controller.motion import MotionRefusedError
+from kine_sim.controller.paths import plan_joint_path
 from kine_sim.controller.protocol import (
     MAX_REQUEST_BYTES,
     AnswerTooLongError,
@@ -76,10 +79,8 @@ def test_unknown_command_is_answered_with_false_and_logged(wire, controller):
 def test_overlong_request_closes_only_that_client_and_says_so(new_wire, controller):
     greedy, other = new_wire(), new_wire()
     greedy.send(b"x" * (MAX_REQUEST_BYTES + 10))
-    try:
+    with contextlib.suppress(ConnectionResetError):
         assert greedy.line() == b""
-    except ConnectionResetError:
-        pass
     assert other.ask(DEGREE)["state"] == "joint_degree"
     assert any("exceeds 65536 bytes; connection closed" in note for note in controller.log.notes())
 
@@ -140,12 +141,9 @@ def test_splitter_accepts_exactly_the_bound_and_refuses_one_more():
         LineSplitter(8).feed(b"123456789")
 
 
-def test_motion_planned_before_a_stop_never_starts_after_it(controller, until):
+def test_motion_planned_before_a_stop_never_starts_after_it(controller):
     core = controller.core
     epoch = core.motion.epoch
-    from kine_sim.controller.motion import MotionRefusedError
-    from kine_sim.controller.paths import plan_joint_path
-
     goal = core.motion.setpoint_rad() + 0.2
     path = plan_joint_path(core.motion.setpoint_rad(), goal, 50, core.settings)
     core.motion.stop()

@@ -1,0 +1,215 @@
+"""The policy as the robot uses it: an observation and a sentence in, reasoning and a chunk of joint targets out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinevla.checkpoint import CheckpointParts, load_checkpoint
+from kinevla.data.images import Image, ImageError, to_model_size
+from kinevla.generation.generator import Draft, Generation, Generator
+from kinevla.text.instruction import InstructionError, check_instruction
+
+__all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
+
+_JOINTS = 7
+
+
+class ObservationError(ValueError):
+    """An observation the policy must not act on; the text names the camera or joint."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is sensed at one instant.
+
+    Attributes:
+        front: (H, H, 3) uint8 RGB of the front camera, at least as large as the model's images.
+        wrist: (H, H, 3) uint8 RGB of the wrist camera.
+        state: (8,) measured joint_1..joint_7 in rad, gripper 0 closed .. 1 open.
+    """
+
+    front: Image
+    wrist: Image
+    state: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One bi-level answer.
+
+    Attributes:
+        goal_text: coarse reasoning.
+        kinematics_text: fine reasoning.
+        goal_codes: codes of the goal level.
+        kinematics_codes: codes of the kinematics level.
+        actions: (5, 8) absolute joint targets in rad and gripper opening; row k is to be reached
+            (k + 1) * period_s after execution starts.
+        reasoning_reused: both texts were taken over from the draft, each id checked.
+        tokens_reused: ids of the draft that were confirmed.
+        tokens_decoded: ids that had to be decoded anew.
+        forward_passes: decoder passes.
+        latency_s: seconds of 'vision', 'prefill_verify' (first decoder pass), 'decode' (all further passes),
+            'generation' (both), 'action_decoder' and 'total'.
+        period_s: time between action rows.
+        draft: this answer in ids, for the next call.
+    """
+
+    goal_text: str
+    kinematics_text: str
+    goal_codes: tuple[int, ...]
+    kinematics_codes: tuple[int, ...]
+    actions: NDArray[np.float64]
+    reasoning_reused: bool
+    tokens_reused: int
+    tokens_decoded: int
+    forward_passes: int
+    latency_s: dict[str, float]
+    period_s: float
+    draft: Draft = field(repr=False)
+
+
+class KineVLAPolicy:
+    """A loaded policy; `plan` may be called from any thread, one call at a time is computed.
+
+    Args:
+        parts: network, layout and tokenizers.
+    """
+
+    def __init__(self, parts: CheckpointParts) -> None:
+        self._parts = parts
+        self._generator = Generator(parts.model, parts.builder.grammar)
+        self._known_words = frozenset(parts.known_words)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, checkpoint_dir: Path | str, threads: int | None = None) -> KineVLAPolicy:
+        """Load a checkpoint directory after checking every file against its manifest.
+
+        Args:
+            checkpoint_dir: written by `kinevla.checkpoint.save_checkpoint`.
+            threads: CPU threads of tensor operations in this process, None to leave them as they are.
+
+        Raises:
+            ManifestError: a file is missing or was changed.
+            StatisticsError: action statistics of another training.
+            CheckpointError: parts that do not fit together.
+        """
+        if threads is not None:
+            if threads < 1:
+                raise ValueError(f"threads must be at least 1, got {threads}")
+            torch.set_num_threads(threads)
+        return cls(load_checkpoint(Path(checkpoint_dir)))
+
+    @property
+    def period_s(self) -> float:
+        """Time between action rows."""
+        return self._parts.action_tokenizer.period_s
+
+    @property
+    def horizon(self) -> int:
+        """Action rows per plan."""
+        return self._parts.action_tokenizer.horizon
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """Words an instruction may consist of."""
+        return tuple(sorted(self._known_words))
+
+    def check_instruction(self, text: str) -> str:
+        """Return the instruction in the form `plan` uses.
+
+        Raises:
+            InstructionError: empty, longer than 200 characters, control characters, or unknown words (named).
+        """
+        return check_instruction(text, self._known_words)
+
+    def plan(
+        self,
+        observation: Observation,
+        instruction: str,
+        draft: Plan | None = None,
+        forced_reasoning: tuple[str, str] | None = None,
+    ) -> Plan:
+        """Answer one observation (Algorithm 1 of the paper, one pass of its loop).
+
+        Args:
+            observation: images and joint state of one instant.
+            instruction: what to do; checked as in `check_instruction`.
+            draft: the previous plan. It only saves time: the answer is the same without it.
+            forced_reasoning: (coarse, fine) texts to use instead of the policy's own, for studies of what the
+                motion makes of the reasoning.
+
+        Raises:
+            InstructionError: see `check_instruction`.
+            ObservationError: image of another type or shape, or a state that is not (8,) finite numbers.
+        """
+        sentence = self.check_instruction(instruction)
+        builder = self._parts.builder
+        images, state = self._inputs(observation)
+        forced = None
+        if forced_reasoning is not None:
+            forced = {"goal": builder.text(forced_reasoning[0]), "kinematics": builder.text(forced_reasoning[1])}
+        with self._lock, torch.inference_mode():
+            begin = time.perf_counter()
+            model = self._parts.model
+            tokens = model.observe(model.vision_backbone(images, state), state)
+            seen = time.perf_counter()
+            answer = self._generator.generate(
+                tokens, builder.prompt(sentence), draft.draft if draft is not None else None, forced
+            )
+            generated = time.perf_counter()
+            actions = self._actions(answer, observation.state)
+            end = time.perf_counter()
+        latency_s = {
+            "vision": seen - begin,
+            "prefill_verify": answer.first_pass_s,
+            "decode": answer.decode_s,
+            "generation": generated - seen,
+            "action_decoder": end - generated,
+            "total": end - begin,
+        }
+        return Plan(
+            goal_text=builder.decode_text(answer.goal_text),
+            kinematics_text=builder.decode_text(answer.kinematics_text),
+            goal_codes=answer.goal_codes,
+            kinematics_codes=answer.kinematics_codes,
+            actions=actions,
+            reasoning_reused=answer.goal_text_reused and answer.kinematics_text_reused,
+            tokens_reused=answer.accepted,
+            tokens_decoded=len(answer.ids) - answer.accepted,
+            forward_passes=answer.forward_passes,
+            latency_s=latency_s,
+            period_s=self.period_s,
+            draft=answer.draft,
+        )
+
+    def _inputs(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
+        """Check an observation and turn it into (1, 2, S, S, 3) uint8 and (1, D) float32."""
+        config = self._parts.model.config
+        images = []
+        for camera in config.vision.cameras:
+            try:
+                images.append(to_model_size(getattr(observation, camera), config.vision.image_size))
+            except ImageError as error:
+                raise ObservationError(f"{camera} camera: {error}") from error
+        state = np.asarray(observation.state)
+        if state.shape != (config.state_dim,) or not np.issubdtype(state.dtype, np.number):
+            raise ObservationError(f"state must be ({config.state_dim},) numbers, got {state.dtype} {state.shape}")
+        if not np.isfinite(state).all():
+            index = int(np.flatnonzero(~np.isfinite(state))[0])
+            name = f"joint_{index + 1}" if index < _JOINTS else "gripper"
+            raise ObservationError(f"state of {name} is {state[index]}, which is not a finite number")
+        stacked = torch.from_numpy(np.ascontiguousarray(np.stack(images)[None]))
+        return stacked, torch.from_numpy(state.astype(np.float32)[None])
+
+    def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Decode both levels of codes into absolute targets (T, D)."""
+        codes = np.array([answer.goal_codes + answer.kinematics_codes])
+        return self._parts.action_tokenizer.decode_absolute(codes, np.asarray(state, dtype=np.float64)[None])[0]

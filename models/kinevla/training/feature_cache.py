@@ -1,0 +1,118 @@
+"""Visual features of every demonstration frame, computed once by the frozen towers and mapped from disk.
+
+The cache belongs to one pair of towers and one data set: its folder is named after the hash of both, so that
+changed towers or data never meet old features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinevla.backbone.features import VisualFeatures
+from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.data.episodes import EpisodeReader
+from kinevla.manifest import MANIFEST_NAME, file_sha256, write_json
+
+log = logging.getLogger(__name__)
+_DONE_NAME = "done.json"
+_BATCH = 64
+
+
+def cache_key(vision_directory: Path, data_directory: Path) -> str:
+    """Return the name of the cache of these towers on this data set."""
+    digest = hashlib.sha256()
+    for directory in (vision_directory, data_directory):
+        digest.update(file_sha256(directory / MANIFEST_NAME).encode())
+    return digest.hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Features of N frames in the order of the data set (episode by episode), memory-mapped.
+
+    Attributes:
+        patches: (N, C, P, W) float16.
+        keypoints: (N, C, 2, K, 3) float32.
+        local: (N, C, K, L) float16.
+        points: (N, K, 4) float32.
+    """
+
+    patches: NDArray[np.float16]
+    keypoints: NDArray[np.float32]
+    local: NDArray[np.float16]
+    points: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def batch(self, rows: NDArray[np.int64]) -> VisualFeatures:
+        """Return the features of some frames in single precision."""
+        return VisualFeatures(
+            patches=torch.from_numpy(self.patches[rows].astype(np.float32)),
+            keypoints=torch.from_numpy(np.array(self.keypoints[rows])),
+            local=torch.from_numpy(self.local[rows].astype(np.float32)),
+            points=torch.from_numpy(np.array(self.points[rows])),
+        )
+
+
+def _shapes(backbone: VisionBackbone, frames: int) -> dict[str, tuple[tuple[int, ...], str]]:
+    config = backbone.config
+    cameras, keypoints = len(config.cameras), len(config.keypoints)
+    return {
+        "patches": ((frames, cameras, config.patch_grid**2, config.patch_width), "float16"),
+        "keypoints": ((frames, cameras, 2, keypoints, 3), "float32"),
+        "local": ((frames, cameras, keypoints, config.local_width), "float16"),
+        "points": ((frames, keypoints, 4), "float32"),
+    }
+
+
+@torch.inference_mode()
+def build_cache(root: Path, key: str, backbone: VisionBackbone, reader: EpisodeReader, bf16: bool) -> FeatureCache:
+    """Open the cache of a data set, computing what is missing.
+
+    Progress is noted after every episode, so an interrupted computation goes on where it stopped.
+
+    Args:
+        root: folder of all caches.
+        key: from `cache_key`.
+        backbone: towers in evaluation mode.
+        reader: the data set.
+        bf16: mixed precision in the towers (twice as fast, errors below a tenth of a pixel).
+    """
+    directory = root / key
+    directory.mkdir(parents=True, exist_ok=True)
+    frames = [entry.frames for entry in reader.entries]
+    marker = directory / _DONE_NAME
+    done = json.loads(marker.read_text())["episodes"] if marker.is_file() else 0
+    arrays = {
+        name: np.lib.format.open_memmap(
+            directory / f"{name}.npy", mode="r+" if done else "w+", dtype=dtype, shape=None if done else shape
+        )
+        for name, (shape, dtype) in _shapes(backbone, sum(frames)).items()
+    }
+    offsets = np.concatenate([[0], np.cumsum(frames)])
+    for number in range(done, len(reader)):
+        episode = reader.read(number)
+        images = torch.from_numpy(np.stack([episode.images(camera) for camera in backbone.config.cameras], axis=1))
+        state = torch.from_numpy(episode.state.astype(np.float32))
+        for start in range(0, len(episode), _BATCH):
+            part = slice(start, start + _BATCH)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                features = backbone(images[part], state[part])
+            rows = slice(offsets[number] + start, offsets[number] + start + len(features.patches))
+            for name, array in arrays.items():
+                array[rows] = getattr(features, name).float().numpy()
+        if (number + 1) % 20 == 0 or number + 1 == len(reader):
+            for array in arrays.values():
+                array.flush()
+            write_json(marker, {"episodes": number + 1})
+            log.info("features of %d of %d episodes", number + 1, len(reader))
+    return FeatureCache(**arrays)

@@ -1,0 +1,123 @@
+"""Teaches the geometry fusion to move the arm, before the decoder learns to speak (ours).
+
+The fusion is a perceptron on one vector per frame, so it can see a thousand frames in the time the decoder
+sees twenty. A throw-away head regresses the chunk from the geometry tokens and the number of the task; what
+remains is a set of tokens from which every task's motion can be read. The decoder then has to find out, from
+the reasoning text, which motion is meant.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kinevla.backbone.model import KineVLAModel
+from kinevla.training.config import PolicyTrainConfig
+from kinevla.training.dataset import PolicyData
+from kinevla.training.feature_cache import FeatureCache
+
+log = logging.getLogger(__name__)
+_TASK_WIDTH = 64
+_HEAD_WIDTH = 512
+
+
+class MotionHead(nn.Module):
+    """Throw-away readout: geometry tokens and task number to a normalised chunk."""
+
+    def __init__(self, inputs: int, tasks: int, outputs: int) -> None:
+        super().__init__()
+        self.task = nn.Embedding(tasks, _TASK_WIDTH)
+        self.mlp = nn.Sequential(
+            nn.Linear(inputs + _TASK_WIDTH, _HEAD_WIDTH), nn.GELU(), nn.Linear(_HEAD_WIDTH, _HEAD_WIDTH), nn.GELU(),
+            nn.Linear(_HEAD_WIDTH, outputs),
+        )  # fmt: skip
+
+    def forward(self, tokens: Tensor, task: Tensor) -> Tensor:
+        """Return (B, outputs) for geometry tokens (B, G, H) and tasks (B,)."""
+        return self.mlp(torch.cat([tokens.flatten(1), self.task(task)], dim=-1))
+
+
+def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordinates: int) -> Tensor:
+    """Add noise to the first `coordinates` entries of the last dimension."""
+    noise = torch.randn((*values.shape[:-1], coordinates), generator=generator) * deviation
+    return torch.cat([values[..., :coordinates] + noise, values[..., coordinates:]], dim=-1)
+
+
+def warm_up_geometry(
+    model: KineVLAModel,
+    data: PolicyData,
+    cache: FeatureCache,
+    chunk_scale: np.ndarray,
+    config: PolicyTrainConfig,
+    minutes: float | None,
+) -> dict[str, float]:
+    """Train `model.observation`'s geometry fusion in place.
+
+    Args:
+        model: the network.
+        data: samples.
+        cache: features of the frames.
+        chunk_scale: (D,) one normalised unit of each action dimension.
+        config: settings.
+        minutes: time bound, None for none.
+
+    Returns:
+        Steps done and mean joint error on held-out frames in milliradians.
+    """
+    observation = model.observation
+    if observation.geometry is None or observation.geometry_out is None or config.warmup.max_steps == 0:
+        return {"steps": 0.0}
+    settings = config.warmup
+    keypoints = torch.from_numpy(np.array(cache.keypoints))
+    points = torch.from_numpy(np.array(cache.points))
+    states = torch.from_numpy(data.states)
+    task = torch.from_numpy(data.task)
+    scale = torch.from_numpy(np.where(chunk_scale > 0, chunk_scale, 1.0)).float()
+    target = (torch.from_numpy(data.chunks) / scale).flatten(1)
+    head = MotionHead(observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1])
+    parameters = [*observation.geometry.parameters(), *observation.geometry_out.parameters(), *head.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=config.weight_decay)
+    generator = torch.Generator().manual_seed(config.seed + 17)
+    train = torch.from_numpy(data.train)
+
+    def predict(rows: Tensor, noise: bool) -> Tensor:
+        seen, space = keypoints[rows], points[rows]
+        if noise:
+            seen = noisy(seen, config.keypoint_noise, generator, 2)
+            space = noisy(space, config.point_noise_m, generator, 3)
+        state = states[rows]
+        fused = observation.geometry(seen, space, state, model.normalise_state(state))
+        tokens = observation.geometry_out(fused).unflatten(-1, (observation.geometry_tokens, -1))
+        return head(tokens, task[rows])
+
+    begin, step = time.monotonic(), 0
+    while step < settings.max_steps:
+        used = step / settings.max_steps
+        if minutes is not None:
+            used = max(used, (time.monotonic() - begin) / (60.0 * minutes))
+        if used >= 1.0:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * used))
+        rows = train[torch.randint(len(train), (settings.batch_size,), generator=generator)]
+        loss = F.l1_loss(predict(rows, noise=True), target[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
+        optimiser.step()
+        step += 1
+        if step % 250 == 0:
+            log.info("geometry step %d loss %.4f", step, float(loss))
+    with torch.no_grad():
+        rows = torch.from_numpy(data.val if len(data.val) else data.train)
+        error = ((predict(rows, noise=False) - target[rows]).unflatten(1, (-1, len(scale))) * scale).abs()
+    keep = torch.from_numpy(chunk_scale != 1.0)
+    result = {"steps": float(step), "val_joint_l1_mrad": float(error[..., keep].mean() * 1e3)}
+    log.info("geometry stage: %s", result)
+    return result

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinevla.actions import ActionNormaliser, BiLevelTokenizer
+from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
+from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, TowerConfig, VisionConfig
+from kinevla.data.chunks import ChunkConfig, build_chunks
+from kinevla.data.episode import Episode, encode_frames
+from kinevla.data.episodes import EpisodeReader, EpisodeWriter
+from kinevla.text import load_task_texts
+from kinevla.training.config import PolicyTrainConfig, WarmupConfig
+from kinevla.vision.checkpoint import make_vision, save_vision
+
+SIZE = 32
+TINY_GEOMETRY = GeometryConfig(width=32, blocks=1, frequencies=2, tokens=2, lifter_width=16)
+TINY_DECODER = DecoderConfig(hidden_size=64, layers=2, heads=2, intermediate_size=128)
+TINY_MODEL = ModelConfig(
+    vision=VisionConfig(
+        image_size=SIZE,
+        patch_grid=2,
+        featurizer=TowerConfig(widths=(4, 6, 8, 8), attention_heads=2),
+        fused_featurizer=TowerConfig(widths=(4, 4, 6, 8), normalisation="half", attention_heads=2),
+    ),
+    geometry=TINY_GEOMETRY,
+    decoder=TINY_DECODER,
+)
+
+
+def make_episode(task: int, seed: int, frames: int = 12) -> Episode:
+    """A made-up demonstration: a smooth random motion and images of noise."""
+    rng = np.random.default_rng([task, seed])
+    texts = load_task_texts("kine_realman")[task - 1]
+    path = rng.normal(0.0, 0.3, 8) + np.cumsum(rng.normal(0.0, 0.03, (frames + 1, 8)), axis=0)
+    path[:, 7] = np.clip(path[:, 7], 0.0, 1.0)
+    images = [encode_frames(list(rng.integers(0, 256, (frames, SIZE, SIZE, 3), dtype=np.uint8))) for _ in range(2)]
+    keypoints = rng.uniform(2, SIZE - 2, (frames, 2, 5, 2)).astype(np.float32)
+    return Episode(
+        task=task, seed=seed, instruction=texts.instruction, coarse=texts.coarse, fine=texts.fine, period_s=0.1,
+        front_jpeg=images[0], wrist_jpeg=images[1], state=path[:-1], target=path[1:], executed=path[1:],
+        keypoints_px=keypoints, visible=np.ones((frames, 2, 5), dtype=np.bool_),
+        keypoints_m=rng.uniform(-0.4, 0.4, (frames, 5, 3)).astype(np.float32),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with tiny demonstrations, a tiny tokenizer and tiny untrained towers."""
+    root = tmp_path_factory.mktemp("workplace")
+    writer = EpisodeWriter(root / "demos", {"made": "up"}, image_size=SIZE)
+    for task in (1, 2, 5):
+        for seed in range(6):
+            writer.add(make_episode(task, seed))
+    reader = EpisodeReader(root / "demos")
+    chunk_config = ChunkConfig(val_percent=20)
+    chunks = build_chunks(reader, chunk_config)
+    network = RvqVaeConfig(latent=16, hidden=32, blocks=1, codebook_size=16)
+    settings = TokenizerTrainingConfig(
+        network=network, stage1_steps=6, stage2_steps=6, warmup_steps=2, batch=64, start_batch=128
+    )
+    trained = train_tokenizer(chunks.chunks, chunks.chunks, settings, directory=root / "tokenizer", progress=False)
+    assert isinstance(trained.normaliser, ActionNormaliser)
+    BiLevelTokenizer(trained.network, trained.normaliser, chunk_config, 0.1).save(root / "tokenizer")
+    save_vision(root / "vision", make_vision(TINY_MODEL).eval(), TINY_MODEL, {}, {"keypoints": {}, "points": {}})
+    return root
+
+
+def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig:
+    """Settings of a policy run that takes seconds."""
+    values: dict[str, object] = {
+        "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "vision": workplace / "vision", "out": out,
+        "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "bf16": False, "log_every": 1,
+        "val_every": 100, "val_samples": 16, "save_every": 2, "decoder": TINY_DECODER, "geometry": TINY_GEOMETRY,
+        "warmup": WarmupConfig(max_steps=3, batch_size=16),
+    }  # fmt: skip
+    return PolicyTrainConfig(**(values | changes))  # type: ignore[arg-type]

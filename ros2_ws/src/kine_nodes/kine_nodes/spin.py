@@ -1,0 +1,43 @@
+"""Run a node until a signal asks it to end, and leave the ROS context alive for an orderly end.
+
+rclpy's own handlers shut the context down first: what a node publishes or logs while it ends is then lost.
+`ros2 launch` also passes on a Ctrl-C that the terminal has sent already, so that it arrives twice; the second
+must not cut the end short. Here a signal only sets a flag.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+_stop = threading.Event()
+
+
+def _ask_to_stop(number: int, frame: FrameType | None) -> None:
+    _stop.set()
+
+
+def init(args: list[str] | None = None) -> None:
+    """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context."""
+    _stop.clear()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ask_to_stop)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+
+
+def spin_until_signal(node: Node, period_s: float = 0.1) -> None:
+    """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while rclpy.ok() and not _stop.is_set():
+            executor.spin_once(timeout_sec=period_s)
+    finally:
+        executor.remove_node(node)
+        executor.shutdown(timeout_sec=0.5)

@@ -1,0 +1,54 @@
+"""Methods that would lock up the SDK never reach it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from realman_driver import generation_gate as gate
+from Robotic_Arm.rm_robot_interface import RoboticArm
+
+SDK_ARM = Path(gate.__file__).with_name("sdk_arm.py")
+
+
+def test_the_emergency_stop_call_is_forbidden_on_generation_3_only() -> None:
+    with pytest.raises(gate.ForbiddenCallError, match="rm_set_arm_emergency_stop .* generation 3"):
+        gate.check("rm_set_arm_emergency_stop", 3)
+    gate.check("rm_set_arm_emergency_stop", 4)
+
+
+def test_generation_4_has_its_own_table() -> None:
+    with pytest.raises(gate.ForbiddenCallError, match="generation 4"):
+        gate.check("rm_set_modbus_mode", 4)
+    gate.check("rm_set_modbus_mode", 3)
+
+
+def test_destroy_is_never_allowed_and_an_unknown_generation_allows_neither_table() -> None:
+    for generation in (None, 3, 4):
+        with pytest.raises(gate.ForbiddenCallError):
+            gate.check("rm_destroy", generation)
+    for method in gate.FORBIDDEN_ON_GENERATION_3 | gate.FORBIDDEN_ON_GENERATION_4:
+        with pytest.raises(gate.ForbiddenCallError):
+            gate.check(method, None)
+    with pytest.raises(gate.ForbiddenCallError, match="neither 3 nor 4"):
+        gate.check("rm_movej", 5)
+
+
+def test_the_tables_have_the_measured_size_and_name_methods_the_sdk_has() -> None:
+    assert len(gate.FORBIDDEN_ON_GENERATION_3) == 30
+    assert len(gate.FORBIDDEN_ON_GENERATION_4) == 17
+    for method in gate.FORBIDDEN_ON_GENERATION_3 | gate.FORBIDDEN_ON_GENERATION_4:
+        assert hasattr(RoboticArm, method), method
+
+
+def test_the_adapter_uses_no_forbidden_method_and_only_it_calls_the_sdk() -> None:
+    text = SDK_ARM.read_text()
+    strings = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and n.value is not None}
+    attributes = {n.attr for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Attribute)}
+    forbidden = gate.FORBIDDEN_ON_GENERATION_3 | gate.FORBIDDEN_ON_GENERATION_4 | gate.FORBIDDEN_ALWAYS
+    assert not forbidden & (attributes | strings)
+    for other in SDK_ARM.parent.glob("*.py"):
+        if other != SDK_ARM:
+            assert "Robotic_Arm" not in other.read_text(), other.name
+            assert "math.degrees" not in other.read_text(), other.name
