@@ -1,4 +1,7 @@
+import ast
+import dataclasses
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -54,3 +57,15 @@ def test_a_text_value_with_spaces_and_digits_stays_text_on_the_command_line():
     values = dict(item.split(":=", 1) for item in line if ":=" in item and not item.startswith("__"))
     assert yaml.safe_load(values["a"]) == "12 o'clock"
     assert yaml.safe_load(values["b"]) == "007"
+
+
+def test_every_launch_argument_is_described():
+    launch_file = Path(__file__).parents[1] / "launch" / "robot.launch.py"
+    tree = ast.parse(launch_file.read_text())
+    described = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DESCRIPTIONS"
+    )
+    assert set(described) == {field.name for field in dataclasses.fields(StackSettings)}
+    assert all(described.values())

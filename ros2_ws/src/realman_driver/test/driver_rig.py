@@ -33,6 +33,12 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 5.0, what: str = "
     raise AssertionError(f"not within {timeout_s} s: {what or condition}")
 
 
+def moved_deg(frames: list[dict[str, Any]]) -> float:
+    """Largest difference between any two of the frames, degrees."""
+    columns = zip(*(frame["joints_deg"] for frame in frames), strict=True)
+    return max(max(column) - min(column) for column in columns)
+
+
 class Emulator:
     """`python -m kine_sim.controller` with a log file and a fault port."""
 
