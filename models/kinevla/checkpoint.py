@@ -1,4 +1,4 @@
-"""A policy as one directory: configuration, weights, text tokenizer, action tokenizer, statistics, model card.
+"""A policy as one directory: configuration, weights, both tokenizers, statistics, model card.
 
 Everything the runtime needs travels together under one manifest of hashes; a directory with a missing or
 changed file is refused before any of it is used.
@@ -23,13 +23,25 @@ from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
-from kinevla.manifest import MANIFEST_NAME, read_manifest, verify_manifest, write_atomically, write_json, write_manifest
+from kinevla.manifest import (
+    MANIFEST_NAME,
+    read_manifest,
+    verify_manifest,
+    write_atomically,
+    write_json,
+    write_manifest,
+)
 from kinevla.text.vocabulary import Vocabulary
 from kinevla.training.model_card import model_card
 
 CHECKPOINT_KIND = "policy"
 CHECKPOINT_FORMAT = 1
-CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME = "config.json", "model.safetensors", "training.json", "README.md"
+CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME = (
+    "config.json",
+    "model.safetensors",
+    "training.json",
+    "README.md",
+)
 TEXT_TOKENIZER, ACTION_TOKENIZER = "text_tokenizer.json", "action_tokenizer"
 
 
@@ -59,8 +71,8 @@ class CheckpointParts:
 def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str, Any]) -> None:
     """Write a checkpoint, replacing the one that is there.
 
-    Weights are stored in half precision: the towers and the decoder are trained in mixed precision anyway, and
-    the file is half as large. Statistics (state range) keep full precision.
+    Weights are stored in half precision: they are trained in mixed precision anyway, and the file is half as
+    large. Statistics (state range, batch norm) keep full precision.
 
     Args:
         directory: where to.
@@ -89,9 +101,7 @@ def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str,
             "max_text_tokens": grammar.max_text_tokens,
         },
         "prompt_suffix": list(parts.builder.prompt_suffix),
-        "text_tokens": {
-            name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk")
-        },
+        "text_tokens": {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk")},
         "known_words": list(parts.known_words),
         "statistics_sha256": parts.action_tokenizer.normaliser.sha256,
     }
@@ -114,7 +124,10 @@ def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str,
 def _half(model: KineVLAModel) -> dict[str, torch.Tensor]:
     exact = {name for name, _ in model.named_buffers()}
     return {
-        name: (value if name in exact or not value.is_floating_point() else value.half()).detach().contiguous().clone()
+        name: (value if name in exact or not value.is_floating_point() else value.half())
+        .detach()
+        .contiguous()
+        .clone()
         for name, value in model.state_dict().items()
     }
 
@@ -131,13 +144,21 @@ def load_checkpoint(directory: Path) -> CheckpointParts:
     verify_manifest(directory, kind=CHECKPOINT_KIND)
     content = json.loads((directory / CONFIG_NAME).read_text())
     if content["format"] != CHECKPOINT_FORMAT:
-        raise CheckpointError(f"{directory} has format {content['format']}, this code reads {CHECKPOINT_FORMAT}")
+        raise CheckpointError(
+            f"{directory} has format {content['format']}, this code reads {CHECKPOINT_FORMAT}"
+        )
     action_tokenizer = BiLevelTokenizer.load(directory / ACTION_TOKENIZER)
     action_tokenizer.normaliser.require(content["statistics_sha256"], str(directory / CONFIG_NAME))
     vocabulary = Vocabulary(**content["vocabulary"])
-    levels = (action_tokenizer.goal_levels, action_tokenizer.kinematics_levels, action_tokenizer.codebook_size)
+    levels = (
+        action_tokenizer.goal_levels,
+        action_tokenizer.kinematics_levels,
+        action_tokenizer.codebook_size,
+    )
     if levels != (vocabulary.goal_codes, vocabulary.kinematics_codes, vocabulary.codebook_size):
-        raise CheckpointError(f"{directory}: the action tokenizer's levels {levels} do not fit the vocabulary")
+        raise CheckpointError(
+            f"{directory}: the action tokenizer's levels {levels} do not fit the vocabulary"
+        )
     tokens = {f"{name}_token": value for name, value in content["text_tokens"].items()}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(directory / TEXT_TOKENIZER), clean_up_tokenization_spaces=False, **tokens

@@ -1,4 +1,4 @@
-"""The policy as the robot uses it: an observation and a sentence in, reasoning and a chunk of joint targets out."""
+"""The policy as the robot uses it: observation and sentence in, reasoning and a chunk of targets out."""
 
 from __future__ import annotations
 
@@ -155,7 +155,10 @@ class KineVLAPolicy:
         images, state = self._inputs(observation)
         forced = None
         if forced_reasoning is not None:
-            forced = {"goal": builder.text(forced_reasoning[0]), "kinematics": builder.text(forced_reasoning[1])}
+            forced = {
+                "goal": builder.text(forced_reasoning[0]),
+                "kinematics": builder.text(forced_reasoning[1]),
+            }
         with self._lock, torch.inference_mode():
             begin = time.perf_counter()
             model = self._parts.model
@@ -201,7 +204,9 @@ class KineVLAPolicy:
                 raise ObservationError(f"{camera} camera: {error}") from error
         state = np.asarray(observation.state)
         if state.shape != (config.state_dim,) or not np.issubdtype(state.dtype, np.number):
-            raise ObservationError(f"state must be ({config.state_dim},) numbers, got {state.dtype} {state.shape}")
+            raise ObservationError(
+                f"state must be ({config.state_dim},) numbers, got {state.dtype} {state.shape}"
+            )
         if not np.isfinite(state).all():
             index = int(np.flatnonzero(~np.isfinite(state))[0])
             name = f"joint_{index + 1}" if index < _JOINTS else "gripper"
@@ -212,4 +217,6 @@ class KineVLAPolicy:
     def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Decode both levels of codes into absolute targets (T, D)."""
         codes = np.array([answer.goal_codes + answer.kinematics_codes])
-        return self._parts.action_tokenizer.decode_absolute(codes, np.asarray(state, dtype=np.float64)[None])[0]
+        return self._parts.action_tokenizer.decode_absolute(codes, np.asarray(state, dtype=np.float64)[None])[
+            0
+        ]

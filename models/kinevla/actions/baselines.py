@@ -42,7 +42,7 @@ def measure_baselines(
             training or TokenizerTrainingConfig(),
             network=network,
             stage1_steps=steps,
-            warmup_steps=min(300, steps // 4),
+            warmup_steps=0,
         )
         trained = train_tokenizer(
             train.chunks, train.chunks, config, keep_dimensions=absolute, progress=progress

@@ -92,9 +92,21 @@ class _Block(nn.Module):
         return x + self.body(x)
 
 
-def _network(inputs: int, hidden: int, blocks: int, outputs: int) -> nn.Sequential:
-    middle = [_Block(hidden) for _ in range(blocks)]
-    return nn.Sequential(nn.Linear(inputs, hidden), *middle, nn.LayerNorm(hidden), nn.Linear(hidden, outputs))
+class _Mlp(nn.Module):
+    """A linear map plus a deep correction that starts at zero."""
+
+    def __init__(self, inputs: int, hidden: int, blocks: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        last = nn.Linear(hidden, outputs)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        middle = [_Block(hidden) for _ in range(blocks)]
+        self.correction = nn.Sequential(nn.Linear(inputs, hidden), *middle, nn.LayerNorm(hidden), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.linear(x) + self.correction(x)
+        return out
 
 
 class RvqVae(nn.Module):
@@ -104,11 +116,40 @@ class RvqVae(nn.Module):
         super().__init__()
         self.config = config
         flat = config.horizon * config.dimensions
-        self.encoder = _network(flat, config.hidden, config.blocks, config.latent)
-        self.decoder = _network(config.latent, config.hidden, config.blocks, flat)
+        self.encoder = _Mlp(flat, config.hidden, config.blocks, config.latent)
+        self.decoder = _Mlp(config.latent, config.hidden, config.blocks, flat)
+        self.metric: Tensor
+        self.register_buffer("metric", torch.ones(config.dimensions))
+        self._start_as_rotation()
         self.goal_stack = self._stack(config.goal_levels)
         self.kinematics_stack = self._stack(config.kinematics_levels) if config.kinematics_levels else None
         self.goal_frozen = False
+
+    @torch.no_grad()
+    def _start_as_rotation(self) -> None:
+        """Let encoder and decoder begin as a rotation into the latent space and back.
+
+        The k-means start of the codebooks then is residual k-means on the chunks themselves, a far better
+        beginning than random features; training bends the map from there.
+        """
+        nn.init.orthogonal_(self.encoder.linear.weight)
+        self.decoder.linear.weight.copy_(self.encoder.linear.weight.T)
+        nn.init.zeros_(self.encoder.linear.bias)
+        nn.init.zeros_(self.decoder.linear.bias)
+
+    @torch.no_grad()
+    def set_metric(self, metric: Tensor) -> None:
+        """Set how much a unit of each normalised dimension counts in the latent space.
+
+        Args:
+            metric: (D,) positive; in proportion to rad per normalised unit it makes codes share out rad.
+
+        Raises:
+            ValueError: a value that is not positive, or another number of dimensions.
+        """
+        if metric.shape != self.metric.shape or not bool((metric > 0).all()):
+            raise ValueError(f"metric needs {len(self.metric)} positive values, got {metric.tolist()}")
+        self.metric.copy_(metric)
 
     def _stack(self, levels: int) -> ResidualVQ:
         return ResidualVQ(
@@ -138,13 +179,13 @@ class RvqVae(nn.Module):
 
     def encode_latent(self, chunks: Tensor) -> Tensor:
         """Map normalised chunks (N, T, D) to latents (N, d)."""
-        latent: Tensor = self.encoder(chunks.flatten(1))
+        latent: Tensor = self.encoder((chunks * self.metric).flatten(1))
         return latent
 
     def decode_latent(self, latents: Tensor) -> Tensor:
         """Map latents (N, d) to normalised chunks (N, T, D)."""
         flat: Tensor = self.decoder(latents)
-        return flat.unflatten(1, (self.config.horizon, self.config.dimensions))
+        return flat.unflatten(1, (self.config.horizon, self.config.dimensions)) / self.metric
 
     def quantise(self, latents: Tensor, *, kinematics: bool = True) -> Quantised:
         """Choose codes for latents (N, d).

@@ -162,6 +162,7 @@ def train_tokenizer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = RvqVae(network_config)
+    network.set_metric(_metric(weights, data[2]))
     run = _Run(config, network, _fingerprint(config, normaliser, data))
     checkpoint = None if directory is None else directory / PROGRESS_NAME
     if checkpoint is not None and checkpoint.exists():
@@ -253,6 +254,13 @@ def _weights(normaliser: ActionNormaliser, config: TokenizerTrainingConfig) -> T
         weights[~keep] = joints / joints.mean()
     weights[keep] = config.gripper_weight
     return torch.from_numpy(weights).float()
+
+
+def _metric(weights: Tensor, data: Tensor) -> Tensor:
+    """Return the weights (D,) scaled such that a latent has about unit variance per dimension."""
+    floor = 1e-3 * float(weights.max())
+    spread = ((data - data.mean(dim=0)) * weights).square().mean().sqrt()
+    return weights.clamp_min(floor) / spread.clamp_min(1e-6)
 
 
 def _fingerprint(

@@ -17,7 +17,7 @@ class TokenizerTrainingConfig:
         mode: scaling of the actions.
         stage1_steps: steps of Stage I.
         stage2_steps: steps of Stage II.
-        warmup_steps: first steps of Stage I without quantisation, so that k-means starts on useful latents.
+        warmup_steps: first steps of Stage I without quantisation.
         batch: chunks per step; at least the codebook size.
         start_batch: chunks of the one batch that starts the codebooks by k-means.
         learning_rate: AdamW peak.
@@ -34,7 +34,7 @@ class TokenizerTrainingConfig:
     mode: Mode = "min_max"
     stage1_steps: int = 2000
     stage2_steps: int = 4000
-    warmup_steps: int = 300
+    warmup_steps: int = 0
     batch: int = 1024
     start_batch: int = 8192
     learning_rate: float = 1e-3
@@ -42,7 +42,7 @@ class TokenizerTrainingConfig:
     weight_decay: float = 2e-4
     clip_norm: float = 1.0
     joint_weight_by_range: bool = True
-    gripper_weight: float = 0.5
+    gripper_weight: float = 0.25
     seed: int = 0
     checkpoint_s: float = 60.0
 

@@ -32,7 +32,9 @@ class TowerConfig:
         if self.normalisation not in NORMALISATIONS:
             raise ValueError(f"normalisation {self.normalisation!r} is none of {', '.join(NORMALISATIONS)}")
         if len(self.widths) != 4 or min(self.widths) < 1 or self.widths[3] % self.attention_heads:
-            raise ValueError(f"widths {self.widths} must be four, the last a multiple of {self.attention_heads}")
+            raise ValueError(
+                f"widths {self.widths} must be four, the last a multiple of {self.attention_heads}"
+            )
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class VisionConfig:
     Attributes:
         image_size: side of the square input, pixels; a multiple of 16.
         cameras: names of the cameras in token order.
-        keypoints: names of the points each camera's heatmap heads look for; () switches the heads off.
+        keypoints: names of the points each camera's heatmap heads look for, at least one.
         patch_grid: side of the pooled patch grid per camera.
         featurizer: first tower.
         fused_featurizer: second tower.
@@ -64,8 +66,8 @@ class VisionConfig:
             raise ValueError(f"image_size must be a multiple of 16 and at least 32, got {self.image_size}")
         if not 1 <= self.patch_grid <= self.image_size // 8:
             raise ValueError(f"patch_grid must lie in 1..{self.image_size // 8}, got {self.patch_grid}")
-        if not self.cameras:
-            raise ValueError("at least one camera is needed")
+        if not self.cameras or not self.keypoints:
+            raise ValueError("at least one camera and one keypoint are needed")
 
     @property
     def patch_width(self) -> int:

@@ -1,4 +1,4 @@
-"""An image tower that learns from scratch in minutes: convolutional stem, residual blocks, one attention block.
+"""An image tower that learns from scratch in minutes: convolutions with one attention block.
 
 At full size a tower is a pretrained ViT; trained from nothing on a small machine a plain ViT barely moves,
 while convolutions with coordinate channels find objects quickly. The output is the same kind: a grid of
@@ -90,6 +90,11 @@ class ConvTower(nn.Module):
         keypoints: points per camera.
     """
 
+    mean: Tensor
+    std: Tensor
+    coordinates: Tensor
+    cell_centres: Tensor
+
     def __init__(self, config: TowerConfig, image_size: int, cameras: int, keypoints: int) -> None:
         super().__init__()
         w2, w4, w8, w16 = config.widths
@@ -134,7 +139,8 @@ class ConvTower(nn.Module):
         heatmaps = self.heatmap_head(fine).float().unflatten(1, (-1, self.keypoints))[rows, camera]
         weights = heatmaps.flatten(2).softmax(-1).unflatten(-1, heatmaps.shape[-2:])
         points = torch.stack(
-            [(weights.sum(-2) * self.cell_centres).sum(-1), (weights.sum(-1) * self.cell_centres).sum(-1)], dim=-1
+            [(weights.sum(-2) * self.cell_centres).sum(-1), (weights.sum(-1) * self.cell_centres).sum(-1)],
+            dim=-1,
         )
         local = torch.einsum("mkhw,mchw->mkc", weights.to(fine.dtype), fine)
         own = torch.arange(self.keypoints, device=images.device)

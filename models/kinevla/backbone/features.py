@@ -16,7 +16,7 @@ class VisualFeatures:
         patches: (B, N, P, C) pooled patch features, towers concatenated channel-wise.
         keypoints: (B, N, 2, K, 3) per tower x, y in -1..1 (image edge to image edge) and confidence 0..1.
         local: (B, N, K, L) feature at each keypoint, towers concatenated.
-        points: (B, K, 4) keypoints in space: x, y, z in metres (base frame), log of the error scale in metres.
+        points: (B, K, 4) keypoints in space: x, y, z in metres (base frame) and the log of their error scale.
     """
 
     patches: Tensor
@@ -32,7 +32,7 @@ class VisualFeatures:
 
 
 def fourier(values: Tensor, frequencies: int) -> Tensor:
-    """Append sines and cosines of values in -1..1 at octaves of half a turn: (..., D) -> (..., D (1 + 2 F))."""
+    """Append sines and cosines of values in -1..1 at octaves of half a turn: D -> D (1 + 2 F) entries."""
     if frequencies == 0:
         return values
     octaves = torch.pi / 2 * 2.0 ** torch.arange(1, frequencies + 1, device=values.device, dtype=values.dtype)

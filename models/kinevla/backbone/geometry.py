@@ -1,9 +1,10 @@
 """From keypoints in two images to points in space, and from those to what the decoder should know.
 
-Where something is in space follows from where both cameras see it, from the joint angles (which say where the
-wrist camera is) and, against a front camera that was mounted a few millimetres off, from where that camera sees
-the tool. The relation is trigonometric; a perceptron on one vector per observation learns it fast and costs less
-than one text token, while a few attention layers learn it slowly. All of this is ours; the paper is silent.
+Where something is in space follows from where both cameras see it, from the joint angles (which say where
+the wrist camera is) and, against a front camera that was mounted a few millimetres off, from where that
+camera sees the tool. The relation is trigonometric; a perceptron on one vector per observation learns it
+fast and costs less than one text token, while a few attention layers learn it slowly. All of this is ours;
+the paper is silent.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ class ResidualMLP(nn.Module):
 class ToolPose(nn.Module):
     """Pose of the tool centre from the joint angles by the vendor's Denavit-Hartenberg table."""
 
+    cos_alpha: Tensor
+    sin_alpha: Tensor
+    offset_m: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         alpha = torch.tensor(DH_ALPHA_RAD, dtype=torch.float32)
@@ -79,7 +84,7 @@ class RobotFeatures(nn.Module):
         self.width = 3 * state_dim + (12 if self.tool is not None else 0)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features (B, width), tool position (B, 3) and tool rotation (B, 3, 3) for raw states (B, D)."""
+        """Return features (B, width), tool position (B, 3) and rotation (B, 3, 3) for raw states (B, D)."""
         parts = [state, state.sin(), state.cos()]
         if self.tool is None:
             eye = torch.eye(3, device=state.device).expand(len(state), 3, 3)
@@ -89,9 +94,9 @@ class RobotFeatures(nn.Module):
 
 
 def visible_positions(keypoints: Tensor) -> tuple[Tensor, Tensor]:
-    """Split keypoints (B, N, 2, K, 3) into positions (B, 4NK) that fade with confidence and confidences (B, 2NK).
+    """Split keypoints (B, N, 2, K, 3) into faded positions (B, 4NK) and confidences (B, 2NK).
 
-    What is not seen has no position; it must not mislead.
+    Positions fade with the confidence: what is not seen has no position; it must not mislead.
     """
     return (keypoints[..., :2] * keypoints[..., 2:]).flatten(1), keypoints[..., 2].flatten(1)
 
@@ -129,7 +134,7 @@ class PointLifter(nn.Module):
         where, confidence = visible_positions(keypoints)
         x = self.trunk(torch.cat([fourier(where, self.frequencies), confidence, robot], dim=-1))
         out = self.head(x).unflatten(-1, (self.keypoints, 8))
-        # Two hypotheses, one in the base frame (front camera) and one in the tool frame (wrist camera), and a gate.
+        # Two hypotheses, in the base frame (front camera) and in the tool frame (wrist camera), and a gate.
         fixed = out[..., 0:3] * _REACH_M
         moving = position.unsqueeze(1) + torch.einsum("bij,bkj->bki", rotation, out[..., 3:6] * _REACH_M)
         gate = out[..., 6:7].sigmoid()
@@ -152,7 +157,9 @@ class GeometryEncoder(nn.Module):
         self.robot = RobotFeatures(config, state_dim)
         points = len(vision.keypoints)
         seen = len(vision.cameras) * 2 * points
-        inputs = (6 * points + state_dim) * (1 + 2 * config.frequencies) + points + 3 * seen + self.robot.width
+        inputs = (
+            (6 * points + state_dim) * (1 + 2 * config.frequencies) + points + 3 * seen + self.robot.width
+        )
         self.trunk = ResidualMLP(inputs, config.width, config.blocks)
 
     def forward(self, keypoints: Tensor, points: Tensor, state: Tensor, normalised_state: Tensor) -> Tensor:
@@ -172,8 +179,11 @@ class GeometryEncoder(nn.Module):
         space, scale = points[..., :3], points[..., 3]
         local = torch.einsum("bij,bki->bkj", rotation, space - position.unsqueeze(1))
         metric = torch.cat(
-            [(space / _REACH_M).flatten(1), (local / _NEAR_M).clamp(-4, 4).flatten(1), normalised_state], dim=-1
+            [(space / _REACH_M).flatten(1), (local / _NEAR_M).clamp(-4, 4).flatten(1), normalised_state],
+            dim=-1,
         )
         return self.trunk(
-            torch.cat([fourier(metric, self.frequencies), scale / 4.0 + 1.0, where, confidence, robot], dim=-1)
+            torch.cat(
+                [fourier(metric, self.frequencies), scale / 4.0 + 1.0, where, confidence, robot], dim=-1
+            )
         )

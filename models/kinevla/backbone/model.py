@@ -1,6 +1,8 @@
-"""The whole network: towers, projector, observation tokens, Llama-type decoder with one head for text and codes."""
+"""The whole network: towers, projector, observation tokens, Llama-type decoder with one output head."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +19,15 @@ class KineVLAModel(nn.Module):
     """Vision-language-action network of §3.3: one sequence ``BOS | observation tokens | text and codes``.
 
     The names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`, `projector.fc1..3` and
-    `language_model` are those of the public OpenVLA weights; `observation`, `state_*` and `coupling_*` are ours.
+    `language_model` are those of the public OpenVLA weights; `observation`, `state_*`, `coupling_*` are ours.
 
     Args:
         config: all sizes.
         pad_id: id of the padding token.
     """
+
+    state_offset: Tensor
+    state_scale: Tensor
 
     def __init__(self, config: ModelConfig, pad_id: int = 0) -> None:
         super().__init__()
@@ -31,21 +36,20 @@ class KineVLAModel(nn.Module):
         self.vision_backbone = VisionBackbone(config.vision, config.geometry, config.state_dim)
         self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
         self.observation = ObservationProjector(config)
-        self.language_model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=config.vocabulary_size,
-                hidden_size=decoder.hidden_size,
-                intermediate_size=decoder.intermediate_size,
-                num_hidden_layers=decoder.layers,
-                num_attention_heads=decoder.heads,
-                num_key_value_heads=decoder.heads,
-                max_position_embeddings=decoder.max_positions,
-                rope_theta=decoder.rope_theta,
-                pad_token_id=pad_id,
-                tie_word_embeddings=False,
-                attn_implementation="sdpa",
-            )
-        )
+        settings: dict[str, Any] = {
+            "vocab_size": config.vocabulary_size,
+            "hidden_size": decoder.hidden_size,
+            "intermediate_size": decoder.intermediate_size,
+            "num_hidden_layers": decoder.layers,
+            "num_attention_heads": decoder.heads,
+            "num_key_value_heads": decoder.heads,
+            "max_position_embeddings": decoder.max_positions,
+            "rope_theta": decoder.rope_theta,
+            "pad_token_id": pad_id,
+            "tie_word_embeddings": False,
+            "attn_implementation": "sdpa",
+        }
+        self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
         self.coupling_reasoning = nn.Linear(decoder.hidden_size, config.coupling_width)
         self.coupling_action = nn.Linear(decoder.hidden_size, config.coupling_width)
         self.register_buffer("state_offset", torch.zeros(config.state_dim))
@@ -62,7 +66,7 @@ class KineVLAModel(nn.Module):
         return (state.float() - self.state_offset) * self.state_scale
 
     def observe(self, features: VisualFeatures, state: Tensor) -> Tensor:
-        """Return the observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
+        """Return observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
         state = state.float()
         return self.observation(self.projector, features, state, self.normalise_state(state))
 
@@ -71,9 +75,10 @@ class KineVLAModel(nn.Module):
         return self.language_model.model.embed_tokens(ids)
 
     def hidden_states(self, embeddings: Tensor, cache: Cache | None = None) -> Tensor:
-        """Run the decoder over embeddings (B, L, hidden), continuing `cache` where one is given (it grows in place).
+        """Run the decoder over embeddings (B, L, hidden).
 
-        Rows must be padded on the right only: attention is causal, so padding never reaches a real token.
+        A cache that is given is continued and grows in place. Rows must be padded on the right only:
+        attention is causal, so padding never reaches a real token.
         """
         past = cache.get_seq_length() if cache is not None else 0
         positions = torch.arange(past, past + embeddings.shape[1], device=embeddings.device)

@@ -29,7 +29,7 @@ class Projector(nn.Module):
 
 
 class KeypointProjector(nn.Module):
-    """One token per keypoint and camera from its coordinates (Fourier features), confidence and local feature."""
+    """One token per keypoint and camera from coordinates (Fourier features), confidence and local feature."""
 
     def __init__(self, config: VisionConfig, outputs: int) -> None:
         super().__init__()
@@ -56,27 +56,27 @@ class ObservationProjector(nn.Module):
         vision = config.vision
         self.patch_count = len(vision.cameras) * vision.patch_grid**2
         self.patch_position = nn.Parameter(torch.randn(self.patch_count, hidden) * 0.02)
-        self.keypoints = KeypointProjector(vision, hidden) if vision.keypoints else None
+        self.keypoints = KeypointProjector(vision, hidden)
         self.geometry = (
-            GeometryEncoder(config.geometry, vision, config.state_dim)
-            if vision.keypoints and config.geometry.tokens
-            else None
+            GeometryEncoder(config.geometry, vision, config.state_dim) if config.geometry.tokens else None
         )
         self.geometry_tokens = config.geometry.tokens
         self.geometry_out = (
-            nn.Linear(config.geometry.width, config.geometry.tokens * hidden) if self.geometry is not None else None
+            nn.Linear(config.geometry.width, config.geometry.tokens * hidden)
+            if self.geometry is not None
+            else None
         )
         self.state = nn.Sequential(
-            nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden), nn.GELU(), nn.Linear(hidden, hidden)
+            nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
         )
 
     def forward(
         self, projector: Projector, features: VisualFeatures, state: Tensor, normalised_state: Tensor
     ) -> Tensor:
-        """Return (B, V, hidden) for features of B observations, their state (B, D) and the same normalised."""
-        parts = [projector(features.patches.flatten(1, 2)) + self.patch_position]
-        if self.keypoints is not None:
-            parts.append(self.keypoints(features))
+        """Return (B, V, hidden) for features of B observations and their state (B, D), raw and normalised."""
+        parts = [projector(features.patches.flatten(1, 2)) + self.patch_position, self.keypoints(features)]
         if self.geometry is not None and self.geometry_out is not None:
             fused = self.geometry(features.keypoints, features.points, state, normalised_state)
             parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))

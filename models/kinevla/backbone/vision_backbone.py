@@ -48,7 +48,8 @@ class VisionBackbone(nn.Module):
         size, cameras = self.config.image_size, len(self.config.cameras)
         if images.dtype != torch.uint8 or images.shape[1:] != (cameras, size, size, 3):
             raise ValueError(
-                f"images must be uint8 (B, {cameras}, {size}, {size}, 3), got {images.dtype} {tuple(images.shape)}"
+                f"images must be uint8 (B, {cameras}, {size}, {size}, 3), "
+                f"got {images.dtype} {tuple(images.shape)}"
             )
         batch = len(images)
         flat = images.flatten(0, 1).permute(0, 3, 1, 2).float() / 255.0
@@ -62,5 +63,8 @@ class VisionBackbone(nn.Module):
         shape = (batch, cameras)
         keypoints = keypoints.unflatten(0, shape)
         return VisualFeatures(
-            patches.unflatten(0, shape), keypoints, local.unflatten(0, shape), self.lifter(keypoints, state.float())
+            patches.unflatten(0, shape),
+            keypoints,
+            local.unflatten(0, shape),
+            self.lifter(keypoints, state.float()),
         )

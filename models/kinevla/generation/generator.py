@@ -25,8 +25,8 @@ class GeneratorConfig:
     """How drafts are used.
 
     Attributes:
-        draft_codes: also propose the previous codes. They change with nearly every chunk, and a wrong one makes
-            the text after it be checked twice, so the default leaves them out.
+        draft_codes: also propose the previous codes. They change with nearly every chunk, and a wrong one
+            makes the text after it be checked twice, so the default leaves them out.
     """
 
     draft_codes: bool = False
@@ -117,8 +117,8 @@ class Generator:
             observation: (1, V, hidden) observation tokens.
             prompt_ids: ids of the prompt.
             draft: a previous answer to verify, or None.
-            forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics'); for tests of
-                what the action codes make of other reasoning.
+            forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics'); for
+                tests of what the action codes make of other reasoning.
         """
         begin = time.perf_counter()
         cursor = Cursor(self.grammar, forced)
@@ -222,7 +222,11 @@ class Generator:
             return words[offset] if agrees and offset < len(words) else None
         assert not isinstance(segment, Fixed)
         codes = draft.of("codes", segment.name)
-        if not self.config.draft_codes or offset >= len(codes) or cursor.codes(segment.name) != codes[:offset]:
+        if (
+            not self.config.draft_codes
+            or offset >= len(codes)
+            or cursor.codes(segment.name) != codes[:offset]
+        ):
             return None
         return self.grammar.vocabulary.code_id(segment.stages[offset], codes[offset])
 
@@ -251,5 +255,3 @@ class Generator:
         if extra is not None and bool(scores[extra] > scores[best]):
             return extra
         return best
-
-

@@ -82,7 +82,7 @@ class Cursor:
 
     Args:
         grammar: what may stand where.
-        fixed_texts: texts that must be used instead of generated ones, by segment name, without end delimiter.
+        fixed_texts: texts to be used instead of generated ones, by segment name, without end delimiter.
     """
 
     def __init__(self, grammar: Grammar, fixed_texts: dict[str, Sequence[int]] | None = None) -> None:
@@ -93,7 +93,9 @@ class Cursor:
         self._index = 0
         self._within = 0
 
-    def _fix(self, segment: Segment, texts: dict[str, Sequence[int]]) -> tuple[Segment, tuple[int, ...] | None]:
+    def _fix(
+        self, segment: Segment, texts: dict[str, Sequence[int]]
+    ) -> tuple[Segment, tuple[int, ...] | None]:
         """Pair a segment with the ids it must hold, or None where the network decides."""
         if isinstance(segment, Fixed):
             return segment, segment.ids
@@ -134,7 +136,7 @@ class Cursor:
         return None
 
     def admissible(self) -> tuple[range, int | None]:
-        """Return the ids the network may choose from: a range and possibly one more id (the closing delimiter)."""
+        """Return the ids the network may choose from: a range and possibly the closing delimiter."""
         segment = self.segment
         if isinstance(segment, Codes):
             return self.grammar.vocabulary.block(segment.stages[self._within]), None
@@ -168,4 +170,6 @@ class Cursor:
         """Return the code indices of a level so far (not ids)."""
         levels = [level for level in self.grammar.vocabulary.levels() if level.level == name]
         ids = self.parts.get(("codes", name), ())
-        return tuple(self.grammar.vocabulary.code_of(level, token) for level, token in zip(levels, ids, strict=False))
+        return tuple(
+            self.grammar.vocabulary.code_of(level, token) for level, token in zip(levels, ids, strict=False)
+        )

@@ -79,7 +79,12 @@ class SequenceBuilder:
         return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def build(
-        self, instruction: str, coarse: str, fine: str, goal_codes: Sequence[int], kinematics_codes: Sequence[int]
+        self,
+        instruction: str,
+        coarse: str,
+        fine: str,
+        goal_codes: Sequence[int],
+        kinematics_codes: Sequence[int],
     ) -> TokenSequence:
         """Build the sequence of one training sample.
 

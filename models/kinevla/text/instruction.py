@@ -42,7 +42,7 @@ def check_instruction(text: str, known_words: Collection[str]) -> str:
             f"the instruction has {len(stripped)} characters, at most {MAX_INSTRUCTION_CHARS} are accepted"
         )
     for position, character in enumerate(stripped):
-        # Category C: control, format, surrogate, private use, unassigned. A line break could end the prompt early.
+        # Category C: control, format, surrogate, private use, unassigned. A line break could end the prompt.
         if unicodedata.category(character).startswith("C"):
             raise InstructionError(
                 f"the instruction holds the control character U+{ord(character):04X} at position {position}"

@@ -68,7 +68,9 @@ class Vocabulary:
                 f"{self.kinematics_codes}, {self.codebook_size}"
             )
         if code_end > self.padded_size or delimiter_end > self.padded_size:
-            raise ValueError(f"codes end at {code_end}, delimiters at {delimiter_end}, padded size {self.padded_size}")
+            raise ValueError(
+                f"codes end at {code_end}, delimiters at {delimiter_end}, padded size {self.padded_size}"
+            )
         if self.delimiter_start < code_end and self.code_start < delimiter_end:
             raise ValueError("delimiter ids and code ids overlap")
         if self.text_ids_end > min(self.code_start, self.delimiter_start, self.text_size):
@@ -76,7 +78,15 @@ class Vocabulary:
 
     @classmethod
     def after_text(
-        cls, text_size: int, *, codebook_size: int, goal_codes: int, kinematics_codes: int, bos: int, eos: int, pad: int
+        cls,
+        text_size: int,
+        *,
+        codebook_size: int,
+        goal_codes: int,
+        kinematics_codes: int,
+        bos: int,
+        eos: int,
+        pad: int,
     ) -> Vocabulary:
         """Lay out text, then delimiters, then padding, then codes ending exactly at a multiple of 64."""
         codes = codebook_size * (goal_codes + kinematics_codes)
@@ -90,14 +100,16 @@ class Vocabulary:
 
     @classmethod
     def llama(cls, *, codebook_size: int = 256, goal_codes: int = 2, kinematics_codes: int = 2) -> Vocabulary:
-        """Lay out over the Llama-2 vocabulary of OpenVLA: codes over the last text ids, delimiters in the padding.
+        """Lay out over the Llama-2 vocabulary of OpenVLA: codes on the last text ids, delimiters in padding.
 
         Raises:
             ValueError: more than 1024 codes; ids further down spell characters that prompts need.
         """
         codes = codebook_size * (goal_codes + kinematics_codes)
         if codes > _LLAMA_MAX_CODES:
-            raise ValueError(f"{codes} codes would overwrite letters, the Llama layout holds at most {_LLAMA_MAX_CODES}")
+            raise ValueError(
+                f"{codes} codes would overwrite letters, the Llama layout holds at most {_LLAMA_MAX_CODES}"
+            )
         start = _LLAMA_TEXT_SIZE - codes
         return cls(
             text_size=_LLAMA_TEXT_SIZE, delimiter_start=_LLAMA_TEXT_SIZE + 1, code_start=start,
@@ -133,7 +145,9 @@ class Vocabulary:
             ValueError: the index is outside 0..K-1.
         """
         if not 0 <= code < self.codebook_size:
-            raise ValueError(f"code {code} of {level.level} stage {level.stage} is outside 0..{self.codebook_size - 1}")
+            raise ValueError(
+                f"code {code} of {level.level} stage {level.stage} is outside 0..{self.codebook_size - 1}"
+            )
         return self.block(level)[code]
 
     def code_of(self, level: CodeLevel, token_id: int) -> int:
@@ -144,7 +158,9 @@ class Vocabulary:
         """
         block = self.block(level)
         if token_id not in block:
-            raise ValueError(f"id {token_id} is no code of {level.level} stage {level.stage} ({block[0]}..{block[-1]})")
+            raise ValueError(
+                f"id {token_id} is no code of {level.level} stage {level.stage} ({block[0]}..{block[-1]})"
+            )
         return token_id - block[0]
 
     def delimiter(self, name: str) -> int:

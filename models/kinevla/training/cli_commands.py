@@ -91,7 +91,10 @@ def run_vision_train(args: VisionTrainArgs) -> int:
     )
     for name, item in report["keypoints"].items():
         if item["median_px"] is not None:
-            print(f"{name:26} median {item['median_px']:5.2f} px, {item['within_2px_percent']:5.1f} % within 2 px")
+            print(
+                f"{name:26} median {item['median_px']:5.2f} px, "
+                f"{item['within_2px_percent']:5.1f} % within 2 px"
+            )
     for name, item in report["points"].items():
         print(f"{name:26} median {item['median_mm']:5.1f} mm, 90 % below {item['p90_mm']:5.1f} mm")
     return 0

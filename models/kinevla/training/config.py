@@ -47,8 +47,8 @@ class PolicyTrainConfig:
         clip: gradient norm.
         coupling_weight: lambda of the mutual-information loss; 0 switches it off (ablation).
         temperature: tau of eq. 6.
-        reasoning_loss_fraction: share of a batch that carries the reasoning loss. The texts are few and learned
-            at once; their scores over the vocabulary are not worth computing for every sample.
+        reasoning_loss_fraction: share of a batch that carries the reasoning loss. The texts are few and
+            learned at once; their scores over the vocabulary are not worth computing for every sample.
         reasoning: False trains without reasoning texts (ablation).
         variant_share: share of samples whose instruction is worded differently.
         keypoint_noise: standard deviation added to image coordinates in -1..1.
@@ -98,9 +98,13 @@ class PolicyTrainConfig:
 
     def __post_init__(self) -> None:
         if self.batch_size < 2:
-            raise ValueError(f"batch_size must be at least 2 (the coupling loss compares samples), got {self.batch_size}")
+            raise ValueError(
+                f"batch_size must be at least 2 (the coupling loss compares samples), got {self.batch_size}"
+            )
         if not 0.0 < self.reasoning_loss_fraction <= 1.0:
-            raise ValueError(f"reasoning_loss_fraction must lie in (0, 1], got {self.reasoning_loss_fraction}")
+            raise ValueError(
+                f"reasoning_loss_fraction must lie in (0, 1], got {self.reasoning_loss_fraction}"
+            )
         if not self.temperature > 0.0:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
         if not 0.0 <= self.variant_share <= 1.0:
@@ -108,5 +112,15 @@ class PolicyTrainConfig:
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued run must share with the run it continues."""
-        free = {"data", "tokenizer", "vision", "out", "max_minutes", "threads", "log_every", "save_every", "val_every"}
+        free = {
+            "data",
+            "tokenizer",
+            "vision",
+            "out",
+            "max_minutes",
+            "threads",
+            "log_every",
+            "save_every",
+            "val_every",
+        }
         return {key: value for key, value in dataclasses.asdict(self).items() if key not in free}

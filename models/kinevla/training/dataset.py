@@ -80,7 +80,10 @@ class TokenBatch:
 
 
 def load_policy_data(
-    reader: EpisodeReader, tokenizer: BiLevelTokenizer, builder: SequenceBuilder, texts: tuple[tuple[str, str, str], ...]
+    reader: EpisodeReader,
+    tokenizer: BiLevelTokenizer,
+    builder: SequenceBuilder,
+    texts: tuple[tuple[str, str, str], ...],
 ) -> PolicyData:
     """Cut chunks, encode them and lay out the sequences of every task.
 
@@ -141,7 +144,10 @@ def _templates(builder: SequenceBuilder, instruction: str, coarse: str, fine: st
 
 
 def token_batch(
-    data: PolicyData, builder: SequenceBuilder, rows: NDArray[np.int64], wording: NDArray[np.int64] | None = None
+    data: PolicyData,
+    builder: SequenceBuilder,
+    rows: NDArray[np.int64],
+    wording: NDArray[np.int64] | None = None,
 ) -> TokenBatch:
     """Lay out the sequences of some rows.
 
@@ -163,7 +169,11 @@ def token_batch(
     span = np.zeros_like(reasoning)
     for row, template in enumerate(chosen):
         size = len(template.ids)
-        ids[row, :size], reasoning[row, :size], span[row, :size] = template.ids, template.reasoning, template.span
+        ids[row, :size], reasoning[row, :size], span[row, :size] = (
+            template.ids,
+            template.reasoning,
+            template.span,
+        )
     positions = np.stack([template.code_positions for template in chosen])
     blocks = np.array([vocabulary.block(level)[0] for level in vocabulary.levels()])
     np.put_along_axis(ids, positions, data.codes[rows] + blocks, axis=1)

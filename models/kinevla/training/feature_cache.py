@@ -75,7 +75,9 @@ def _shapes(backbone: VisionBackbone, frames: int) -> dict[str, tuple[tuple[int,
 
 
 @torch.inference_mode()
-def build_cache(root: Path, key: str, backbone: VisionBackbone, reader: EpisodeReader, bf16: bool) -> FeatureCache:
+def build_cache(
+    root: Path, key: str, backbone: VisionBackbone, reader: EpisodeReader, bf16: bool
+) -> FeatureCache:
     """Open the cache of a data set, computing what is missing.
 
     Progress is noted after every episode, so an interrupted computation goes on where it stopped.
@@ -101,7 +103,9 @@ def build_cache(root: Path, key: str, backbone: VisionBackbone, reader: EpisodeR
     offsets = np.concatenate([[0], np.cumsum(frames)])
     for number in range(done, len(reader)):
         episode = reader.read(number)
-        images = torch.from_numpy(np.stack([episode.images(camera) for camera in backbone.config.cameras], axis=1))
+        images = torch.from_numpy(
+            np.stack([episode.images(camera) for camera in backbone.config.cameras], axis=1)
+        )
         state = torch.from_numpy(episode.state.astype(np.float32))
         for start in range(0, len(episode), _BATCH):
             part = slice(start, start + _BATCH)
@@ -110,7 +114,7 @@ def build_cache(root: Path, key: str, backbone: VisionBackbone, reader: EpisodeR
             rows = slice(offsets[number] + start, offsets[number] + start + len(features.patches))
             for name, array in arrays.items():
                 array[rows] = getattr(features, name).float().numpy()
-        if (number + 1) % 20 == 0 or number + 1 == len(reader):
+        if (number + 1) % 4 == 0 or number + 1 == len(reader):
             for array in arrays.values():
                 array.flush()
             write_json(marker, {"episodes": number + 1})

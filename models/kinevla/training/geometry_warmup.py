@@ -34,7 +34,8 @@ class MotionHead(nn.Module):
         super().__init__()
         self.task = nn.Embedding(tasks, _TASK_WIDTH)
         self.mlp = nn.Sequential(
-            nn.Linear(inputs + _TASK_WIDTH, _HEAD_WIDTH), nn.GELU(), nn.Linear(_HEAD_WIDTH, _HEAD_WIDTH), nn.GELU(),
+            nn.Linear(inputs + _TASK_WIDTH, _HEAD_WIDTH), nn.GELU(),
+            nn.Linear(_HEAD_WIDTH, _HEAD_WIDTH), nn.GELU(),
             nn.Linear(_HEAD_WIDTH, outputs),
         )  # fmt: skip
 
@@ -80,8 +81,14 @@ def warm_up_geometry(
     task = torch.from_numpy(data.task)
     scale = torch.from_numpy(np.where(chunk_scale > 0, chunk_scale, 1.0)).float()
     target = (torch.from_numpy(data.chunks) / scale).flatten(1)
-    head = MotionHead(observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1])
-    parameters = [*observation.geometry.parameters(), *observation.geometry_out.parameters(), *head.parameters()]
+    head = MotionHead(
+        observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1]
+    )
+    parameters = [
+        *observation.geometry.parameters(),
+        *observation.geometry_out.parameters(),
+        *head.parameters(),
+    ]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed + 17)
     train = torch.from_numpy(data.train)

@@ -1,4 +1,4 @@
-"""What every training run shares: a budget of time or steps, a learning rate schedule, metrics, resumable state."""
+"""What training runs share: a budget of time or steps, a learning rate schedule, metrics, resumable state."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Budget:
         return self.progress >= 1.0
 
 
-def learning_rate(base: float, progress: float, step: int, schedule: str, warmup_steps: int, final: float) -> float:
+def learning_rate(
+    base: float, progress: float, step: int, schedule: str, warmup_steps: int, final: float
+) -> float:
     """Return the learning rate: linear warm-up, then constant or cosine down to `final` times the base.
 
     Raises:

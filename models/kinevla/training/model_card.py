@@ -1,4 +1,4 @@
-"""The README of a checkpoint: what it is, what it was trained on, what it cost, how well it does, its limits."""
+"""The README of a checkpoint: what it is, its data and cost, how well it does, its limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def model_card(training: Mapping[str, Any], parameters: int, known_words: Sequen
     """Return the model card as Markdown.
 
     Args:
-        training: figures with the sections 'policy', 'vision', 'data', 'tasks' and, if measured, 'closed_loop'.
+        training: figures in sections 'policy', 'vision', 'data', 'tasks' and, if measured, 'closed_loop'.
         parameters: number of weights.
         known_words: words an instruction may consist of.
     """
@@ -18,8 +18,8 @@ def model_card(training: Mapping[str, Any], parameters: int, known_words: Sequen
     parts = [
         "# KineVLA nano for the Realman RM75 (simulated)",
         f"A bi-level vision-language-action policy of {parameters / 1e6:.1f} M weights after KineVLA "
-        "(arXiv 2603.17524): two image towers, a Llama-type decoder, one sequence of goal reasoning, goal codes, "
-        "kinematics reasoning, kinematics codes; the codes become 5 absolute joint targets of 0.1 s each.",
+        "(arXiv 2603.17524): two image towers, a Llama-type decoder, one sequence of goal reasoning, goal "
+        "codes, kinematics reasoning, kinematics codes; they become 5 absolute joint targets, 0.1 s apart.",
         "## Instructions it knows",
         "\n".join(f"- {text}" for text in training.get("tasks", [])),
         f"Other wordings may use these words only: {', '.join(known_words)}.",
@@ -37,12 +37,13 @@ def model_card(training: Mapping[str, Any], parameters: int, known_words: Sequen
         parts += ["## Closed loop in the simulator", _closed_loop(closed_loop)]
     parts += [
         "## Limits",
-        "- The image towers were pretrained on rendered scenes of this simulator. They stand in for the DINOv2 and "
-        "SigLIP towers of the paper's 7 B model and know nothing of other objects, rooms or cameras.\n"
+        "- The image towers were pretrained on rendered scenes of this simulator. They "
+        "stand in for the DINOv2 and SigLIP towers of the paper's "
+        "7 B model and know nothing of other objects, rooms or cameras.\n"
         "- Trained and measured in simulation only. Nothing is known about a real arm; do not run it on one "
         "without supervision.\n"
         "- It knows the instructions above and their objects; a sentence with other words is refused.\n"
-        "- It has no memory: every chunk follows from the present images, the present joints and the sentence.\n"
+        "- It has no memory: every chunk follows from present images, present joints and the sentence.\n"
         "- Frame-wise figures say little about success; success is what a closed-loop evaluation measures.",
         "## Licence of the texts",
         "Task texts: KineVLA, arXiv 2603.17524, Tables 5-7, CC BY 4.0.",
@@ -53,7 +54,8 @@ def model_card(training: Mapping[str, Any], parameters: int, known_words: Sequen
 def _data(data: Mapping[str, Any], vision: Mapping[str, Any]) -> str:
     lines = [
         f"- {data.get('episodes', 0)} scripted demonstrations, {data.get('frames', 0)} frames at 10 Hz, "
-        f"{data.get('noisy_episodes', 0)} of them with disturbances and recoveries; a tenth of the episodes held out.",
+        f"{data.get('noisy_episodes', 0)} of them with disturbances and recoveries; "
+        "a tenth of the episodes held out.",
         f"- {vision.get('views', 0)} rendered random views with known keypoints for the towers, and "
         f"{vision.get('demonstration_frames', 0)} frames of the demonstrations.",
     ]
@@ -64,7 +66,8 @@ def _cost(training: Mapping[str, Any], policy: Mapping[str, Any], vision: Mappin
     return (
         f"Towers: {vision.get('minutes', 0.0):.1f} minutes ({vision.get('steps', 0)} steps). "
         f"Policy: {policy.get('minutes', 0.0):.1f} minutes ({policy.get('step', 0)} steps of "
-        f"{training.get('batch_size', 0)} samples). All on {training.get('threads', 1)} CPU thread(s), no GPU."
+        f"{training.get('batch_size', 0)} samples). "
+        f"All on {training.get('threads', 1)} CPU thread(s), no GPU."
     )
 
 

@@ -35,13 +35,20 @@ def sequence_hidden(
     observation = model.observe(features, state)
     tokens = model.embed_ids(ids)
     start = model.embed_ids(torch.full((len(ids), 1), bos, dtype=torch.long))
-    hidden = model.hidden_states(torch.cat([start.to(tokens.dtype), observation.to(tokens.dtype), tokens], dim=1))
+    hidden = model.hidden_states(
+        torch.cat([start.to(tokens.dtype), observation.to(tokens.dtype), tokens], dim=1)
+    )
     count = ids.shape[1]
     return hidden[:, -count - 1 : -1], hidden[:, -count:]
 
 
 def policy_loss(
-    model: KineVLAModel, features: VisualFeatures, state: Tensor, batch: TokenBatch, bos: int, config: PolicyTrainConfig
+    model: KineVLAModel,
+    features: VisualFeatures,
+    state: Tensor,
+    batch: TokenBatch,
+    bos: int,
+    config: PolicyTrainConfig,
 ) -> PolicyLoss:
     """Compute the training objective of a batch (differentiable)."""
     before, at = sequence_hidden(model, features, state, batch.ids, bos)
@@ -50,7 +57,9 @@ def policy_loss(
     reasoning = token_cross_entropy(model.logits(before[spoken]), batch.ids[spoken])
     rows = torch.arange(len(batch.ids)).unsqueeze(1)
     codes = batch.ids[rows, batch.code_positions]
-    action = token_cross_entropy(model.logits(before[rows, batch.code_positions]).flatten(0, 1), codes.flatten())
+    action = token_cross_entropy(
+        model.logits(before[rows, batch.code_positions]).flatten(0, 1), codes.flatten()
+    )
     coupling = torch.zeros(())
     if config.coupling_weight > 0.0 and config.reasoning:
         text = model.coupling_reasoning(pooled(at, batch.span))

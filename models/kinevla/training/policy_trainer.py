@@ -30,7 +30,12 @@ from kinevla.training.validation import validate
 from kinevla.vision.checkpoint import load_vision
 
 log = logging.getLogger(__name__)
-_VAL_COLUMNS = ("val_reasoning_accuracy", "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1")
+_VAL_COLUMNS = (
+    "val_reasoning_accuracy",
+    "val_joint_l1_mrad",
+    "val_joint_l1_tokenizer_mrad",
+    "val_gripper_l1",
+)
 _LOSS_COLUMNS = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
 
 
@@ -77,13 +82,17 @@ def prepare_run(config: PolicyTrainConfig) -> PolicyRun:
         eos=text_tokenizer.eos_token_id,
         pad=text_tokenizer.pad_token_id,
     )
-    grammar = Grammar(vocabulary, first_text_id=len(text_tokenizer.all_special_ids), reasoning=config.reasoning)
+    grammar = Grammar(
+        vocabulary, first_text_id=len(text_tokenizer.all_special_ids), reasoning=config.reasoning
+    )
     builder = SequenceBuilder(text_tokenizer, grammar)
     backbone, vision_config, vision_report = load_vision(config.vision)
     lifter = ("lifter_width", "lifter_frequencies", "blocks", "robot")
     for name in lifter:
         if getattr(config.geometry, name) != getattr(vision_config.geometry, name):
-            raise ValueError(f"geometry.{name} must be {getattr(vision_config.geometry, name)!r} as in {config.vision}")
+            raise ValueError(
+                f"geometry.{name} must be {getattr(vision_config.geometry, name)!r} as in {config.vision}"
+            )
     key = cache_key(config.vision, config.data)
     cache = build_cache(config.out.parent / "feature_cache", key, backbone, reader, config.bf16)
     data = load_policy_data(reader, tokenizer, builder, texts)
@@ -132,7 +141,12 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
     else:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        budget.step, budget.before_s, best, warmup = state["step"], state["used_s"], state["best"], state["warmup"]
+        budget.step, budget.before_s, best, warmup = (
+            state["step"],
+            state["used_s"],
+            state["best"],
+            state["warmup"],
+        )
     codes = tuple(f"val_code{stage + 1}_accuracy" for stage in range(run.tokenizer.codes_per_chunk))
     columns = ("step", "elapsed_s", "learning_rate", *_LOSS_COLUMNS, "samples_per_s", *_VAL_COLUMNS, *codes)
     metrics = MetricsLog(config.out / "metrics.csv", columns, budget.step)
@@ -144,7 +158,12 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
     set_training(model)
     while not budget.finished:
         rate = learning_rate(
-            config.learning_rate, budget.progress, budget.step, config.schedule, config.warmup_steps, config.final_rate
+            config.learning_rate,
+            budget.progress,
+            budget.step,
+            config.schedule,
+            config.warmup_steps,
+            config.final_rate,
         )
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -166,20 +185,31 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
             speed = since * config.batch_size / (time.monotonic() - mark)
             shown = {f"val_{key}": value for key, value in figures.items()}
             metrics.add(
-                step=budget.step, elapsed_s=budget.used_s, learning_rate=rate, samples_per_s=speed, **losses, **shown
+                step=budget.step,
+                elapsed_s=budget.used_s,
+                learning_rate=rate,
+                samples_per_s=speed,
+                **losses,
+                **shown,
             )
-            log.info("step %d %s %.0f samples/s", budget.step, {k: round(v, 3) for k, v in losses.items()}, speed)
+            log.info(
+                "step %d %s %.0f samples/s", budget.step, {k: round(v, 3) for k, v in losses.items()}, speed
+            )
             sums, since, mark, figures = torch.zeros(4), 0, time.monotonic(), figures if finished else {}
         if budget.step % config.save_every == 0 or finished:
             save_state(
                 config.out,
                 {
-                    "identity": config.identity(), "model": model.state_dict(), "step": budget.step,
-                    "optimiser": optimiser.state_dict(), "used_s": budget.used_s, "best": best, "warmup": warmup,
+                    "identity": config.identity(),
+                    "model": model.state_dict(),
+                    "step": budget.step,
+                    "optimiser": optimiser.state_dict(),
+                    "used_s": budget.used_s,
+                    "best": best,
+                    "warmup": warmup,
                 },
-            )  # fmt: skip
+            )
     return {"step": budget.step, "minutes": budget.used_s / 60.0, "best_joint_l1_mrad": best} | figures
-
 
 
 def set_training(model: KineVLAModel) -> None:
@@ -213,7 +243,12 @@ def _step(
     )
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
         loss = policy_loss(
-            run.model, features, torch.from_numpy(data.states[rows]), batch, run.builder.vocabulary.bos, config
+            run.model,
+            features,
+            torch.from_numpy(data.states[rows]),
+            batch,
+            run.builder.vocabulary.bos,
+            config,
         )
     optimiser.zero_grad(set_to_none=True)
     loss.total.backward()

@@ -32,7 +32,7 @@ def validate(
     reasoning in front. Reasoning accuracy is per id, each predicted from the true ids before it.
 
     Returns:
-        reasoning_accuracy, code1_accuracy.. (the policy's code equals the demonstration's), joint_l1_mrad of the
+        reasoning_accuracy, code1_accuracy.. (the policy's code is the demonstration's), joint_l1_mrad of the
         decoded chunk against the demonstrated one, joint_l1_tokenizer_mrad (what exact codes would give),
         gripper_l1.
     """

@@ -60,7 +60,10 @@ def augment(
     theta[:, 0, 0] = theta[:, 1, 1] = side
     theta[:, :, 2] = shift
     images = F.grid_sample(
-        images, F.affine_grid(theta, list(images.shape), align_corners=False), padding_mode="border", align_corners=False
+        images,
+        F.affine_grid(theta, list(images.shape), align_corners=False),
+        padding_mode="border",
+        align_corners=False,
     )
     points = (points - shift.unsqueeze(1)) / side.view(-1, 1, 1)
     inside = (points.abs() < 1.0).all(-1)

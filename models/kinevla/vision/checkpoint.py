@@ -35,7 +35,11 @@ def save_vision(
     write_json(directory / CONFIG_NAME, config.to_dict())
     write_json(directory / REPORT_NAME, report)
     write_manifest(
-        directory, kind=VISION_KIND, files=[CONFIG_NAME, WEIGHTS_NAME, REPORT_NAME], config=settings, summary=report
+        directory,
+        kind=VISION_KIND,
+        files=[CONFIG_NAME, WEIGHTS_NAME, REPORT_NAME],
+        config=settings,
+        summary=report,
     )
 
 
@@ -52,6 +56,8 @@ def load_vision(directory: Path) -> tuple[VisionBackbone, ModelConfig, dict[str,
     try:
         backbone.load_state_dict(load((directory / WEIGHTS_NAME).read_bytes()))
     except RuntimeError as error:
-        raise VisionCheckpointError(f"{directory / WEIGHTS_NAME} does not fit its {CONFIG_NAME}: {error}") from error
+        raise VisionCheckpointError(
+            f"{directory / WEIGHTS_NAME} does not fit its {CONFIG_NAME}: {error}"
+        ) from error
     report: dict[str, Any] = json.loads((directory / REPORT_NAME).read_text())
     return backbone.eval(), config, report

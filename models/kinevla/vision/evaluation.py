@@ -27,7 +27,7 @@ def _look(backbone: VisionBackbone, samples: KeypointSamples) -> tuple[np.ndarra
 
 
 def evaluate_keypoints(backbone: VisionBackbone, samples: KeypointSamples) -> dict[str, Any]:
-    """Report per camera and keypoint: error of the first tower in pixels, share within 2 px, visibility accuracy."""
+    """Report per camera and keypoint: pixel error of tower one, share within 2 px, visibility."""
     seen, _ = _look(backbone, samples)
     size = backbone.config.image_size
     report: dict[str, Any] = {}

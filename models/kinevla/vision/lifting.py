@@ -51,7 +51,11 @@ class SeenKeypoints:
 
 @torch.inference_mode()
 def read_keypoints(
-    backbone: VisionBackbone, sources: list[KeypointSamples], config: LiftConfig, minutes: float | None, seed: int
+    backbone: VisionBackbone,
+    sources: list[KeypointSamples],
+    config: LiftConfig,
+    minutes: float | None,
+    seed: int,
 ) -> SeenKeypoints:
     """Pass observations whose points in space are known through the towers, as many as time allows.
 
@@ -61,7 +65,9 @@ def read_keypoints(
     order = [(source, int(i)) for source, part in enumerate(sources) for i in _labelled(part)]
     np.random.default_rng([seed, 1]).shuffle(order)
     order = order[: config.max_observations]
-    keypoints, state, points = [], [], []
+    keypoints: list[Tensor] = []
+    state: list[Tensor] = []
+    points: list[Tensor] = []
     for start in range(0, len(order), _READ_BATCH):
         if deadline_s is not None and time.monotonic() > deadline_s and keypoints:
             break
@@ -100,7 +106,9 @@ def train_lifter(
         if used >= 1.0 and step > 0:
             break
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(used, 1.0))))
+            group["lr"] = config.learning_rate * (
+                0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(used, 1.0)))
+            )
         index = torch.randint(len(seen.state), (config.batch_size,), generator=generator)
         keypoints = seen.keypoints[index]
         noise = torch.randn(keypoints[..., :2].shape, generator=generator) * config.keypoint_noise

@@ -53,7 +53,7 @@ def keypoint_loss(output: TowerOutput, points: Tensor, visible: Tensor) -> Keypo
 
 
 def point_loss(points: Tensor, target_m: Tensor) -> Tensor:
-    """Laplace likelihood of points (B, K, 4: position and log scale) given positions (B, K, 3), NaN where unknown."""
+    """Laplace negative log-likelihood of points (B, K, 4) given positions (B, K, 3), NaN where unknown."""
     known = torch.isfinite(target_m).all(-1)
     error = (points[..., :3] - torch.nan_to_num(target_m)).norm(dim=-1)
     scale = points[..., 3]

@@ -78,7 +78,11 @@ def _make(
     points_m: NDArray[np.floating] | None,
 ) -> KeypointSamples:
     finite = np.isfinite(keypoints_px).all(-1)
-    points = np.full((*visible.shape[::2], 3), np.nan) if points_m is None else np.array(points_m, dtype=np.float64)
+    points = (
+        np.full((*visible.shape[::2], 3), np.nan)
+        if points_m is None
+        else np.array(points_m, dtype=np.float64)
+    )
     points[np.linalg.norm(np.nan_to_num(points, nan=np.inf), axis=-1) > _PRESENT_RADIUS_M] = np.nan
     return KeypointSamples(
         tuple(zip(front, wrist, strict=True)),
@@ -99,9 +103,18 @@ def read_view_samples(directory: Path, keypoints: tuple[str, ...]) -> list[Keypo
     parts = []
     for views in ViewReader(directory):
         if views.keypoint_names != keypoints:
-            raise ValueError(f"{directory} labels {', '.join(views.keypoint_names)}, towers need {', '.join(keypoints)}")
+            raise ValueError(
+                f"{directory} labels {', '.join(views.keypoint_names)}, towers need {', '.join(keypoints)}"
+            )
         parts.append(
-            _make(views.front_jpeg, views.wrist_jpeg, views.keypoints_px, views.visible, views.state, views.keypoints_m)
+            _make(
+                views.front_jpeg,
+                views.wrist_jpeg,
+                views.keypoints_px,
+                views.visible,
+                views.state,
+                views.keypoints_m,
+            )
         )
     return parts
 

@@ -1,4 +1,4 @@
-"""Training of the towers on keypoints, in bounded time and resumable, then of the estimate of points in space."""
+"""Training of the towers on keypoints, bounded in time and resumable, then of the points in space."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def training_batch(
         from_demonstrations = round(config.batch_size * config.demonstration_share)
     batches = [data.views.take(rng.integers(len(data.views), size=config.batch_size - from_demonstrations))]
     if data.demonstrations is not None and from_demonstrations:
-        batches.append(data.demonstrations.take(rng.integers(len(data.demonstrations), size=from_demonstrations)))
+        batches.append(
+            data.demonstrations.take(rng.integers(len(data.demonstrations), size=from_demonstrations))
+        )
     batch = KeypointSamples.concatenate(batches)
     images = batch.images(np.arange(len(batch))).flatten(0, 1).permute(0, 3, 1, 2).float() / 255.0
     size = config.model.vision.image_size
@@ -220,8 +222,11 @@ def _train_towers(
             save_state(
                 config.out,
                 {
-                    "identity": config.identity(), "model": backbone.state_dict(), "step": budget.step,
-                    "optimiser": optimiser.state_dict(), "used_s": budget.used_s,
-                },  # fmt: skip
+                    "identity": config.identity(),
+                    "model": backbone.state_dict(),
+                    "step": budget.step,
+                    "optimiser": optimiser.state_dict(),
+                    "used_s": budget.used_s,
+                },
             )
     return budget

@@ -37,10 +37,13 @@ def make_episode(task: int, seed: int, frames: int = 12) -> Episode:
     texts = load_task_texts("kine_realman")[task - 1]
     path = rng.normal(0.0, 0.3, 8) + np.cumsum(rng.normal(0.0, 0.03, (frames + 1, 8)), axis=0)
     path[:, 7] = np.clip(path[:, 7], 0.0, 1.0)
-    images = [encode_frames(list(rng.integers(0, 256, (frames, SIZE, SIZE, 3), dtype=np.uint8))) for _ in range(2)]
+    images = [
+        encode_frames(list(rng.integers(0, 256, (frames, SIZE, SIZE, 3), dtype=np.uint8))) for _ in range(2)
+    ]
     keypoints = rng.uniform(2, SIZE - 2, (frames, 2, 5, 2)).astype(np.float32)
     return Episode(
-        task=task, seed=seed, instruction=texts.instruction, coarse=texts.coarse, fine=texts.fine, period_s=0.1,
+        task=task, seed=seed, instruction=texts.instruction, coarse=texts.coarse, fine=texts.fine,
+        period_s=0.1,
         front_jpeg=images[0], wrist_jpeg=images[1], state=path[:-1], target=path[1:], executed=path[1:],
         keypoints_px=keypoints, visible=np.ones((frames, 2, 5), dtype=np.bool_),
         keypoints_m=rng.uniform(-0.4, 0.4, (frames, 5, 3)).astype(np.float32),
@@ -62,19 +65,26 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = TokenizerTrainingConfig(
         network=network, stage1_steps=6, stage2_steps=6, warmup_steps=2, batch=64, start_batch=128
     )
-    trained = train_tokenizer(chunks.chunks, chunks.chunks, settings, directory=root / "tokenizer", progress=False)
+    trained = train_tokenizer(
+        chunks.chunks, chunks.chunks, settings, directory=root / "tokenizer", progress=False
+    )
     assert isinstance(trained.normaliser, ActionNormaliser)
     BiLevelTokenizer(trained.network, trained.normaliser, chunk_config, 0.1).save(root / "tokenizer")
-    save_vision(root / "vision", make_vision(TINY_MODEL).eval(), TINY_MODEL, {}, {"keypoints": {}, "points": {}})
+    save_vision(
+        root / "vision", make_vision(TINY_MODEL).eval(), TINY_MODEL, {}, {"keypoints": {}, "points": {}}
+    )
     return root
 
 
 def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig:
     """Settings of a policy run that takes seconds."""
     values: dict[str, object] = {
-        "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "vision": workplace / "vision", "out": out,
-        "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "bf16": False, "log_every": 1,
-        "val_every": 100, "val_samples": 16, "save_every": 2, "decoder": TINY_DECODER, "geometry": TINY_GEOMETRY,
+        "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "vision": workplace / "vision",
+        "out": out,
+        "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "bf16": False,
+        "log_every": 1,
+        "val_every": 100, "val_samples": 16, "save_every": 2, "decoder": TINY_DECODER,
+        "geometry": TINY_GEOMETRY,
         "warmup": WarmupConfig(max_steps=3, batch_size=16),
     }  # fmt: skip
     return PolicyTrainConfig(**(values | changes))  # type: ignore[arg-type]

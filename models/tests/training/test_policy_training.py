@@ -18,7 +18,9 @@ def weights_of(directory: Path) -> dict[str, torch.Tensor]:
     return torch.load(directory / STATE_NAME, weights_only=True)["model"]
 
 
-def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(workplace: Path, tmp_path: Path) -> None:
+def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
+    workplace: Path, tmp_path: Path
+) -> None:
     train_policy(tiny_run(workplace, tmp_path / "straight"))
     stopped = tiny_run(workplace, tmp_path / "stopped")
     with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +68,9 @@ def test_a_run_with_other_settings_is_not_continued(workplace: Path, tmp_path: P
         train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, batch_size=8))
 
 
-def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(workplace: Path, tmp_path: Path) -> None:
+def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(
+    workplace: Path, tmp_path: Path
+) -> None:
     import dataclasses
 
     import kinevla.training.policy_trainer as trainer

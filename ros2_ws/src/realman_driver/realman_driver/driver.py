@@ -18,7 +18,7 @@ from .arm_interface import Arm, ArmError, MotionEvent, RawState
 from .chunk_check import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
 from .config import DriverConfig
 from .error_codes import describe_return_code
-from .homing import HomeMotion
+from .homing import HomeParts, HomeSettings, Homing
 from .link import ArmLink
 from .request_worker import RequestWorker, WorkerTiming
 from .state import ArmState
@@ -73,8 +73,13 @@ class Driver:
             poll=self._poll_gripper,
             timing=WorkerTiming(config.gripper_poll_period_s, config.reconnect_min_s, config.reconnect_max_s),
         )
+        self._homing = Homing(
+            HomeSettings(
+                config.home_joints_rad, config.home_gripper, config.home_speed_percent, config.home_timeout_s
+            ),
+            HomeParts(arm, self.link, self.supervisor, self.streamer, self._worker, self._stop_sender),
+        )
         self._rules = config.chunk_rules()
-        self._home: HomeMotion | None = None
         self._stopped_connection = 0
         self._last_link_failure = ""
         self.refusals: Counter[str] = Counter()
@@ -146,15 +151,7 @@ class Driver:
 
     def home(self) -> Future[Decision]:
         """Move to the home position; answered when it is reached or the motion ended otherwise."""
-        obstacles = ["a chunk is being executed"] if self.streamer.active else []
-        motion = HomeMotion(self.config.home_joints_rad, time.monotonic(), self.config.home_timeout_s)
-        decision = self.supervisor.begin_homing(obstacles)
-        if not decision.ok:
-            return _answered(decision)
-        self._home = motion
-        self.streamer.halt()
-        self._worker.submit(lambda: self._start_home(motion))
-        return motion.answer
+        return self._homing.begin()
 
     def submit_chunk(self, chunk: ReceivedChunk, now_ros_s: float) -> Refusal | None:
         """Execute a chunk, or refuse it: then nothing of it is sent and an earlier chunk goes on to its end.
@@ -220,32 +217,6 @@ class Driver:
         except ArmError as error:
             return Decision(False, f"cannot reset: {error}")
 
-    def _start_home(self, motion: HomeMotion) -> None:
-        try:
-            self.streamer.wait_idle(0.1)
-            if self.supervisor.state is not State.HOMING or self._home is not motion:
-                return
-            if self.config.home_gripper >= 0.0:
-                self._arm.set_gripper(self.config.home_gripper)
-            motion.moving = True
-            self._arm.start_move_rad(motion.goal_rad, self.config.home_speed_percent)
-        except ArmError as error:
-            self._finish_home(motion, Decision(False, f"the home motion could not be started: {error}"))
-            return
-        if self.supervisor.state is not State.HOMING:  # stopped while the motion was being started
-            self._stop_sender.request()
-
-    def _finish_home(self, motion: HomeMotion, decision: Decision) -> None:
-        if self._home is motion:
-            self._home = None
-            opening = self.link.gripper_opening
-            if decision.ok and opening is not None:
-                if self.supervisor.end_homing(decision.text):
-                    self.streamer.engage((*motion.goal_rad, opening), time.monotonic())
-            elif self.supervisor.disable(decision.text):
-                self._stop_sender.request()
-        motion.finish(decision)
-
     def _send_gripper(self, target: float) -> None:
         def job() -> None:
             if not self.streamer.engaged:
@@ -305,9 +276,7 @@ class Driver:
 
     def _receive_event(self, event: MotionEvent) -> None:
         """SDK's TCP thread."""
-        motion = self._home
-        if motion is not None:
-            motion.note_event(event)
+        self._homing.note_event(event)
 
     def _watch(self, now_s: float) -> None:
         """Stream thread, each period, before a frame is sent."""
@@ -317,11 +286,7 @@ class Driver:
                 self._link_lost(stale)
         if self.streamer.engaged and self.supervisor.state is not State.ENABLED:
             self.streamer.halt()
-        motion, newest = self._home, self.link.newest
-        if motion is not None and newest is not None:
-            decision = motion.verdict(newest.position_rad, now_s)
-            if decision is not None:
-                self._finish_home(motion, decision)
+        self._homing.watch(now_s)
 
     def _stream_failed(self, text: str, link_is_gone: bool) -> None:
         """Stream thread: a frame could not be sent."""
@@ -331,10 +296,8 @@ class Driver:
             self._fault(text)
 
     def _state_changed(self, before: State, after: State, reason: str) -> None:
-        motion = self._home
-        if before is State.HOMING and after is not State.ENABLED and motion is not None:
-            self._home = None
-            motion.finish(Decision(False, f"the home motion ended: {reason}"))
+        if before is State.HOMING and after is not State.ENABLED:
+            self._homing.abandon(reason)
         self._hooks.on_change(before, after, reason)
 
 

@@ -1,12 +1,21 @@
-"""Watches one home motion: when it has arrived, failed, or takes too long."""
+"""The home motion: planned by the controller, started without waiting, watched until it ends.
+
+The stream pauses meanwhile (the controller takes no frames during a planned motion) and goes on holding the
+home position afterwards. A stop, a disable or a lost link ends the motion like any other.
+"""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .arm_interface import MotionEvent
-from .supervisor import Decision
+from .arm_interface import Arm, ArmError, MotionEvent
+from .link import ArmLink
+from .request_worker import RequestWorker
+from .stop_sender import StopSender
+from .streamer import Streamer
+from .supervisor import Decision, State, Supervisor
 
 JOINTS_DEVICE = 0
 TOLERANCE_RAD = 0.01
@@ -66,3 +75,101 @@ class HomeMotion:
         """Answer the person who asked; a second call does nothing."""
         if not self.answer.done():
             self.answer.set_result(decision)
+
+
+@dataclass(frozen=True)
+class HomeSettings:
+    """Home (7,) rad, the gripper there (-1: as it is), speed in percent, longest duration in s."""
+
+    joints_rad: tuple[float, ...]
+    gripper: float
+    speed_percent: int
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class HomeParts:
+    """The parts of the driver that a home motion needs."""
+
+    arm: Arm
+    link: ArmLink
+    supervisor: Supervisor
+    streamer: Streamer
+    worker: RequestWorker
+    stop_sender: StopSender
+
+
+class Homing:
+    """At most one home motion at a time.
+
+    Args:
+        settings: where and how.
+        parts: what it works with.
+    """
+
+    def __init__(self, settings: HomeSettings, parts: HomeParts) -> None:
+        self._settings, self._parts = settings, parts
+        self._motion: HomeMotion | None = None
+
+    def begin(self) -> Future[Decision]:
+        """Start a home motion if the state allows; answered when it ended."""
+        parts = self._parts
+        obstacles = ["a chunk is being executed"] if parts.streamer.active else []
+        motion = HomeMotion(self._settings.joints_rad, time.monotonic(), self._settings.timeout_s)
+        decision = parts.supervisor.begin_homing(obstacles)
+        if not decision.ok:
+            motion.finish(decision)
+            return motion.answer
+        self._motion = motion
+        parts.streamer.halt()
+        parts.worker.submit(lambda: self._start(motion))
+        return motion.answer
+
+    def note_event(self, event: MotionEvent) -> None:
+        """Take an event of the controller."""
+        motion = self._motion
+        if motion is not None:
+            motion.note_event(event)
+
+    def watch(self, now_s: float) -> None:
+        """Look whether the motion has ended; called every period."""
+        motion, newest = self._motion, self._parts.link.newest
+        if motion is not None and newest is not None:
+            decision = motion.verdict(newest.position_rad, now_s)
+            if decision is not None:
+                self._finish(motion, decision)
+
+    def abandon(self, reason: str) -> None:
+        """The state left HOMING for another reason than arrival."""
+        motion, self._motion = self._motion, None
+        if motion is not None:
+            motion.finish(Decision(False, f"the home motion ended: {reason}"))
+
+    def _start(self, motion: HomeMotion) -> None:
+        """Request thread."""
+        parts = self._parts
+        try:
+            parts.streamer.wait_idle(0.1)
+            if parts.supervisor.state is not State.HOMING or self._motion is not motion:
+                return
+            if self._settings.gripper >= 0.0:
+                parts.arm.set_gripper(self._settings.gripper)
+            motion.moving = True
+            parts.arm.start_move_rad(motion.goal_rad, self._settings.speed_percent)
+        except ArmError as error:
+            self._finish(motion, Decision(False, f"the home motion could not be started: {error}"))
+            return
+        if parts.supervisor.state is not State.HOMING:  # stopped while the motion was being started
+            parts.stop_sender.request()
+
+    def _finish(self, motion: HomeMotion, decision: Decision) -> None:
+        parts = self._parts
+        if self._motion is motion:
+            self._motion = None
+            opening = parts.link.gripper_opening
+            if decision.ok and opening is not None:
+                if parts.supervisor.end_homing(decision.text):
+                    parts.streamer.engage((*motion.goal_rad, opening), time.monotonic())
+            elif parts.supervisor.disable(decision.text):
+                parts.stop_sender.request()
+        motion.finish(decision)

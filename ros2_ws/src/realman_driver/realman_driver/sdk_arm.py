@@ -1,9 +1,7 @@
-"""The one place that calls the vendor's SDK and the one place that knows degrees.
+"""The one place that calls the arm through the vendor's SDK and the one place that knows degrees.
 
-Rules kept here, each against a measured behaviour of SDK 1.1.6:
+Rules kept here and in `sdk_session`, each against a measured behaviour of SDK 1.1.6:
 
-- three-thread mode, initialised once per process and never destroyed (a destroyed SDK never connects again);
-- callbacks live at module level (a collected callback is a crash at the next datagram);
 - every connect is preceded by a delete (a failed connect keeps one of five handles);
 - methods a controller generation does not know are refused before the SDK sees them (`generation_gate`);
 - request/answer calls share a lock (answers may be taken by another waiter); stream frames and stop do not
@@ -16,23 +14,14 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from Robotic_Arm.rm_robot_interface import (
-    RoboticArm,
-    rm_api_version,
-    rm_event_callback_ptr,
-    rm_realtime_arm_state_callback_ptr,
-    rm_realtime_push_config_t,
-    rm_thread_mode_e,
-    rm_udp_custom_config_t,
-)
+from Robotic_Arm.rm_robot_interface import rm_api_version, rm_realtime_push_config_t, rm_udp_custom_config_t
 
-from . import generation_gate, link_probe
+from . import generation_gate, link_probe, sdk_session
 from .arm_interface import ArmError, ArmInfo, EventCallback, MotionEvent, RawState, StateCallback
 from .arm_model import JOINT_COUNT, narrowed_limits
 from .error_codes import describe_return_code
@@ -76,40 +65,6 @@ class LinkSettings:
     connect_timeout_s: float = 1.0
 
 
-_receivers: list[RealmanArm] = []
-_sdk_lock = threading.Lock()
-_sdk_initialised = False
-
-
-def _dispatch_state(data: Any) -> None:
-    arrived_s = time.monotonic()
-    for receiver in tuple(_receivers):
-        receiver.receive_state(data, arrived_s)
-
-
-def _dispatch_event(data: Any) -> None:
-    event = MotionEvent(device=int(data.device), success=bool(data.trajectory_state))
-    for receiver in tuple(_receivers):
-        receiver.receive_event(event)
-
-
-_STATE_CALLBACK = rm_realtime_arm_state_callback_ptr(_dispatch_state)
-_EVENT_CALLBACK = rm_event_callback_ptr(_dispatch_event)
-
-
-def _new_robot() -> RoboticArm:
-    """An SDK object; the first one of the process starts the SDK's threads."""
-    global _sdk_initialised
-    with _sdk_lock:
-        if _sdk_initialised:
-            return RoboticArm()
-        robot = RoboticArm(rm_thread_mode_e.RM_TRIPLE_MODE_E)
-        robot.rm_realtime_arm_state_call_back(_STATE_CALLBACK)
-        robot.rm_get_arm_event_call_back(_EVENT_CALLBACK)
-        _sdk_initialised = True
-        return robot
-
-
 class RealmanArm:
     """The vendor's controller as an `Arm`: radians in and out, see the module text for the rules.
 
@@ -121,7 +76,7 @@ class RealmanArm:
     def __init__(self, settings: LinkSettings, ros_clock_ns: Callable[[], int]) -> None:
         self._settings = settings
         self._ros_clock_ns = ros_clock_ns
-        self._robot = _new_robot()
+        self._robot = sdk_session.new_robot()
         self._has_handle = False
         self._usable = False
         self._generation: int | None = None
@@ -134,13 +89,11 @@ class RealmanArm:
     def set_callbacks(self, on_state: StateCallback, on_event: EventCallback) -> None:
         """Register the receivers of state datagrams and arrival events (called in the SDK's threads)."""
         self._on_state, self._on_event = on_state, on_event
-        if self not in _receivers:
-            _receivers.append(self)
+        sdk_session.add_receiver(self)
 
     def release(self) -> None:
         """Stop receiving; the object is not used afterwards."""
-        if self in _receivers:
-            _receivers.remove(self)
+        sdk_session.remove_receiver(self)
 
     def receive_state(self, data: Any, arrived_s: float) -> None:
         """Convert one datagram of the SDK and pass it on (called in the SDK's UDP thread)."""
@@ -164,10 +117,10 @@ class RealmanArm:
             )
         )
 
-    def receive_event(self, event: MotionEvent) -> None:
+    def receive_event(self, data: Any) -> None:
         """Pass on one arrival event (called in the SDK's TCP thread)."""
         if self._on_event is not None:
-            self._on_event(event)
+            self._on_event(MotionEvent(device=int(data.device), success=bool(data.trajectory_state)))
 
     def connect(self) -> ArmInfo:
         """Delete the old handle, connect, check the model, switch the state datagrams on.

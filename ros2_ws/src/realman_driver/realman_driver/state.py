@@ -19,6 +19,8 @@ from .error_codes import describe_errors
 POSITION_MARGIN_RAD = 0.1
 # What a joint may move between two datagrams beyond its top speed before a zero looks like a missing value.
 JUMP_ALLOWANCE_RAD = 0.05
+# Only this much time excuses such a jump: otherwise values that stay missing would be believed in the end.
+JUMP_MAX_AGE_S = 0.03
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _missing_positions(
     first_zero = JOINT_COUNT
     while first_zero > 0 and position_rad[first_zero - 1] == 0.0:
         first_zero -= 1
-    reach_rad = [speed * age_s + JUMP_ALLOWANCE_RAD for speed in MAX_SPEED_RAD_S]
+    reach_rad = [speed * min(age_s, JUMP_MAX_AGE_S) + JUMP_ALLOWANCE_RAD for speed in MAX_SPEED_RAD_S]
     jumped = [i for i in range(JOINT_COUNT) if abs(position_rad[i] - reference_rad[i]) > reach_rad[i]]
     if jumped and min(jumped) >= first_zero:
         names = ", ".join(JOINT_NAMES[index] for index in jumped)

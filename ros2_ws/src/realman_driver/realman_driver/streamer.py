@@ -202,7 +202,7 @@ class Streamer:
             self.tick(now_s)
 
     def tick(self, now_s: float) -> None:
-        """One period: advance the setpoint and send it; called by the thread, by tests with their own time."""
+        """One period: advance the setpoint and send it; called by the thread, or by a test."""
         with self._lock:
             if not self._engaged:
                 return

@@ -54,7 +54,7 @@ def shared_driver(shared_emulator: Emulator) -> Iterator[DriverProcess]:
 
 @pytest.fixture
 def stand(shared_driver: DriverProcess, shared_emulator: Emulator, client: Client) -> Iterator[Stand]:
-    """A driver connected to an emulated controller, shared by the tests of a module, disabled at the start."""
+    """A driver connected to an emulated controller, shared by a module's tests, disabled at first."""
     client.wait_state("CONNECTED")
     yield Stand(client, shared_emulator, shared_driver)
     shared_emulator.fault("clear")

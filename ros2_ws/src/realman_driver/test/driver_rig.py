@@ -1,4 +1,4 @@
-"""The test rig: an emulated controller and the driver node as processes, and a ROS client to talk to the node."""
+"""The test rig: an emulated controller and the driver node as processes, and a ROS client for the node."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 5.0, what: str = "
             return value
         time.sleep(0.005)
     raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+
+
+def stop_time(records: list[dict[str, Any]]) -> float:
+    """Time of the last of these records."""
+    return float(records[-1]["time_s"])
 
 
 def moved_deg(frames: list[dict[str, Any]]) -> float:
@@ -94,9 +99,8 @@ class Emulator:
 
     def requests(self, command: str, since_s: float = 0.0) -> list[dict[str, Any]]:
         wanted = json.dumps(command)
-        return [
-            r for r in self.records() if r["direction"] == "rx" and wanted in r["raw"] and r["time_s"] >= since_s
-        ]
+        received = [r for r in self.records() if r["direction"] == "rx" and r["time_s"] >= since_s]
+        return [r for r in received if wanted in r["raw"]]
 
 
 class DriverProcess:
@@ -155,6 +159,7 @@ class Client:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
         from sensor_msgs.msg import JointState
+        from std_srvs.srv import Trigger
         from trajectory_msgs.msg import JointTrajectory
 
         self._rclpy = rclpy
@@ -166,6 +171,10 @@ class Client:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
         self._chunks = self.node.create_publisher(JointTrajectory, "/realman_driver/joint_trajectory", 5)
         self._clients: dict[str, Any] = {}
+        for name in ("enable", "disable", "estop", "reset", "home"):
+            self._clients[f"/realman_driver/{name}"] = self.node.create_client(
+                Trigger, f"/realman_driver/{name}"
+            )
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._open = True
@@ -221,7 +230,9 @@ class Client:
         arrived_s, _, _, values = wait_for(there, timeout_s, f"state {state}")
         return arrived_s, values
 
-    def values_when(self, condition: Callable[[dict[str, str]], bool], timeout_s: float = 3.0) -> dict[str, str]:
+    def values_when(
+        self, condition: Callable[[dict[str, str]], bool], timeout_s: float = 3.0
+    ) -> dict[str, str]:
         """Wait for diagnostics whose values fulfil the condition; the values."""
 
         def there() -> Any:

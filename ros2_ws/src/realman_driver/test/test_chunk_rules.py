@@ -7,6 +7,7 @@ import math
 import re
 
 import pytest
+
 from realman_driver.arm_model import AXIS_NAMES, HOME_RAD, RATED_LIMITS
 from realman_driver.chunk_check import (
     Chunk,
@@ -25,7 +26,8 @@ SITUATION = Situation(RATED_LIMITS, HOME, NOW_S)
 
 def good_chunk(speed_rad_s: float = 1.5) -> ReceivedChunk:
     points = tuple(
-        ChunkPoint((*(q - speed_rad_s * 0.1 * (k + 1) for q in HOME_RAD), 0.5), 0.1 * (k + 1)) for k in range(5)
+        ChunkPoint((*(q - speed_rad_s * 0.1 * (k + 1) for q in HOME_RAD), 0.5), 0.1 * (k + 1))
+        for k in range(5)
     )
     return ReceivedChunk(AXIS_NAMES, points, NOW_S - 0.2)
 
@@ -76,8 +78,18 @@ CASES = [
     ),
     ("velocities given", with_point(1, has_other_fields=True), "positions_only", ["point 1"]),
     ("six joints", with_point(2, positions=(0.0,) * 6), "positions_length", ["point 2", "6", "8 positions"]),
-    ("seven values", with_point(0, positions=(0.0,) * 7), "positions_length", ["point 0", "7", "8 positions"]),
-    ("eight joints", with_point(4, positions=(0.0,) * 9), "positions_length", ["point 4", "9", "8 positions"]),
+    (
+        "seven values",
+        with_point(0, positions=(0.0,) * 7),
+        "positions_length",
+        ["point 0", "7", "8 positions"],
+    ),
+    (
+        "eight joints",
+        with_point(4, positions=(0.0,) * 9),
+        "positions_length",
+        ["point 4", "9", "8 positions"],
+    ),
     ("nan", with_value(2, 2, math.nan), "finite", ["joint_3 at point 2", "nan"]),
     ("infinity", with_value(0, 6, math.inf), "finite", ["joint_7 at point 0", "inf"]),
     ("minus infinity", with_value(4, 7, -math.inf), "finite", ["gripper at point 4", "-inf"]),
@@ -87,18 +99,43 @@ CASES = [
         "joint_limits",
         ["joint_3 at point 2: 3.500 rad is outside [-3.089, 3.089] rad"],
     ),
-    ("beyond the lower limit", with_value(0, 3, -2.35), "joint_limits", ["joint_4", "-2.350", "[-2.339, 2.339]"]),
+    (
+        "beyond the lower limit",
+        with_value(0, 3, -2.35),
+        "joint_limits",
+        ["joint_4", "-2.350", "[-2.339, 2.339]"],
+    ),
     ("gripper too wide", with_value(3, 7, 1.01), "gripper_range", ["gripper at point 3", "1.010", "[0, 1]"]),
-    ("gripper negative", with_value(3, 7, -0.01), "gripper_range", ["gripper at point 3", "-0.010", "[0, 1]"]),
+    (
+        "gripper negative",
+        with_value(3, 7, -0.01),
+        "gripper_range",
+        ["gripper at point 3", "-0.010", "[0, 1]"],
+    ),
     ("time zero", with_point(0, time_s=0.0), "time_order", ["point 0", "0.000 s", "more than 0.000 s"]),
     ("time negative", with_point(0, time_s=-0.1), "time_order", ["point 0", "-0.100 s"]),
     ("time repeated", with_point(2, time_s=0.2), "time_order", ["point 2", "0.200 s", "more than 0.200 s"]),
     ("too long", with_point(4, time_s=99.0), "time_order", ["99.000 s", "at most 10.000 s"]),
     ("no stamp", dataclasses.replace(good_chunk(), stamp_s=0.0), "stamp", ["not set"]),
-    ("future", dataclasses.replace(good_chunk(), stamp_s=NOW_S + 0.06), "stamp", ["0.060 s in the future", "0.050"]),
+    (
+        "future",
+        dataclasses.replace(good_chunk(), stamp_s=NOW_S + 0.06),
+        "stamp",
+        ["0.060 s in the future", "0.050"],
+    ),
     ("stale", dataclasses.replace(good_chunk(), stamp_s=NOW_S - 1.01), "stamp", ["1.010 s old", "1.000 s"]),
-    ("first step", with_value(0, 1, 0.75), "first_step", ["joint_2 at point 0", "0.750", "0.401", "0.350 rad"]),
-    ("speed", with_value(2, 4, -0.3 - 0.26), "velocity", ["joint_5 on the way to point 2", "2.600", "2.500 rad/s"]),
+    (
+        "first step",
+        with_value(0, 1, 0.75),
+        "first_step",
+        ["joint_2 at point 0", "0.750", "0.401", "0.350 rad"],
+    ),
+    (
+        "speed",
+        with_value(2, 4, -0.3 - 0.26),
+        "velocity",
+        ["joint_5 on the way to point 2", "2.600", "2.500 rad/s"],
+    ),
     ("speed to the first point", with_value(0, 4, 0.26), "velocity", ["joint_5", "point 0", "2.600 rad/s"]),
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from realman_driver.config import DriverConfig
 
 CONFIG = Path(__file__).resolve().parents[1] / "config" / "driver.yaml"

@@ -6,14 +6,16 @@ import ast
 from pathlib import Path
 
 import pytest
-from realman_driver import generation_gate as gate
 from Robotic_Arm.rm_robot_interface import RoboticArm
 
-SDK_ARM = Path(gate.__file__).with_name("sdk_arm.py")
+from realman_driver import generation_gate as gate
+
+PACKAGE = Path(gate.__file__).parent
+SDK_FILES = ("sdk_arm.py", "sdk_session.py")
 
 
 def test_the_emergency_stop_call_is_forbidden_on_generation_3_only() -> None:
-    with pytest.raises(gate.ForbiddenCallError, match="rm_set_arm_emergency_stop .* generation 3"):
+    with pytest.raises(gate.ForbiddenCallError, match=r"rm_set_arm_emergency_stop .* generation 3"):
         gate.check("rm_set_arm_emergency_stop", 3)
     gate.check("rm_set_arm_emergency_stop", 4)
 
@@ -43,12 +45,16 @@ def test_the_tables_have_the_measured_size_and_name_methods_the_sdk_has() -> Non
 
 
 def test_the_adapter_uses_no_forbidden_method_and_only_it_calls_the_sdk() -> None:
-    text = SDK_ARM.read_text()
-    strings = {n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and n.value is not None}
-    attributes = {n.attr for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Attribute)}
     forbidden = gate.FORBIDDEN_ON_GENERATION_3 | gate.FORBIDDEN_ON_GENERATION_4 | gate.FORBIDDEN_ALWAYS
-    assert not forbidden & (attributes | strings)
-    for other in SDK_ARM.parent.glob("*.py"):
-        if other != SDK_ARM:
-            assert "Robotic_Arm" not in other.read_text(), other.name
-            assert "math.degrees" not in other.read_text(), other.name
+    for path in PACKAGE.glob("*.py"):
+        text = path.read_text()
+        if path.name in SDK_FILES:
+            nodes = list(ast.walk(ast.parse(text)))
+            attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
+            assert not forbidden & (attributes | strings), path.name
+        else:
+            assert "Robotic_Arm" not in text, path.name
+        if path.name != "sdk_arm.py":
+            assert "math.degrees" not in text, path.name
+            assert "math.radians" not in text, path.name

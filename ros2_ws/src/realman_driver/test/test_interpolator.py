@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from realman_driver.chunk_check import Chunk
 from realman_driver.interpolator import Interpolator
 

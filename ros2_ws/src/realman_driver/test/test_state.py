@@ -6,6 +6,7 @@ import math
 
 import pytest
 from fake_arm import SENDER, raw_state
+
 from realman_driver.arm_model import HOME_RAD, RATED_LIMITS
 from realman_driver.error_codes import describe_errors
 from realman_driver.state import StateKeeper
@@ -59,6 +60,12 @@ def test_an_unsound_datagram_is_not_believed_and_counted(
     assert keeper.newest is None
     assert keeper.doubts == {rule: 1}
     assert word in keeper.last_doubt
+
+
+def test_values_that_stay_missing_are_never_believed(keeper: StateKeeper) -> None:
+    for k in range(1, 200):
+        late_s = 100.0 + 0.005 * k
+        assert keeper.accept(near(position_rad=SIX_VALUES, arrived_monotonic_s=late_s)) is None  # type: ignore[arg-type]
 
 
 def test_an_arm_that_truly_stands_at_zero_is_believed() -> None:

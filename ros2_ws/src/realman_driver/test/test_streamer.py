@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+
 from realman_driver.chunk_check import Chunk, Refusal
 from realman_driver.streamer import Streamer, frame_fault
 

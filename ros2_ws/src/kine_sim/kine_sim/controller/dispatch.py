@@ -15,6 +15,8 @@ from .queries import QUERIES
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+# An unknown name is echoed, but never so much of it that the answer would get too long for the SDK.
+_SHOWN_NAME = 64
 
 
 class Dispatcher:
@@ -60,8 +62,9 @@ class Dispatcher:
         if name in REFUSED_MOTIONS:
             self._core.log.note(f"{name} refused: this controller does not carry out this motion", client)
             return {"command": name, "receive_state": False}
-        self._core.log.note(f"unknown command {name!r}", client)
-        return {"command": name, "state": False}
+        shown = name[:_SHOWN_NAME]
+        self._core.log.note(f"unknown command {shown!r}", client)
+        return {"command": shown, "state": False}
 
     def _run(self, name: str, command: Command, request: Request, client: str) -> Answer:
         try:

@@ -58,6 +58,8 @@ class EmulatedController:
     ) -> None:
         if not 50.0 <= control_rate_hz <= 1000.0:
             raise ValueError(f"control_rate_hz {control_rate_hz} must be in 50..1000 Hz")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port {port} must be in 0..65535")
         settings = ControllerSettings(generation=generation, product_version=product_version)
         if push is not None:
             settings.push = push

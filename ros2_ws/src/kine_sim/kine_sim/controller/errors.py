@@ -8,8 +8,6 @@ from __future__ import annotations
 import threading
 
 JOINT_OK = 0x0000
-JOINT_OVER_TEMPERATURE = 0x0008
-JOINT_OVER_CURRENT = 0x0040
 JOINT_COMMAND_STEP = 0x4000
 """The commanded position jumped: over 10 degrees between frames, or faster than 180 degrees per second."""
 

@@ -13,6 +13,7 @@ LINE_END = b"\r\n"
 MAX_ANSWER_BYTES = 1024
 """An answer must stay below this: the vendor SDK 1.1.6 overruns its stack on about 1.1 kB."""
 MAX_REQUEST_BYTES = 64 * 1024
+MAX_WIRE_NUMBER = 2**31
 MAX_DATAGRAM_BYTES = 2048
 """A push must stay below this: the SDK rejects longer datagrams with error code -3."""
 
@@ -56,7 +57,7 @@ def parse_request(line: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"request is not JSON: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get("command"), str):
         raise ValueError("request is not a JSON object with a text under 'command'")
@@ -95,7 +96,7 @@ def joints_from_wire(values: Any) -> NDArray[np.float64]:
 
 
 def numbers(values: Any, count: int, name: str) -> NDArray[np.float64]:
-    """Check that `values` is a list of `count` finite numbers and return it, shape (count,).
+    """Check that `values` is a list of `count` numbers of at most 32 bits and return it, shape (count,).
 
     Raises:
         ValueError: naming the field and what was wrong.
@@ -104,10 +105,9 @@ def numbers(values: Any, count: int, name: str) -> NDArray[np.float64]:
         raise ValueError(f"'{name}' must be a list of {count} numbers, got {values!r}")
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
         raise ValueError(f"'{name}' must hold numbers only, got {values!r}")
-    array = np.array(values, dtype=float)
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"'{name}' must be finite, got {values!r}")
-    return array
+    if not all(abs(v) <= MAX_WIRE_NUMBER for v in values):  # also refuses NaN
+        raise ValueError(f"'{name}' must hold numbers within +-{MAX_WIRE_NUMBER}, got {str(values)[:200]}")
+    return np.array(values, dtype=float)
 
 
 def integer(request: dict[str, Any], name: str, low: int, high: int) -> int:
@@ -118,5 +118,5 @@ def integer(request: dict[str, Any], name: str, low: int, high: int) -> int:
     """
     value = request.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"'{name}' must be an integer in {low}..{high}, got {value!r}")
+        raise ValueError(f"'{name}' must be an integer in {low}..{high}, got {str(value)[:100]}")
     return value

@@ -139,13 +139,17 @@ class CommandServer:
 
     def received(self, client: ClientConnection, line: str) -> None:
         """Handle one line of a client."""
-        command, answer = self._dispatcher.handle(line, client.name)
-        if callable(answer):
-            task = asyncio.get_running_loop().create_task(self._plan_and_answer(client, command, answer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif answer is not None:
-            self._answer(client, command, answer)
+        try:
+            command, answer = self._dispatcher.handle(line, client.name)
+            if callable(answer):
+                task = asyncio.get_running_loop().create_task(self._plan_and_answer(client, command, answer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            elif answer is not None:
+                self._answer(client, command, answer)
+        except Exception as error:
+            # Whatever a client sends, neither its connection nor the others may suffer.
+            self.log.note(f"request failed: {type(error).__name__}: {error}", client.name)
 
     async def _plan_and_answer(
         self, client: ClientConnection, command: str, plan: Callable[[], Answer]

@@ -84,9 +84,8 @@ class StreamFollower:
         self.goal = goal
         self.speed_limit_rad_s = None
         if mode in (1, 2):
-            self.time_constant_s = _LOW_FOLLOW_S + _FILTER_FULL_SCALE_S * radio / (
-                100.0 if mode == 1 else 1000.0
-            )
+            share = min(1.0, radio / (100.0 if mode == 1 else 1000.0))
+            self.time_constant_s = _LOW_FOLLOW_S + _FILTER_FULL_SCALE_S * share
         else:
             self.time_constant_s = 0.0 if follow else _LOW_FOLLOW_S
         self._remember(goal, now_s)

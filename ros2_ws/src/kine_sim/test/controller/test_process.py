@@ -89,6 +89,21 @@ def test_occupied_port_gives_one_clear_line_and_exit_code_2(start_process):
     assert err == f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "70000"], "error: port 70000 must be in 0..65535"),
+        (["--rate", "5"], "error: control_rate_hz 5.0 must be in 50..1000 Hz"),
+        (["--log", "/nonexistent/folder/log"], "No such file or directory"),
+    ],
+)
+def test_wrong_option_gives_one_clear_line_and_exit_code_2(arguments, message, start_process):
+    process = start_process(*arguments)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert message in err and err.count("\n") == 1
+
+
 def test_killed_process_leaves_every_message_in_its_log(start_process, tmp_path):
     log = tmp_path / "wire.jsonl"
     process = start_process("--log", str(log))

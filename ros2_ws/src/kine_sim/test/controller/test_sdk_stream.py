@@ -29,8 +29,8 @@ def test_canfd_at_100_hz_is_logged_completely_and_the_arm_follows_with_lag(start
     assert controller.log.canfd_received == 300
     in_file = [json.loads(line) for line in path.read_text().splitlines()]
     assert sum(record.get("kind") == "canfd" for record in in_file) == 300
-    # A joint with a time constant of 50 ms trails a set-point that moves at up to 40 deg/s by up to 2 degrees;
-    # the median leaves out the moments when a busy machine stalls.
+    # A joint with a time constant of 50 ms trails a set-point of up to 40 deg/s by up to 2 degrees; the
+    # median leaves out the moments when a busy machine stalls.
     times, measured, status = (np.array(v) for v in zip(*result.out["pushes"], strict=True))
     moving = (times > 0.2) & (times < 2.9)
     wanted = np.interp(times, np.arange(300) / 100, result.out["sent"])
@@ -140,7 +140,7 @@ def test_stop_ends_a_stream_smoothly(sdk):
 def test_low_follow_smooths_a_step_and_pose_frames_move_the_tool(sdk, controller):
     result = sdk("""
         connect(); enable_push(cycle=1)
-        stream(lambda t: [8, 20, 0, 70, 0, 90, 0], 0.5, follow=False)
+        stream(lambda t: [8, 20, 0, 70, 0, 90, 0], 0.4, follow=False)
         out["q"] = arm.rm_get_joint_degree()[1][0]
         pose = arm.rm_get_current_arm_state()[1]["pose"]
         for k in range(50):
@@ -151,7 +151,7 @@ def test_low_follow_smooths_a_step_and_pose_frames_move_the_tool(sdk, controller
         time.sleep(0.2)
         out["lift"] = arm.rm_get_current_arm_state()[1]["pose"][2] - (pose[2] - 0.025)
         arm.rm_movej_follow([0, 20, 0, 70, 0, 90, 0])
-        time.sleep(1.2); out["followed"] = arm.rm_get_joint_degree()[1]
+        time.sleep(0.8); out["followed"] = arm.rm_get_joint_degree()[1]
     """)
     assert result.out["q"] == pytest.approx(8, abs=0.05)
     assert result.out["status"] == 6

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from kine_sim.controller import EmulatedController, KinematicArm
+from kine_sim.controller.commands import COMMANDS
 from kine_sim.controller.motion import MotionRefusedError
 from kine_sim.controller.paths import plan_joint_path
 from kine_sim.controller.protocol import (
@@ -42,6 +43,7 @@ def test_requests_in_pieces_and_several_in_one_packet_are_answered_in_order(wire
         b'{"command": 5}\r\n',
         b"\xff\xfe\x00\r\n",
         b'{"a":' * 5000 + b"\r\n",
+        b'{"command":"movej","v":' + b"9" * 5000 + b"}\r\n",
         b'{"command":"movej_canfd"}\r\n',
         b'{"command":"movej_canfd","joint":[1,2,3],"follow":true}\r\n',
         b'{"command":"movej_canfd","joint":["a",2,3,4,5,6,7],"follow":true}\r\n',
@@ -69,6 +71,71 @@ def test_bad_request_is_logged_and_the_connection_lives_on(bad, wire, controller
 )
 def test_malformed_motion_is_answered_with_receive_state_false(request_, wire):
     assert wire.ask(request_) == {"command": request_["command"], "receive_state": False}
+
+
+@pytest.mark.parametrize(
+    "junk", [None, True, -1, 1e308, 10**400, "x" * 300, [], [[1]], {"a": 1}, [1e300] * 7]
+)
+def test_no_junk_value_in_any_request_disturbs_the_controller(junk, wire, controller, backend):
+    keys = [
+        "joint",
+        "pose",
+        "v",
+        "r",
+        "trajectory_connect",
+        "follow",
+        "radio",
+        "position",
+        "speed",
+        "force",
+        "block",
+        "min",
+        "max",
+        "joint_en_state",
+        "joint_clear_err",
+        "arm_power",
+        "mode",
+        "grade",
+        "voltage_type",
+        "port",
+        "baudrate",
+        "timeout",
+        "address",
+        "data",
+        "device",
+        "enable",
+        "cycle",
+        "ip",
+        "custom",
+        "init_pose",
+        "frame_name",
+        "tool_name",
+        "frame_pose",
+        "tool_pose",
+        "payload",
+        "joint_max_speed",
+        "joint_max_pos",
+        "trajectory_record",
+        "collision_stage",
+        "emergency_stop",
+        "arm_line_speed",
+    ]
+    streamed = {"movej_canfd", "movep_canfd", "movej_follow"}
+    for name in [*COMMANDS, *QUERIES, *streamed]:
+        request = {"command": name} | dict.fromkeys(keys, junk)
+        if name in streamed:
+            wire.send(request)
+        else:
+            assert wire.ask(request), name
+    assert wire.ask(DEGREE)["state"] == "joint_degree"
+    assert not [
+        note for note in controller.log.notes() if note.startswith(("request failed", "control loop"))
+    ]
+    assert backend.measured_rad() == pytest.approx(KinematicArm().measured_rad(), abs=1e-9)
+
+
+def test_very_long_unknown_name_is_answered_shortly(wire):
+    assert wire.ask({"command": "n" * 5000}) == {"command": "n" * 64, "state": False}
 
 
 def test_unknown_command_is_answered_with_false_and_logged(wire, controller):

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinevla.actions import StatisticsError
+from kinevla.checkpoint import CheckpointError
+from kinevla.manifest import ManifestError, read_manifest, write_json
+from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
+from kinevla.training.policy_trainer import train_policy
+
+from .conftest import tiny_run
+
+SENTENCE = "pick up the bread and move it to the left front"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(workplace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("policy")
+    train_policy(tiny_run(workplace, out, max_steps=2))
+    return out / "best"
+
+
+def observation(seed: int = 0) -> Observation:
+    rng = np.random.default_rng(seed)
+    front, wrist = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    return Observation(front, wrist, rng.normal(0.0, 0.3, 8))
+
+
+def test_a_saved_policy_answers_with_texts_codes_and_a_chunk(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    plan = policy.plan(observation(), SENTENCE)
+    assert plan.actions.shape == (5, 8)
+    assert np.isfinite(plan.actions).all()
+    assert plan.period_s == pytest.approx(0.1)
+    assert len(plan.goal_codes) == 2 and len(plan.kinematics_codes) == 2
+    assert {"vision", "generation", "action_decoder", "total"} <= set(plan.latency_s)
+    assert plan.latency_s["total"] >= plan.latency_s["vision"] > 0.0
+    assert not plan.reasoning_reused and plan.tokens_reused == 0
+
+
+def test_the_same_checkpoint_loaded_twice_gives_the_same_chunk(checkpoint: Path) -> None:
+    first = KineVLAPolicy.load(checkpoint).plan(observation(), SENTENCE)
+    second = KineVLAPolicy.load(checkpoint).plan(observation(), SENTENCE)
+    np.testing.assert_array_equal(first.actions, second.actions)
+    assert first.draft == second.draft
+
+
+def test_a_previous_plan_saves_passes_and_changes_nothing(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    fresh = policy.plan(observation(), SENTENCE)
+    again = policy.plan(observation(), SENTENCE, draft=fresh)
+    np.testing.assert_array_equal(again.actions, fresh.actions)
+    assert again.draft == fresh.draft
+    assert again.forward_passes <= 4 < fresh.forward_passes
+    assert again.reasoning_reused
+    other = policy.plan(observation(1), SENTENCE, draft=fresh)
+    assert other.draft == policy.plan(observation(1), SENTENCE).draft
+
+
+def test_joint_targets_are_absolute_near_the_measured_joints(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    seen = observation()
+    shifted = Observation(seen.front, seen.wrist, seen.state)
+    plan = policy.plan(shifted, SENTENCE)
+    np.testing.assert_allclose(plan.actions[0, :7], seen.state[:7], atol=0.6)
+    assert ((plan.actions[:, 7] >= 0.0) & (plan.actions[:, 7] <= 1.0)).all()
+
+
+def test_given_reasoning_is_used_instead_of_the_policys_own(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    plan = policy.plan(observation(), SENTENCE, forced_reasoning=("move the bread", "the carrot"))
+    assert (plan.goal_text, plan.kinematics_text) == ("move the bread", "the carrot")
+
+
+def test_unusable_observations_are_refused_by_name(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    good = observation()
+    state = good.state.copy()
+    state[2] = np.nan
+    with pytest.raises(ObservationError, match="joint_3 is nan"):
+        policy.plan(Observation(good.front, good.wrist, state), SENTENCE)
+    with pytest.raises(ObservationError, match=r"\(8,\)"):
+        policy.plan(Observation(good.front, good.wrist, good.state[:7]), SENTENCE)
+    with pytest.raises(ObservationError, match=r"front camera: .*uint8"):
+        policy.plan(Observation(good.front.astype(np.float32), good.wrist, good.state), SENTENCE)
+    with pytest.raises(ObservationError, match=r"wrist camera: .*smaller"):
+        policy.plan(Observation(good.front, good.wrist[:16, :16], good.state), SENTENCE)
+
+
+def test_unknown_words_are_refused_before_anything_is_computed(checkpoint: Path) -> None:
+    policy = KineVLAPolicy.load(checkpoint)
+    with pytest.raises(InstructionError, match="'drawer' was not in the training"):
+        policy.plan(observation(), "open the drawer")
+    assert policy.check_instruction("  Pick up the BREAD, move it to the front. ") == (
+        "pick up the bread, move it to the front"
+    )
+
+
+def test_a_changed_weight_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    weights = copy / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ManifestError, match=r"model\.safetensors"):
+        KineVLAPolicy.load(copy)
+
+
+def test_a_missing_file_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    (copy / "text_tokenizer.json").unlink()
+    with pytest.raises(ManifestError, match=r"text_tokenizer\.json"):
+        KineVLAPolicy.load(copy)
+
+
+def test_statistics_of_another_training_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    import json
+
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    config["statistics_sha256"] = "0" * 64
+    reseal(copy, config)
+    with pytest.raises(StatisticsError):
+        KineVLAPolicy.load(copy)
+
+
+def test_weights_of_another_size_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    import json
+
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    config["model"]["decoder"]["layers"] = 3
+    reseal(copy, config)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        KineVLAPolicy.load(copy)
+
+
+def reseal(directory: Path, config: dict) -> None:
+    """Change the configuration and make the manifest agree, as a careless editor would."""
+    from kinevla.manifest import file_sha256
+
+    write_json(directory / "config.json", config)
+    manifest = read_manifest(directory)
+    manifest["files"]["config.json"] = {
+        "bytes": (directory / "config.json").stat().st_size,
+        "sha256": file_sha256(directory / "config.json"),
+    }
+    write_json(directory / "manifest.json", manifest)
+
+
+def test_the_model_card_says_what_the_eyes_were_trained_on_and_what_it_cost(checkpoint: Path) -> None:
+    card = (checkpoint / "README.md").read_text()
+    assert "stand in for the DINOv2 and SigLIP" in card
+    assert "minutes" in card and "joint error of the decoded chunk" in card
+    assert SENTENCE in card

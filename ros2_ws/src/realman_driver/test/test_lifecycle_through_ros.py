@@ -1,0 +1,68 @@
+"""The node as a managed node: transitions, and parameters that describe themselves."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from driver_rig import Stand, stop_time, wait_for
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, ListParameters, SetParameters
+
+
+def call(stand: Stand, kind: Any, name: str, request: Any) -> Any:
+    return stand.client.finish_call(stand.client.begin_service(kind, f"/realman_driver/{name}", request), 5.0)
+
+
+def change(stand: Stand, transition: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(call(stand, ChangeState, "change_state", request).success)
+
+
+def state(stand: Stand) -> int:
+    return int(call(stand, GetState, "get_state", GetState.Request()).current_state.id)
+
+
+def test_deactivating_stops_the_arm_and_activating_again_leaves_it_disabled(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    assert state(stand) == State.PRIMARY_STATE_ACTIVE
+    stand.start_slow_motion()
+    asked_s = time.monotonic()
+    assert change(stand, Transition.TRANSITION_DEACTIVATE)
+    assert state(stand) == State.PRIMARY_STATE_INACTIVE
+    stops = emulator.requests("set_arm_stop", asked_s)
+    assert stops
+    assert [f for f in emulator.frames(asked_s) if f["time_s"] > stop_time(stops)] == []
+    wait_for(lambda: emulator.state()["clients"] == 0, 1.0, "the connection closed")
+    inactive_s = time.monotonic()
+    time.sleep(0.2)
+    assert [s for s, _ in client.joint_states if s > inactive_s + 0.05] == []
+    assert client.call("enable").message == "the driver is not active"
+
+    assert change(stand, Transition.TRANSITION_CLEANUP)
+    assert change(stand, Transition.TRANSITION_CONFIGURE)
+    assert change(stand, Transition.TRANSITION_ACTIVATE)
+    client.wait_state("CONNECTED")
+    assert emulator.frames(inactive_s) == []
+    stand.enable()
+
+
+def test_parameters_cannot_be_changed_under_a_running_driver(stand: Stand) -> None:
+    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=1.0)
+    request = SetParameters.Request(parameters=[Parameter(name="max_velocity_rad_s", value=value)])
+    result = call(stand, SetParameters, "set_parameters", request).results[0]
+    assert not result.successful
+    assert "deactivate" in result.reason
+
+
+def test_every_parameter_describes_itself_with_bounds(stand: Stand) -> None:
+    names = list(call(stand, ListParameters, "list_parameters", ListParameters.Request()).result.names)
+    ours = [name for name in names if name not in ("use_sim_time", "start_type_description_service")]
+    assert "max_velocity_rad_s" in ours
+    request = DescribeParameters.Request(names=ours)
+    for descriptor in call(stand, DescribeParameters, "describe_parameters", request).descriptors:
+        assert descriptor.description, descriptor.name
+        if descriptor.type in (ParameterType.PARAMETER_INTEGER, ParameterType.PARAMETER_DOUBLE):
+            assert descriptor.integer_range or descriptor.floating_point_range, descriptor.name

@@ -1,0 +1,136 @@
+"""The controller or the network fails while the arm moves, and comes back."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from driver_rig import Stand, moved_deg, stop_time, wait_for
+
+LOSS_BOUND_S = 0.2
+STOP_BOUND_S = 0.1
+
+
+def test_a_killed_controller_is_reported_within_200_ms_and_after_the_reconnect_nothing_moves(
+    stand: Stand,
+) -> None:
+    client, emulator = stand.client, stand.emulator
+    connects = int(client.diagnostics[-1][3]["connects"])
+    stand.start_slow_motion()
+    killed_s = emulator.kill()
+    lost_s, values = client.wait_state("LOST")
+    assert lost_s - killed_s < LOSS_BOUND_S
+    assert values["enabled"] == "false"
+    assert values["link"]
+    assert [s for s, _ in client.joint_states if s > killed_s + 0.1] == [], "old data was published as new"
+
+    restarted_s = time.monotonic()
+    emulator.restart()
+    client.wait_state("CONNECTED")
+    client.values_when(lambda values: int(values["connects"]) == connects + 1)
+    time.sleep(0.5)
+    assert emulator.frames(restarted_s) == [], "the stream started without being asked"
+    refused = int(client.diagnostics[-1][3]["chunks_refused"])
+    client.publish(client.chunk([client.position()] * 3))
+    client.values_when(lambda values: int(values["chunks_refused"]) == refused + 1)
+    assert emulator.frames(restarted_s) == []
+    stand.enable()
+    time.sleep(0.3)
+    frames = emulator.frames(restarted_s)
+    assert len(frames) > 20
+    assert moved_deg(frames) == 0.0
+
+
+def test_a_frozen_controller_ends_the_stream_within_200_ms(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    emulator.process.send_signal(signal.SIGSTOP)
+    frozen_s = time.monotonic()
+    lost_s, _ = client.wait_state("LOST")
+    assert lost_s - frozen_s < LOSS_BOUND_S
+    sent = stand.frames_sent()
+    time.sleep(0.6)
+    assert stand.frames_sent() == sent, "frames pile up in front of a frozen controller"
+    thawed_s = time.monotonic()
+    emulator.process.send_signal(signal.SIGCONT)
+    client.wait_state("CONNECTED", 10.0)
+    late = emulator.frames(thawed_s)
+    assert len(late) <= LOSS_BOUND_S / 0.01, "more than the frames of the time to notice arrived late"
+    stops = emulator.requests("set_arm_stop", thawed_s)
+    assert stops, "the arm was not stopped"
+    assert [f for f in late if f["time_s"] > stop_time(stops)] == []
+
+
+def test_missing_state_datagrams_stop_the_arm_and_coming_back_does_not_move_it(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    emulator.fault("mute_udp", True)
+    muted_s = time.monotonic()
+    lost_s, _ = client.wait_state("LOST")
+    assert lost_s - muted_s < LOSS_BOUND_S
+    stops = wait_for(lambda: emulator.requests("set_arm_stop", muted_s), 1.0, "a stop")
+    assert stops[0]["time_s"] - muted_s < LOSS_BOUND_S
+    assert [s for s, _ in client.joint_states if s > muted_s + 0.1] == []
+    values = client.values_when(lambda values: "no state datagram arrived on UDP port" in values["link"])
+    assert "1.0 s" in values["link"]
+    emulator.fault("mute_udp", False)
+    client.wait_state("CONNECTED", 10.0)
+    assert [f for f in emulator.frames(muted_s) if f["time_s"] > stops[0]["time_s"]] == []
+
+
+def test_datagrams_with_six_joints_are_not_believed(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion(duration_s=0.5, speed_rad_s=0.5)
+    time.sleep(0.8)
+    emulator.fault("six_value_udp", True)
+    client.wait_state("LOST")
+    values = client.values_when(lambda values: "state_not_believed.missing" in values)
+    assert "joint_7" in values["last_state_not_believed"]
+
+
+def test_a_joint_error_stops_the_arm_and_stays_until_reset(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    emulator.fault("joint_error", [3, 0x0040])
+    _, values = client.wait_state("STOPPED")
+    assert "joint_3 reports error 0x0040 (overcurrent)" in values["stop_reason"]
+    refused = client.call("enable")
+    assert not refused.success
+    assert "joint_3" in refused.message
+    reset = client.call("reset")
+    assert reset.success, reset.message
+    stand.enable()
+
+
+def test_a_joint_without_power_stops_the_arm(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.enable()
+    emulator.fault("disable_joint", 5)
+    _, values = client.wait_state("STOPPED")
+    assert "joint_5 is not enabled" in values["stop_reason"]
+    assert client.call("reset").success
+    stand.enable()
+
+
+def test_a_stop_does_not_wait_for_a_controller_that_answers_nothing(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    emulator.fault("no_answer", True)
+    time.sleep(0.2)
+    called_s = time.monotonic()
+    response = client.call("estop")
+    stops = wait_for(lambda: emulator.requests("set_arm_stop", called_s), 1.0, "a stop")
+    assert stops[0]["time_s"] - called_s < STOP_BOUND_S
+    assert not response.success, "the stop was not confirmed"
+    assert "latched" in response.message
+    emulator.fault("no_answer", False)
+
+
+def test_a_dropped_connection_is_noticed_and_made_again(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    stand.start_slow_motion()
+    dropped_s = time.monotonic()
+    emulator.fault("drop", "rst")
+    lost_s, _ = client.wait_state("LOST")
+    assert lost_s - dropped_s < LOSS_BOUND_S
+    client.wait_state("CONNECTED")
