@@ -35,6 +35,7 @@ class RvqVaeConfig:
         commitment: weight beta of the commitment term.
         ema_decay: decay of the codebooks' moving averages.
         dead_code_threshold: a code whose smoothed use per batch falls below is replaced.
+        kmeans_iterations: iterations of the k-means that starts a codebook.
     """
 
     horizon: int = 5
@@ -48,6 +49,7 @@ class RvqVaeConfig:
     commitment: float = 0.25
     ema_decay: float = 0.95
     dead_code_threshold: float = 0.5
+    kmeans_iterations: int = 40
 
     def __post_init__(self) -> None:
         for name in ("horizon", "dimensions", "latent", "hidden", "blocks", "goal_levels"):
@@ -159,6 +161,7 @@ class RvqVae(nn.Module):
             decay=self.config.ema_decay,
             commitment_weight=self.config.commitment,
             kmeans_init=True,
+            kmeans_iters=self.config.kmeans_iterations,
             threshold_ema_dead_code=self.config.dead_code_threshold,
             # Plain straight-through gradients, as in the paper.
             rotation_trick=False,

@@ -111,10 +111,10 @@ class GeometryConfig:
 class DecoderConfig:
     """The Llama-type decoder."""
 
-    hidden_size: int = 256
+    hidden_size: int = 192
     layers: int = 4
     heads: int = 4
-    intermediate_size: int = 688
+    intermediate_size: int = 512
     max_positions: int = 512
     rope_theta: float = 10000.0
 

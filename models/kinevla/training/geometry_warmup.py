@@ -1,9 +1,9 @@
 """Teaches the geometry fusion to move the arm, before the decoder learns to speak (ours).
 
 The fusion is a perceptron on one vector per frame, so it can see a thousand frames in the time the decoder
-sees twenty. A throw-away head regresses the chunk from the geometry tokens and the number of the task; what
-remains is a set of tokens from which every task's motion can be read. The decoder then has to find out, from
-the reasoning text, which motion is meant.
+sees twenty. A throw-away head regresses the chunk, and the latent whose quantised form the codes are, from
+the geometry tokens and the number of the task; what remains is a set of tokens from which every task's
+motion can be read. The decoder then has to find out, from the reasoning text, which motion is meant.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kinevla.actions import BiLevelTokenizer
 from kinevla.backbone.model import KineVLAModel
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData
@@ -50,11 +51,19 @@ def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordina
     return torch.cat([values[..., :coordinates] + noise, values[..., coordinates:]], dim=-1)
 
 
+@torch.no_grad()
+def _targets(data: PolicyData, tokenizer: BiLevelTokenizer) -> tuple[Tensor, Tensor]:
+    """Return normalised chunks (N, T * D) and their latents scaled to unit variance (N, d)."""
+    motion = torch.from_numpy(tokenizer.normaliser.normalise(data.chunks)).float()
+    latent = torch.cat([tokenizer.network.encode_latent(part) for part in motion.split(4096)])
+    return motion.flatten(1), (latent - latent.mean(0)) / latent.std().clamp_min(1e-6)
+
+
 def warm_up_geometry(
     model: KineVLAModel,
     data: PolicyData,
     cache: FeatureCache,
-    chunk_scale: np.ndarray,
+    tokenizer: BiLevelTokenizer,
     config: PolicyTrainConfig,
     minutes: float | None,
 ) -> dict[str, float]:
@@ -64,7 +73,7 @@ def warm_up_geometry(
         model: the network.
         data: samples.
         cache: features of the frames.
-        chunk_scale: (D,) one normalised unit of each action dimension.
+        tokenizer: action tokenizer, for scaling and latents.
         config: settings.
         minutes: time bound, None for none.
 
@@ -79,8 +88,8 @@ def warm_up_geometry(
     points = torch.from_numpy(np.array(cache.points))
     states = torch.from_numpy(data.states)
     task = torch.from_numpy(data.task)
-    scale = torch.from_numpy(np.where(chunk_scale > 0, chunk_scale, 1.0)).float()
-    target = (torch.from_numpy(data.chunks) / scale).flatten(1)
+    motion, latent = _targets(data, tokenizer)
+    target = torch.cat([motion, latent], dim=-1)
     head = MotionHead(
         observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1]
     )
@@ -121,10 +130,12 @@ def warm_up_geometry(
         step += 1
         if step % 250 == 0:
             log.info("geometry step %d loss %.4f", step, float(loss))
+    unit = torch.from_numpy(tokenizer.normaliser.scale).float()
+    joints = ~torch.tensor(tokenizer.normaliser.keep)
     with torch.no_grad():
         rows = torch.from_numpy(data.val if len(data.val) else data.train)
-        error = ((predict(rows, noise=False) - target[rows]).unflatten(1, (-1, len(scale))) * scale).abs()
-    keep = torch.from_numpy(chunk_scale != 1.0)
-    result = {"steps": float(step), "val_joint_l1_mrad": float(error[..., keep].mean() * 1e3)}
+        error = (predict(rows, noise=False) - target[rows])[:, : motion.shape[1]].abs()
+    error = error.unflatten(1, (-1, len(unit))) * unit
+    result = {"steps": float(step), "val_joint_l1_mrad": float(error[..., joints].mean() * 1e3)}
     log.info("geometry stage: %s", result)
     return result

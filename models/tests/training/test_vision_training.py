@@ -57,6 +57,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VisionTrainConfig
 def test_the_towers_learn_to_find_spots(config: VisionTrainConfig) -> None:
     import dataclasses
 
+    from kinevla.backbone.config import TowerConfig
+
+    tower = TowerConfig(widths=(12, 16, 16, 16))
+    vision = dataclasses.replace(TINY_MODEL.vision, featurizer=tower)
+    config = dataclasses.replace(config, model=dataclasses.replace(TINY_MODEL, vision=vision), batch_size=12)
     start = train_vision(dataclasses.replace(config, max_steps=1, out=config.out / "start"))
     longer = dataclasses.replace(config, max_steps=120, learning_rate=1e-2, out=config.out / "end")
     end = train_vision(longer)

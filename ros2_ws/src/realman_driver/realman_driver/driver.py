@@ -123,7 +123,8 @@ class Driver:
         now_s = time.monotonic()
         state, opening = self.link.newest, self.link.gripper_opening
         decision = self.supervisor.enable(self.link.obstacles(now_s) if self.supervisor.connected else [])
-        if decision.ok and not self.streamer.engaged and state is not None and opening is not None:
+        to_engage = decision.ok and self.supervisor.state is State.ENABLED and not self.streamer.engaged
+        if to_engage and state is not None and opening is not None:
             self.streamer.engage((*state.position_rad, opening), now_s)
             if self.supervisor.state is not State.ENABLED:  # stopped between the two lines above
                 self.streamer.halt()

