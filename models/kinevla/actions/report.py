@@ -236,7 +236,7 @@ def _figure(path: Path, report: TokenizerReport, baselines: Mapping[str, Tokeniz
         names, [use.perplexity for use in report.codebooks], color="#2b6cb0", width=0.5, label="perplexity"
     )
     right.axhline(report.codebook_size, color="#718096", linestyle=":", label="codebook size")
-    right.legend()
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, frameon=False)
     right.tick_params(axis="x", rotation=20)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110)

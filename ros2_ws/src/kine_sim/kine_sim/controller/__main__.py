@@ -70,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 return 2
             print(f"faults {faults.host}:{faults.port}", flush=True)
-        ended.wait()
+        while not ended.wait(0.2):  # with a timeout, so that Python runs its signal handlers
+            pass
     finally:
         if faults is not None:
             faults.stop()
