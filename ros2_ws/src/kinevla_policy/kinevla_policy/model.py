@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinevla_policy.observation_buffer import SyncedObservation
 
 
@@ -31,5 +34,17 @@ class CheckpointPolicy:
 
     def plan_from(self, observation: SyncedObservation, instruction: str, draft: Any | None) -> Any:
         """One chunk with its reasoning, from one synchronised observation."""
-        seen = self._observation(front=observation.front, wrist=observation.wrist, state=observation.state)
+        seen = self._observation(
+            front=centre_square(observation.front),
+            wrist=centre_square(observation.wrist),
+            state=observation.state,
+        )
         return self._policy.plan(seen, instruction, draft)
+
+
+def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest square in the middle of an (H, W, 3) image, as a view; the model looks at squares."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]

@@ -4,8 +4,7 @@
   initialised once and never destroyed, since a destroyed SDK never connects again.
 - The SDK has one callback of each kind for all arms of a process, and crashes when a callback object was
   collected: both live here, at module level, and pass on to the receivers that are registered.
-- The SDK never closes a UDP socket and attributes datagrams rightly on the first one only, so a process keeps
-  the UDP port it began with (`udp_port`).
+- The SDK never closes a UDP socket it opened, so a process keeps the UDP port it began with (`udp_port`).
 """
 
 from __future__ import annotations

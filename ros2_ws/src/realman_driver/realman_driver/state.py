@@ -21,6 +21,10 @@ POSITION_MARGIN_RAD = 0.1
 JUMP_ALLOWANCE_RAD = 0.05
 # Only this much time excuses such a jump: otherwise values that stay missing would be believed in the end.
 JUMP_MAX_AGE_S = 0.03
+# The SDK attributes datagrams to the arm whose controller was pushing to that UDP port already when the link was
+# made; on a port chosen later it reports this instead of the arm's TCP port. One process drives one arm, so the
+# address and the UDP port tell enough.
+UNATTRIBUTED_PORT = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def judge(
     """
     if raw.parse_code != 0:
         return Doubt("parse", f"the SDK could not parse the datagram (code {raw.parse_code})")
-    if (raw.sender_ip, raw.sender_port) != sender:
+    if raw.sender_ip != sender[0] or raw.sender_port not in (sender[1], UNATTRIBUTED_PORT):
         return Doubt("sender", f"from {raw.sender_ip}:{raw.sender_port}, not from {sender[0]}:{sender[1]}")
     if len(raw.position_rad) != JOINT_COUNT:
         return Doubt("length", f"{len(raw.position_rad)} joint positions, expected {JOINT_COUNT}")

@@ -73,6 +73,18 @@ def test_a_udp_port_in_use_is_said_in_words(
     client.wait_state("CONNECTED", 10.0)
 
 
+def test_a_second_driver_finds_the_arm_that_still_reports_to_the_first_ones_port(
+    emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client
+) -> None:
+    first = start_driver(emulator.port)
+    client.wait_state("CONNECTED")
+    assert first.interrupt()[0] == 0
+    client.forget()
+    start_driver(emulator.port)
+    client.wait_state("CONNECTED")
+    assert len(client.position()) == 8
+
+
 def test_a_generation_4_controller_is_driven_as_well(
     start_driver: Callable[..., DriverProcess], client: Client, tmp_path: Path
 ) -> None:
