@@ -71,7 +71,10 @@ class _Run:
 
     def _new_optimiser(self) -> torch.optim.AdamW:
         return torch.optim.AdamW(
-            [*self.network.encoder.parameters(), *self.network.decoder.parameters()],
+            [
+                {"params": list(self.network.encoder.parameters()), "share": self.config.encoder_share},
+                {"params": list(self.network.decoder.parameters()), "share": 1.0},
+            ],
             lr=self.config.learning_rate,
             betas=(0.9, 0.95),
             weight_decay=self.config.weight_decay,
@@ -208,7 +211,7 @@ def _train_step(run: _Run, data: Tensor, weights: Tensor) -> dict[str, float]:
                 network.quantise(network.encode_latent(start), kinematics=run.stage == 2)
         rate = _learning_rate(config, run.step, run.steps())
         for group in run.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         batch = data[torch.randint(len(data), (config.batch,))]
         if quantise:
             output, quantised = network(batch, kinematics=run.stage == 2)

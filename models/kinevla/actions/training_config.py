@@ -22,6 +22,8 @@ class TokenizerTrainingConfig:
         start_batch: chunks of the one batch that starts the codebooks by k-means.
         learning_rate: AdamW peak.
         final_learning_rate: end of the cosine.
+        encoder_share: the encoder's share of the learning rate, 0 keeps it as it starts: distances between
+            latents then stay those between actions. Straight-through gradients made it worse (see docs).
         weight_decay: AdamW weight decay.
         clip_norm: bound of the gradient's norm.
         joint_weight_by_range: True weighs each joint's error by its range, so that the loss counts rad.
@@ -32,13 +34,14 @@ class TokenizerTrainingConfig:
 
     network: RvqVaeConfig = field(default_factory=RvqVaeConfig)
     mode: Mode = "min_max"
-    stage1_steps: int = 2000
-    stage2_steps: int = 4000
+    stage1_steps: int = 300
+    stage2_steps: int = 700
     warmup_steps: int = 0
     batch: int = 1024
     start_batch: int = 8192
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
+    encoder_share: float = 0.0
     weight_decay: float = 2e-4
     clip_norm: float = 1.0
     joint_weight_by_range: bool = True

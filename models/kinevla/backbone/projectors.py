@@ -78,7 +78,9 @@ class ObservationProjector(nn.Module):
         """Return (B, V, hidden) for features of B observations and their state (B, D), raw and normalised."""
         parts = [projector(features.patches.flatten(1, 2)) + self.patch_position, self.keypoints(features)]
         if self.geometry is not None and self.geometry_out is not None:
-            fused = self.geometry(features.keypoints, features.points, state, normalised_state)
-            parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))
+            # One vector per observation: full precision costs little here, half of it would cost millimetres.
+            with torch.autocast(state.device.type, enabled=False):
+                fused = self.geometry(features.keypoints, features.points, state, normalised_state)
+                parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))
         parts.append(self.state(fourier(normalised_state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
         return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)

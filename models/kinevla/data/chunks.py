@@ -30,12 +30,15 @@ class ChunkConfig:
         absolute_dimensions: dimensions that stay absolute, as the gripper; negative counts from the end.
         val_percent: share of episodes held out, by hash of task and seed.
         smoothing_frames: standard deviation of the Gaussian low-pass that makes coarse chunks, frames.
+        smooth_state: low-pass the measured state as well. Without it the coarse chunk still starts from where
+            the arm really is, and the goal codes carry more of the motion.
     """
 
     horizon: int = HORIZON
     absolute_dimensions: tuple[int, ...] = (-1,)
     val_percent: int = 10
-    smoothing_frames: float = 2.0
+    smoothing_frames: float = 1.0
+    smooth_state: bool = False
 
     def __post_init__(self) -> None:
         if self.horizon < 1:
@@ -120,12 +123,14 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     Args:
         episode: the demonstration.
         config: how to cut.
-        coarse: True gives the coarse actions of Stage I: target and state low-passed before cutting, so
-            that only slow motion remains; False gives the kinematics-rich actions of Stage II as they are.
+        coarse: True gives the coarse actions of Stage I: targets low-passed before cutting, so that only
+            slow motion remains; False gives the kinematics-rich actions of Stage II as they are.
     """
     target, state = episode.target, episode.state
     if coarse:
-        target, state = smooth(target, config.smoothing_frames), smooth(state, config.smoothing_frames)
+        target = smooth(target, config.smoothing_frames)
+        if config.smooth_state:
+            state = smooth(state, config.smoothing_frames)
     return to_relative(cut_chunks(target, config.horizon), state, config.absolute_dimensions)
 
 

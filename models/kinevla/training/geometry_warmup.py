@@ -24,25 +24,24 @@ from kinevla.training.dataset import PolicyData
 from kinevla.training.feature_cache import FeatureCache
 
 log = logging.getLogger(__name__)
-_TASK_WIDTH = 64
-_HEAD_WIDTH = 512
 
 
 class MotionHead(nn.Module):
-    """Throw-away readout: geometry tokens and task number to a normalised chunk."""
+    """Throw-away readout: for each task one linear map from the geometry tokens to the motion.
+
+    It is linear on purpose: what it can read, the decoder can read without learning a nonlinear function of
+    the geometry as well.
+    """
 
     def __init__(self, inputs: int, tasks: int, outputs: int) -> None:
         super().__init__()
-        self.task = nn.Embedding(tasks, _TASK_WIDTH)
-        self.mlp = nn.Sequential(
-            nn.Linear(inputs + _TASK_WIDTH, _HEAD_WIDTH), nn.GELU(),
-            nn.Linear(_HEAD_WIDTH, _HEAD_WIDTH), nn.GELU(),
-            nn.Linear(_HEAD_WIDTH, outputs),
-        )  # fmt: skip
+        self.outputs = outputs
+        self.maps = nn.Linear(inputs, tasks * outputs)
 
     def forward(self, tokens: Tensor, task: Tensor) -> Tensor:
         """Return (B, outputs) for geometry tokens (B, G, H) and tasks (B,)."""
-        return self.mlp(torch.cat([tokens.flatten(1), self.task(task)], dim=-1))
+        every_task = self.maps(tokens.flatten(1)).unflatten(-1, (-1, self.outputs))
+        return every_task[torch.arange(len(task)), task]
 
 
 def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordinates: int) -> Tensor:
@@ -122,14 +121,16 @@ def warm_up_geometry(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * used))
         rows = train[torch.randint(len(train), (settings.batch_size,), generator=generator)]
-        loss = F.l1_loss(predict(rows, noise=True), target[rows])
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            predicted = predict(rows, noise=True)
+        loss = F.l1_loss(predicted.float(), target[rows])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, config.clip)
         optimiser.step()
         step += 1
         if step % 250 == 0:
-            log.info("geometry step %d loss %.4f", step, float(loss))
+            log.info("geometry step %d loss %.4f", step, loss.item())
     unit = torch.from_numpy(tokenizer.normaliser.scale).float()
     joints = ~torch.tensor(tokenizer.normaliser.keep)
     with torch.no_grad():

@@ -7,6 +7,7 @@ services are coroutines that await their answers, so the executor never waits.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future as WorkFuture
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -219,44 +220,55 @@ class DriverNode(LifecycleNode):
         return ros_future
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; 0 after a clean end, 1 when it could not start."""
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the node until SIGINT or SIGTERM, then end the process: 0 after a clean end, 1 when it could not start.
+
+    The process ends without the interpreter's own clean-up, which a thread of the SDK would crash: that thread
+    calls back for as long as datagrams arrive, also after the link was deleted, and a callback into an
+    interpreter that is being taken down is a segmentation fault.
+    """
     rclpy.init(args=args)
-    clean, code = True, 0
+    code = _run()
+    # Whatever the node still holds goes now, so that others see at once that it is gone from the ROS graph.
+    gc.collect()
+    rclpy.try_shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         node = DriverNode()
     except (ParameterException, ValueError) as error:
         print(f"{NODE_NAME}: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    code = 1
     try:
-        if node.get_parameter("autostart").value and not _autostart(node):
-            code = 1
-        else:
+        if _autostart(node):
+            code = 0
             executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not cut the stop short
-        clean = node.close()
+        if not node.close():
+            print(f"{NODE_NAME}: a call is stuck in the SDK and left behind", file=sys.stderr)
         with suppress(Exception):
             executor.shutdown(timeout_sec=0.2)
             node.destroy_node()
-        rclpy.try_shutdown()
-    if not clean:
-        # A thread hangs inside the SDK (a controller that froze mid-call); it would keep the process alive.
-        print(f"{NODE_NAME}: a call is stuck in the SDK, leaving it behind", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(code)
     return code
 
 
 def _autostart(node: DriverNode) -> bool:
+    """Configure and activate if the parameter says so; False when that failed."""
+    if not node.get_parameter("autostart").value:
+        return True
     success = TransitionCallbackReturn.SUCCESS
     return node.trigger_configure() == success and node.trigger_activate() == success
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -259,8 +259,12 @@ class Client:
             message.points.append(point)
         return message
 
+    def listeners(self) -> int:
+        """Nodes that take chunks."""
+        return int(self._chunks.get_subscription_count())
+
     def publish(self, message: Any) -> None:
-        wait_for(self._chunks.get_subscription_count, 5.0, "the driver's subscription")
+        wait_for(self.listeners, 5.0, "the driver's subscription")
         self._chunks.publish(message)
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ def test_a_signal_during_motion_stops_the_arm_and_ends_the_node_cleanly(
     assert stops, "the arm was left moving"
     assert [f for f in emulator.frames(sent_s) if f["time_s"] > stop_time(stops)] == []
     wait_for(lambda: emulator.state()["clients"] == 0, 1.0, "the connection closed")
+    wait_for(lambda: own_stand.client.listeners() == 0, 3.0, "the node gone from the ROS graph")
     with pytest.raises(ProcessLookupError):
         os.killpg(driver.process.pid, 0)
     assert "Traceback" not in driver.output

@@ -62,7 +62,9 @@ def test_an_unsound_datagram_is_not_believed_and_counted(
     assert word in keeper.last_doubt
 
 
-def test_a_datagram_the_sdk_could_not_attribute_is_believed_from_our_address_only(keeper: StateKeeper) -> None:
+def test_a_datagram_the_sdk_could_not_attribute_is_believed_from_our_address_only(
+    keeper: StateKeeper,
+) -> None:
     assert keeper.accept(near(sender_port=0)) is not None  # type: ignore[arg-type]
     assert keeper.accept(near(sender_port=0, sender_ip="10.0.0.9")) is None  # type: ignore[arg-type]
 
