@@ -221,11 +221,11 @@ class DriverNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the node until SIGINT or SIGTERM, then end the process: 0 after a clean end, 1 when it could not start.
+    """Run the node until SIGINT or SIGTERM, then end the process: 0, or 1 when it could not start.
 
-    The process ends without the interpreter's own clean-up, which a thread of the SDK would crash: that thread
-    calls back for as long as datagrams arrive, also after the link was deleted, and a callback into an
-    interpreter that is being taken down is a segmentation fault.
+    The process ends without the interpreter's own clean-up, which a thread of the SDK would crash: that
+    thread calls back for as long as datagrams arrive, also after the link was deleted, and a callback into
+    an interpreter that is being taken down is a segmentation fault.
     """
     rclpy.init(args=args)
     code = _run()

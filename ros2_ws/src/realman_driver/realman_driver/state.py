@@ -21,9 +21,9 @@ POSITION_MARGIN_RAD = 0.1
 JUMP_ALLOWANCE_RAD = 0.05
 # Only this much time excuses such a jump: otherwise values that stay missing would be believed in the end.
 JUMP_MAX_AGE_S = 0.03
-# The SDK attributes datagrams to the arm whose controller was pushing to that UDP port already when the link was
-# made; on a port chosen later it reports this instead of the arm's TCP port. One process drives one arm, so the
-# address and the UDP port tell enough.
+# The SDK attributes datagrams to the arm whose controller was pushing to that UDP port already when the link
+# was made; on a port chosen later it reports this instead of the arm's TCP port. One process drives one arm,
+# so the address and the UDP port tell enough.
 UNATTRIBUTED_PORT = 0
 
 
