@@ -106,19 +106,51 @@ def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str,
         "statistics_sha256": parts.action_tokenizer.normaliser.sha256,
     }
     write_json(directory / CONFIG_NAME, config)
+    _write_card(directory, config, training, parts.model, parts.known_words)
+
+
+def _write_card(
+    directory: Path,
+    config: dict[str, Any],
+    training: dict[str, Any],
+    model: KineVLAModel,
+    known_words: tuple[str, ...],
+) -> None:
+    """Write figures, model card and, last, the manifest that covers everything."""
     write_json(directory / TRAINING_NAME, training)
-    parameters = sum(parameter.numel() for parameter in parts.model.parameters())
-    write_atomically(directory / CARD_NAME, model_card(training, parameters, parts.known_words).encode())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    write_atomically(directory / CARD_NAME, model_card(training, parameters, known_words).encode())
+    listed = (*read_manifest(directory / ACTION_TOKENIZER)["files"], MANIFEST_NAME)
+    names = [CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]
     write_manifest(
         directory,
         kind=CHECKPOINT_KIND,
-        files=[
-            CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER,
-            *(f"{ACTION_TOKENIZER}/{name}" for name in (*listed, MANIFEST_NAME)),
-        ],
+        files=[*names, *(f"{ACTION_TOKENIZER}/{name}" for name in listed)],
         config=config["grammar"],
         summary=training.get("policy"),
-    )  # fmt: skip
+    )
+
+
+def record_closed_loop(directory: Path, figures: dict[str, Any]) -> None:
+    """Add the figures of a closed-loop evaluation to a checkpoint's model card.
+
+    Args:
+        directory: a checkpoint; it is verified first.
+        figures: 'tasks', a list of {'instruction', 'trials', 'goal', 'kinematics'} with counts, and
+            'note', a sentence on how they were measured.
+
+    Raises:
+        ManifestError: the checkpoint is damaged.
+        CheckpointError: a count is missing or larger than its number of trials.
+    """
+    directory = Path(directory)
+    parts = load_checkpoint(directory)
+    for row in figures["tasks"]:
+        if not all(0 <= row[name] <= row["trials"] for name in ("goal", "kinematics")):
+            raise CheckpointError(f"closed-loop figures of {row['instruction']!r} are not possible: {row}")
+    training = json.loads((directory / TRAINING_NAME).read_text()) | {"closed_loop": figures}
+    config = json.loads((directory / CONFIG_NAME).read_text())
+    _write_card(directory, config, training, parts.model, parts.known_words)
 
 
 def _half(model: KineVLAModel) -> dict[str, torch.Tensor]:

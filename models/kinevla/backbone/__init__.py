@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, TowerConfig, VisionConfig
+from kinevla.backbone.config import (
+    DecoderConfig,
+    GeometryConfig,
+    ModelConfig,
+    TowerConfig,
+    VisionConfig,
+    VitTowerConfig,
+)
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.openvla import PublicWeightsError, load_public_weights, openvla_config
 from kinevla.backbone.vision_backbone import VisionBackbone
 
 __all__ = [
@@ -12,8 +20,12 @@ __all__ = [
     "GeometryConfig",
     "KineVLAModel",
     "ModelConfig",
+    "PublicWeightsError",
     "TowerConfig",
     "VisionBackbone",
     "VisionConfig",
     "VisualFeatures",
+    "VitTowerConfig",
+    "load_public_weights",
+    "openvla_config",
 ]

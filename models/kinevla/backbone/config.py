@@ -16,7 +16,7 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, 
 
 @dataclass(frozen=True)
 class TowerConfig:
-    """One image tower.
+    """A convolutional image tower, as the nano model has.
 
     Attributes:
         widths: channels at strides 2, 4, 8 and 16.
@@ -36,16 +36,84 @@ class TowerConfig:
                 f"widths {self.widths} must be four, the last a multiple of {self.attention_heads}"
             )
 
+    @property
+    def patch_width(self) -> int:
+        """Channels of a patch feature."""
+        return self.widths[2]
+
+    @property
+    def local_width(self) -> int:
+        """Channels of the feature read at a keypoint."""
+        return self.widths[1]
+
+    @property
+    def stride(self) -> int:
+        """Pixels per patch."""
+        return 8
+
+
+@dataclass(frozen=True)
+class VitTowerConfig:
+    """A vision transformer as image tower, as the full-size model has; it finds no keypoints.
+
+    Attributes:
+        width: channels.
+        depth: blocks.
+        heads: attention heads.
+        mlp_hidden: hidden width of the perceptrons.
+        patch_size: pixels per patch.
+        class_token: a class token goes first.
+        register_tokens: register tokens after it.
+        layer_scale: blocks scale their output by learned factors.
+        attention_pool: the weights hold a pooling head (unused here).
+        normalisation: key of `NORMALISATIONS`.
+        kind: tells this configuration from a `TowerConfig` in JSON.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    mlp_hidden: int
+    patch_size: int = 14
+    class_token: bool = False
+    register_tokens: int = 0
+    layer_scale: bool = False
+    attention_pool: bool = False
+    normalisation: str = "imagenet"
+    kind: str = "vit"
+
+    def __post_init__(self) -> None:
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation {self.normalisation!r} is none of {', '.join(NORMALISATIONS)}")
+        if self.depth < 2 or self.width % self.heads:
+            raise ValueError(f"need depth >= 2 and width {self.width} a multiple of {self.heads} heads")
+
+    @property
+    def patch_width(self) -> int:
+        """Channels of a patch feature."""
+        return self.width
+
+    @property
+    def local_width(self) -> int:
+        """No feature is read at keypoints."""
+        return 0
+
+    @property
+    def stride(self) -> int:
+        """Pixels per patch."""
+        return self.patch_size
+
 
 @dataclass(frozen=True)
 class VisionConfig:
     """Both towers and what is read from them.
 
     Attributes:
-        image_size: side of the square input, pixels; a multiple of 16.
+        image_size: side of the square input, pixels; a multiple of 16 (of the patch size with ViT towers).
         cameras: names of the cameras in token order.
-        keypoints: names of the points each camera's heatmap heads look for, at least one.
+        keypoints: names of the points each camera's heatmap heads look for; () with ViT towers.
         patch_grid: side of the pooled patch grid per camera.
+        patch_position: a learned vector per patch and camera is added.
         featurizer: first tower.
         fused_featurizer: second tower.
     """
@@ -56,28 +124,37 @@ class VisionConfig:
         "object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre",
     )  # fmt: skip
     patch_grid: int = 4
-    featurizer: TowerConfig = field(default_factory=TowerConfig)
-    fused_featurizer: TowerConfig = field(
+    patch_position: bool = True
+    featurizer: TowerConfig | VitTowerConfig = field(default_factory=TowerConfig)
+    fused_featurizer: TowerConfig | VitTowerConfig = field(
         default_factory=lambda: TowerConfig(widths=(12, 24, 48, 64), normalisation="half")
     )
 
     def __post_init__(self) -> None:
-        if self.image_size % 16 or self.image_size < 32:
-            raise ValueError(f"image_size must be a multiple of 16 and at least 32, got {self.image_size}")
-        if not 1 <= self.patch_grid <= self.image_size // 8:
-            raise ValueError(f"patch_grid must lie in 1..{self.image_size // 8}, got {self.patch_grid}")
-        if not self.cameras or not self.keypoints:
-            raise ValueError("at least one camera and one keypoint are needed")
+        towers = (self.featurizer, self.fused_featurizer)
+        convolutional = all(isinstance(tower, TowerConfig) for tower in towers)
+        for unit in (16,) if convolutional else (tower.stride for tower in towers):
+            if self.image_size % unit or self.image_size < 2 * unit:
+                raise ValueError(
+                    f"image_size must be a multiple of {unit} and at least {2 * unit}, got {self.image_size}"
+                )
+        cells = self.image_size // max(tower.stride for tower in towers)
+        if not 1 <= self.patch_grid <= cells:
+            raise ValueError(f"patch_grid must lie in 1..{cells}, got {self.patch_grid}")
+        if not self.cameras:
+            raise ValueError("at least one camera is needed")
+        if bool(self.keypoints) != convolutional:
+            raise ValueError("convolutional towers need at least one keypoint, ViT towers find none")
 
     @property
     def patch_width(self) -> int:
         """Channels of a patch feature: both towers concatenated."""
-        return self.featurizer.widths[2] + self.fused_featurizer.widths[2]
+        return self.featurizer.patch_width + self.fused_featurizer.patch_width
 
     @property
     def local_width(self) -> int:
         """Channels of the feature read at a keypoint: both towers concatenated."""
-        return self.featurizer.widths[1] + self.fused_featurizer.widths[1]
+        return self.featurizer.local_width + self.fused_featurizer.local_width
 
 
 @dataclass(frozen=True)
@@ -148,7 +225,8 @@ class ModelConfig:
         """
         vision = dict(values["vision"])
         for name in ("featurizer", "fused_featurizer"):
-            vision[name] = _make(TowerConfig, vision[name])
+            kind = VitTowerConfig if "kind" in vision[name] else TowerConfig
+            vision[name] = _make(kind, vision[name])
         return _make(
             cls,
             dict(values)

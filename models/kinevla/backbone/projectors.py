@@ -55,10 +55,15 @@ class ObservationProjector(nn.Module):
         hidden = config.decoder.hidden_size
         vision = config.vision
         self.patch_count = len(vision.cameras) * vision.patch_grid**2
-        self.patch_position = nn.Parameter(torch.randn(self.patch_count, hidden) * 0.02)
-        self.keypoints = KeypointProjector(vision, hidden)
+        if vision.patch_position:
+            self.patch_position = nn.Parameter(torch.randn(self.patch_count, hidden) * 0.02)
+        else:
+            self.register_parameter("patch_position", None)
+        self.keypoints = KeypointProjector(vision, hidden) if vision.keypoints else None
         self.geometry = (
-            GeometryEncoder(config.geometry, vision, config.state_dim) if config.geometry.tokens else None
+            GeometryEncoder(config.geometry, vision, config.state_dim)
+            if vision.keypoints and config.geometry.tokens
+            else None
         )
         self.geometry_tokens = config.geometry.tokens
         self.geometry_out = (
@@ -76,7 +81,10 @@ class ObservationProjector(nn.Module):
         self, projector: Projector, features: VisualFeatures, state: Tensor, normalised_state: Tensor
     ) -> Tensor:
         """Return (B, V, hidden) for features of B observations and their state (B, D), raw and normalised."""
-        parts = [projector(features.patches.flatten(1, 2)) + self.patch_position, self.keypoints(features)]
+        patches = projector(features.patches.flatten(1, 2))
+        parts = [patches if self.patch_position is None else patches + self.patch_position]
+        if self.keypoints is not None:
+            parts.append(self.keypoints(features))
         if self.geometry is not None and self.geometry_out is not None:
             # One vector per observation: full precision costs little here, half of it would cost millimetres.
             with torch.autocast(state.device.type, enabled=False):

@@ -6,10 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinevla.backbone.config import GeometryConfig, VisionConfig
+from kinevla.backbone.config import GeometryConfig, TowerConfig, VisionConfig, VitTowerConfig
 from kinevla.backbone.conv_tower import ConvTower, TowerOutput
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.geometry import PointLifter
+from kinevla.backbone.vit_tower import VitTower
+
+
+def _tower(tower: TowerConfig | VitTowerConfig, config: VisionConfig) -> ConvTower | VitTower:
+    if isinstance(tower, VitTowerConfig):
+        return VitTower(tower, config.image_size)
+    return ConvTower(tower, config.image_size, len(config.cameras), len(config.keypoints))
 
 
 class VisionBackbone(nn.Module):
@@ -24,10 +31,9 @@ class VisionBackbone(nn.Module):
     def __init__(self, config: VisionConfig, geometry: GeometryConfig, state_dim: int) -> None:
         super().__init__()
         self.config = config
-        cameras, keypoints = len(config.cameras), len(config.keypoints)
-        self.featurizer = ConvTower(config.featurizer, config.image_size, cameras, keypoints)
-        self.fused_featurizer = ConvTower(config.fused_featurizer, config.image_size, cameras, keypoints)
-        self.lifter = PointLifter(geometry, config, state_dim)
+        self.featurizer = _tower(config.featurizer, config)
+        self.fused_featurizer = _tower(config.fused_featurizer, config)
+        self.lifter = PointLifter(geometry, config, state_dim) if config.keypoints else None
         # Convolutions on a CPU run about a fifth faster with channels last; the weights' shapes stay.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -62,9 +68,8 @@ class VisionBackbone(nn.Module):
         local = torch.cat([out.local for out in outputs], dim=-1)
         shape = (batch, cameras)
         keypoints = keypoints.unflatten(0, shape)
-        return VisualFeatures(
-            patches.unflatten(0, shape),
-            keypoints,
-            local.unflatten(0, shape),
-            self.lifter(keypoints, state.float()),
-        )
+        if self.lifter is not None:
+            space = self.lifter(keypoints, state.float())
+        else:
+            space = keypoints.new_zeros(batch, 0, 4)
+        return VisualFeatures(patches.unflatten(0, shape), keypoints, local.unflatten(0, shape), space)

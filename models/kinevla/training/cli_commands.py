@@ -49,7 +49,7 @@ class PolicyTrainArgs:
     """Bound on steps over all continuations."""
     batch_size: int = 64
     """Samples per step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     """Peak learning rate."""
     schedule: str = "cosine"
     """'cosine' or 'constant'."""
@@ -59,7 +59,7 @@ class PolicyTrainArgs:
     """Share of a batch that carries the reasoning loss."""
     reasoning: bool = True
     """Reasoning texts in the sequence (off: an ablation)."""
-    val_every: int = 500
+    val_every: int = 400
     """Steps between validations."""
     seed: int = 0
     """Seed of weights and order."""

@@ -21,9 +21,9 @@ class WarmupConfig:
         learning_rate: peak, cosine to zero.
     """
 
-    max_steps: int = 6000
-    max_share: float = 0.2
-    batch_size: int = 512
+    max_steps: int = 12_000
+    max_share: float = 0.28
+    batch_size: int = 384
     learning_rate: float = 1e-3
 
 
@@ -72,7 +72,7 @@ class PolicyTrainConfig:
     max_minutes: float | None = 40.0
     max_steps: int | None = None
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     schedule: str = "cosine"
     final_rate: float = 0.02
     warmup_steps: int = 100

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinevla.actions import StatisticsError
-from kinevla.checkpoint import CheckpointError
+from kinevla.checkpoint import CheckpointError, record_closed_loop
 from kinevla.manifest import ManifestError, read_manifest, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
 from kinevla.training.policy_trainer import train_policy
@@ -157,3 +157,15 @@ def test_the_model_card_says_what_the_eyes_were_trained_on_and_what_it_cost(chec
     assert "stand in for the DINOv2 and SigLIP" in card
     assert "minutes" in card and "joint error of the decoded chunk" in card
     assert SENTENCE in card
+
+
+def test_closed_loop_figures_enter_the_card_and_the_checkpoint_stays_valid(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    row = {"instruction": SENTENCE, "trials": 20, "goal": 19, "kinematics": 17}
+    record_closed_loop(copy, {"tasks": [row], "note": "20 scenes a task."})
+    assert f"| {SENTENCE} | 20 | 19 | 17 |" in (copy / "README.md").read_text()
+    KineVLAPolicy.load(copy)
+    with pytest.raises(CheckpointError, match="not possible"):
+        record_closed_loop(copy, {"tasks": [row | {"kinematics": 21}], "note": ""})

@@ -2,7 +2,8 @@
 
 rclpy's own handlers shut the context down first: what a node publishes or logs while it ends is then lost.
 `ros2 launch` also passes on a Ctrl-C that the terminal has sent already, so that it arrives twice; the second
-must not cut the end short. Here a signal only sets a flag.
+must not cut the end short. Here a signal only sets a flag while the node serves; before that, while it still
+loads things, the first one raises KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -17,15 +18,23 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 _stop = threading.Event()
+_serving = threading.Event()
 
 
 def _ask_to_stop(number: int, frame: FrameType | None) -> None:
+    first = not _stop.is_set()
     _stop.set()
+    if first and not _serving.is_set():
+        raise KeyboardInterrupt
 
 
 def init(args: list[str] | None = None) -> None:
-    """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context."""
+    """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context.
+
+    Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt.
+    """
     _stop.clear()
+    _serving.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -33,6 +42,7 @@ def init(args: list[str] | None = None) -> None:
 
 def spin_until_signal(node: Node, period_s: float = 0.1) -> None:
     """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`."""
+    _serving.set()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -41,6 +41,33 @@ def test_a_signal_sent_twice_still_gives_an_orderly_end(number):
     assert process.returncode == 0
 
 
+LOADING = """
+import time, rclpy, kine_nodes
+kine_nodes.init()
+print("loading", flush=True)
+try:
+    time.sleep(30)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    print("interrupted", flush=True)
+    rclpy.try_shutdown()
+"""
+
+
+def test_a_node_that_is_still_loading_ends_at_once():
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOADING], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    os.kill(process.pid, signal.SIGTERM)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert output == "interrupted\n"
+    assert process.returncode == 0
+
+
 TABLE = {
     "rate_hz": Parameter(10.0, "rate, Hz", 1.0, 60.0),
     "count": Parameter(3, "a count", 1, 5),

@@ -161,7 +161,8 @@ def main() -> None:
     out = args.out.resolve()
     domain, port = quiet_domain(), free_tcp_port()
     os.environ["ROS_DOMAIN_ID"] = str(domain)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     from kine_sim.tasks import TASKS  # the scenes' own sentences
 
     if not 1 <= args.task <= len(TASKS):

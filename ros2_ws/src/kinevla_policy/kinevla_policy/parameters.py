@@ -16,6 +16,6 @@ TABLE = {
     "max_observation_age_s": Parameter(0.5, "older observations are not planned from, s", 0.05, 5.0),
     "settle_s": Parameter(0.05, "pause after a chunk before the next look, s", 0.0, 1.0),
     "max_instruction_s": Parameter(60.0, "an instruction ends after this time, s", 1.0, 600.0),
-    "done_motion_rad": Parameter(0.01, "a chunk moving no joint further counts as rest, rad", 0.0, 0.2),
+    "done_motion_rad": Parameter(0.03, "a chunk moving no joint further counts as rest, rad", 0.0, 0.2),
     "done_chunks": Parameter(3, "chunks of rest that end an instruction", 1, 20),
 }

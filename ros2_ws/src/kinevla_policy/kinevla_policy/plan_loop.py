@@ -35,7 +35,7 @@ class LoopSettings:
     max_observation_age_s: float = 0.5
     settle_s: float = 0.05
     max_instruction_s: float = 60.0
-    done_motion_rad: float = 0.01
+    done_motion_rad: float = 0.03
     done_chunks: int = 3
     observation_timeout_s: float = 2.0
 

@@ -216,13 +216,20 @@ class PolicyNode(LifecycleNode):
 def main() -> None:
     """Run the node until SIGINT or SIGTERM; exit code 1 when the checkpoint cannot be loaded."""
     kine_nodes.init()
-    node = PolicyNode()
-    wanted = node.get_parameter("autostart").value
-    ready = not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK)
-    if ready:
-        kine_nodes.spin_until_signal(node)
-    node.close()
-    node.destroy_node()
+    node, ready = None, False
+    try:
+        node = PolicyNode()
+        wanted = node.get_parameter("autostart").value
+        ready = not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK)
+    except KeyboardInterrupt:
+        print("policy_node: interrupted while loading", file=sys.stderr)
+        ready = True  # asked to end, and ends: not a failure
+    else:
+        if ready:
+            kine_nodes.spin_until_signal(node)
+    if node is not None:
+        node.close()
+        node.destroy_node()
     rclpy.try_shutdown()
     sys.exit(0 if ready else 1)
 

@@ -9,37 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 
 from .arm_interface import Arm, ArmError, MotionEvent, RawState
 from .chunk_check import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
 from .config import DriverConfig
 from .error_codes import describe_return_code
 from .homing import HomeParts, HomeSettings, Homing
+from .hooks import DriverHooks
 from .link import ArmLink
 from .request_worker import RequestWorker, WorkerTiming
-from .state import ArmState
 from .stop_sender import StopSender
 from .streamer import GripperPolicy, Streamer
 from .supervisor import Decision, State, Supervisor
-
-
-@dataclass(frozen=True)
-class DriverHooks:
-    """How the driver tells the outside; all are called in foreign threads and must return soon.
-
-    Attributes:
-        on_state: a believed measurement and the gripper's opening, once per datagram.
-        on_change: old state, new state, reason.
-        log: level ("info", "warning", "error") and a text.
-    """
-
-    on_state: Callable[[ArmState, float], None]
-    on_change: Callable[[State, State, str], None]
-    log: Callable[[str, str], None]
 
 
 class Driver:

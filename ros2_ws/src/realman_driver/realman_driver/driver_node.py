@@ -37,7 +37,8 @@ from .arm_interface import Arm
 from .chunk_check import Refusal
 from .config import DriverConfig
 from .diagnostics import build_report
-from .driver import Driver, DriverHooks
+from .driver import Driver
+from .hooks import DriverHooks
 from .state import ArmState
 from .supervisor import Decision, State
 

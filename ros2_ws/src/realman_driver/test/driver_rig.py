@@ -274,6 +274,15 @@ class Client:
         self._rclpy.shutdown()
 
 
+def line(start: list[float], step_rad: float, count: int, gripper: float | None = None) -> list[list[float]]:
+    """Points from `start` (8,) on, each joint going `step_rad` per point, towards and past its home angle."""
+    home = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
+    steps = [step_rad if q < h - 0.01 else -step_rad for q, h in zip(start, home, strict=False)]
+    opening = start[7] if gripper is None else gripper
+    numbers = range(1, count + 1)
+    return [[*(q + s * k for q, s in zip(start, steps, strict=False)), opening] for k in numbers]
+
+
 @dataclass(frozen=True)
 class Stand:
     """What a test plays with."""
@@ -293,8 +302,7 @@ class Stand:
         """Enable and send a chunk that keeps all joints moving for a while."""
         start = self.enable()
         count = round(duration_s / 0.1)
-        points = [[q - speed_rad_s * 0.1 * (k + 1) for q in start[:7]] + [start[7]] for k in range(count)]
-        self.client.publish(self.client.chunk(points))
+        self.client.publish(self.client.chunk(line(start, speed_rad_s * 0.1, count)))
         self.client.values_when(lambda values: values.get("chunk_active") == "true")
 
     def frames_sent(self) -> int:

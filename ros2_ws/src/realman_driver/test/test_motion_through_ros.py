@@ -7,12 +7,12 @@ import time
 from itertools import pairwise
 
 import pytest
-from driver_rig import Stand, moved_deg, wait_for
+from driver_rig import Stand, line, moved_deg, wait_for
 
 
 def test_a_chunk_moves_the_arm_to_its_last_point_within_a_millidegree(stand: Stand) -> None:
     start = stand.enable()
-    points = [[q + 0.0731 * (k + 1) for q in start[:7]] + [0.3] for k in range(5)]
+    points = line(start, 0.0731, 5, gripper=0.3)
     stand.client.publish(stand.client.chunk(points))
     time.sleep(1.2)
     goal_deg = [math.degrees(q) for q in points[-1][:7]]
@@ -28,7 +28,7 @@ def test_a_chunk_moves_the_arm_to_its_last_point_within_a_millidegree(stand: Sta
 def test_the_stream_runs_at_a_constant_hundred_hertz_along_a_straight_line(stand: Stand) -> None:
     start = stand.enable()
     begun_s = time.monotonic()
-    points = [[q - 0.05 * (k + 1) for q in start[:7]] + [start[7]] for k in range(10)]
+    points = line(start, 0.05, 10)
     stand.client.publish(stand.client.chunk(points))
     time.sleep(1.5)
     frames = stand.emulator.frames(begun_s)
@@ -42,15 +42,14 @@ def test_the_stream_runs_at_a_constant_hundred_hertz_along_a_straight_line(stand
 def test_a_newer_chunk_replaces_the_rest_of_the_running_one_without_a_jump(stand: Stand) -> None:
     start = stand.enable()
     begun_s = time.monotonic()
-    forth = [[q + 0.08 * (k + 1) for q in start[:7]] + [start[7]] for k in range(5)]
-    stand.client.publish(stand.client.chunk(forth))
+    stand.client.publish(stand.client.chunk(line(start, 0.08, 5)))
     time.sleep(0.25)
     stand.client.publish(stand.client.chunk([list(start)] * 3, period_s=0.2))
     time.sleep(0.9)
     frames = stand.emulator.frames(begun_s)
     steps = [abs(b["joints_deg"][0] - a["joints_deg"][0]) for a, b in pairwise(frames)]
     assert max(steps) < math.degrees(2.0 * 0.02)
-    travelled = max(frame["joints_deg"][0] for frame in frames) - math.degrees(start[0])
+    travelled = max(abs(frame["joints_deg"][0] - math.degrees(start[0])) for frame in frames)
     assert 5.0 < travelled < math.degrees(0.4) - 5.0, "the rest of the first chunk was executed"
     assert stand.client.position()[:7] == pytest.approx(start[:7], abs=2e-5)
 
@@ -66,7 +65,7 @@ def test_a_chunk_is_refused_while_the_arm_is_disabled(stand: Stand) -> None:
 
 def test_an_earlier_chunk_goes_on_to_its_end_when_a_bad_one_follows(stand: Stand) -> None:
     start = stand.enable()
-    points = [[q + 0.04 * (k + 1) for q in start[:7]] + [start[7]] for k in range(5)]
+    points = line(start, 0.04, 5)
     stand.client.publish(stand.client.chunk(points))
     bad = stand.client.chunk(points)
     bad.points[0].positions[0] = math.nan
@@ -117,8 +116,7 @@ def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: 
     assert not refused.success
     assert "ENABLED" in refused.message
     start = stand.enable()
-    away = [[*(q - 0.2 * (k + 1) for q in start[:7]), 0.0] for k in range(5)]
-    client.publish(client.chunk(away))
+    client.publish(client.chunk(line(start, 0.2, 5, gripper=0.0)))
     client.values_when(lambda values: values["chunk_active"] == "true")
     assert "a chunk is being executed" in client.call("home").message
     client.values_when(lambda values: values["chunk_active"] == "false")
@@ -144,7 +142,7 @@ def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: 
 def test_a_stop_ends_the_home_motion(stand: Stand) -> None:
     client = stand.client
     start = stand.enable()
-    client.publish(client.chunk([[*(q - 0.2 * (k + 1) for q in start[:7]), 1.0] for k in range(5)]))
+    client.publish(client.chunk(line(start, 0.2, 5)))
     client.values_when(lambda values: values["chunk_active"] == "true")
     client.values_when(lambda values: values["chunk_active"] == "false")
     answer = client.begin_call("home")

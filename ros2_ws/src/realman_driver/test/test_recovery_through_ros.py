@@ -80,8 +80,10 @@ def test_missing_state_datagrams_stop_the_arm_and_coming_back_does_not_move_it(s
 
 def test_datagrams_with_six_joints_are_not_believed(stand: Stand) -> None:
     client, emulator = stand.client, stand.emulator
-    stand.start_slow_motion(duration_s=0.5, speed_rad_s=0.5)
-    time.sleep(0.8)
+    start = stand.enable()
+    points = [[*start[:6], start[6] + (0.6 - start[6]) * k / 15, start[7]] for k in range(1, 16)]
+    client.publish(client.chunk(points))
+    wait_for(lambda: client.position()[6] > 0.59, 3.0, "joint_7 away from zero")
     emulator.fault("six_value_udp", True)
     client.wait_state("LOST")
     values = client.values_when(lambda values: "state_not_believed.missing" in values)

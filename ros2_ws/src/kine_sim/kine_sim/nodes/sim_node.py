@@ -114,6 +114,9 @@ def main() -> None:
         print(f"sim_node: cannot open the controller's port: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(2)
+    except KeyboardInterrupt:
+        rclpy.try_shutdown()
+        return
     kine_nodes.spin_until_signal(node)
     node.close()
     node.destroy_node()
