@@ -116,7 +116,7 @@ def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: 
     assert not refused.success
     assert "ENABLED" in refused.message
     start = stand.enable()
-    client.publish(client.chunk(line(start, 0.2, 5, gripper=0.0)))
+    client.publish(client.chunk(line(start, 0.075, 8, gripper=0.0)))
     client.values_when(lambda values: values["chunk_active"] == "true")
     assert "a chunk is being executed" in client.call("home").message
     client.values_when(lambda values: values["chunk_active"] == "false")
@@ -142,7 +142,7 @@ def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: 
 def test_a_stop_ends_the_home_motion(stand: Stand) -> None:
     client = stand.client
     start = stand.enable()
-    client.publish(client.chunk(line(start, 0.2, 5)))
+    client.publish(client.chunk(line(start, 0.075, 8)))
     client.values_when(lambda values: values["chunk_active"] == "true")
     client.values_when(lambda values: values["chunk_active"] == "false")
     answer = client.begin_call("home")
