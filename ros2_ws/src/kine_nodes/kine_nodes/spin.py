@@ -49,5 +49,8 @@ def spin_until_signal(node: Node, period_s: float = 0.1) -> None:
         while rclpy.ok() and not _stop.is_set():
             executor.spin_once(timeout_sec=period_s)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Ignored rather than caught: Python gives caught signals back their deadly default while it exits.
+            signal.signal(number, signal.SIG_IGN)
         executor.remove_node(node)
         executor.shutdown(timeout_sec=0.5)

@@ -44,8 +44,8 @@ def test_a_signal_sent_twice_still_gives_an_orderly_end(number):
 LOADING = """
 import time, rclpy, kine_nodes
 kine_nodes.init()
-print("loading", flush=True)
 try:
+    print("loading", flush=True)
     time.sleep(30)
 except KeyboardInterrupt:
     time.sleep(0.5)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +22,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -31,6 +29,8 @@ from rclpy.task import Future as RosFuture
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
+
+import kine_nodes
 
 from . import messages, parameters
 from .arm_interface import Arm
@@ -228,7 +228,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     thread calls back for as long as datagrams arrive, also after the link was deleted, and a callback into
     an interpreter that is being taken down is a segmentation fault.
     """
-    rclpy.init(args=args)
+    kine_nodes.init(args)
     code = _run()
     # Whatever the node still holds goes now, so that others see at once that it is gone from the ROS graph.
     gc.collect()
@@ -244,21 +244,17 @@ def _run() -> int:
     except (ParameterException, ValueError) as error:
         print(f"{NODE_NAME}: {error}", file=sys.stderr)
         return 1
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
     code = 1
     try:
         if _autostart(node):
             code = 0
-            executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+            kine_nodes.spin_until_signal(node)
+    except KeyboardInterrupt:  # while it was still starting
+        code = 0
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not cut the stop short
         if not node.close():
             print(f"{NODE_NAME}: a call is stuck in the SDK and left behind", file=sys.stderr)
         with suppress(Exception):
-            executor.shutdown(timeout_sec=0.2)
             node.destroy_node()
     return code
 
