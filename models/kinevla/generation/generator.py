@@ -9,7 +9,7 @@ an unchanged answer text costs two passes per level instead of one per word.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,7 +109,7 @@ class Generator:
         observation: Tensor,
         prompt_ids: Sequence[int],
         draft: Draft | None = None,
-        forced: dict[str, Sequence[int]] | None = None,
+        forced: Mapping[str, Sequence[int]] | None = None,
     ) -> Generation:
         """Answer one observation.
 

@@ -7,7 +7,7 @@ ids or the closing delimiter; all other positions are determined and cost no dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kinevla.text.vocabulary import CodeLevel, Vocabulary
@@ -85,7 +85,7 @@ class Cursor:
         fixed_texts: texts to be used instead of generated ones, by segment name, without end delimiter.
     """
 
-    def __init__(self, grammar: Grammar, fixed_texts: dict[str, Sequence[int]] | None = None) -> None:
+    def __init__(self, grammar: Grammar, fixed_texts: Mapping[str, Sequence[int]] | None = None) -> None:
         self.grammar = grammar
         self.written: list[int] = []
         self.parts: dict[tuple[str, str], list[int]] = {}
@@ -94,7 +94,7 @@ class Cursor:
         self._within = 0
 
     def _fix(
-        self, segment: Segment, texts: dict[str, Sequence[int]]
+        self, segment: Segment, texts: Mapping[str, Sequence[int]]
     ) -> tuple[Segment, tuple[int, ...] | None]:
         """Pair a segment with the ids it must hold, or None where the network decides."""
         if isinstance(segment, Fixed):

@@ -80,7 +80,8 @@ def warm_up_geometry(
         Steps done and mean joint error on held-out frames in milliradians.
     """
     observation = model.observation
-    if observation.geometry is None or observation.geometry_out is None or config.warmup.max_steps == 0:
+    fusion, readout = observation.geometry, observation.geometry_out
+    if fusion is None or readout is None or config.warmup.max_steps == 0:
         return {"steps": 0.0}
     settings = config.warmup
     keypoints = torch.from_numpy(np.array(cache.keypoints))
@@ -93,8 +94,8 @@ def warm_up_geometry(
         observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1]
     )
     parameters = [
-        *observation.geometry.parameters(),
-        *observation.geometry_out.parameters(),
+        *fusion.parameters(),
+        *readout.parameters(),
         *head.parameters(),
     ]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=config.weight_decay)
@@ -107,8 +108,8 @@ def warm_up_geometry(
             seen = noisy(seen, config.keypoint_noise, generator, 2)
             space = noisy(space, config.point_noise_m, generator, 3)
         state = states[rows]
-        fused = observation.geometry(seen, space, state, model.normalise_state(state))
-        tokens = observation.geometry_out(fused).unflatten(-1, (observation.geometry_tokens, -1))
+        fused = fusion(seen, space, state, model.normalise_state(state))
+        tokens = readout(fused).unflatten(-1, (observation.geometry_tokens, -1))
         return head(tokens, task[rows])
 
     begin, step = time.monotonic(), 0

@@ -161,6 +161,8 @@ def train_vision(config: VisionTrainConfig) -> dict[str, Any]:
     lift_minutes = None if config.max_minutes is None else config.max_minutes * config.lift_share
     keypoints = read_keypoints(backbone, train, config.lift, lift_minutes, config.seed)
     remaining_s = None if lift_minutes is None else lift_minutes * 60.0 - (time.monotonic() - started_s)
+    if backbone.lifter is None:
+        raise ValueError("the vision configuration has no lifter to train")
     train_lifter(backbone.lifter, keypoints, config.lift, remaining_s, config.seed)
     report: dict[str, Any] = {
         "keypoints": evaluate_keypoints(backbone, data.held_out),

@@ -50,7 +50,7 @@ def spin_until_signal(node: Node, period_s: float = 0.1) -> None:
             executor.spin_once(timeout_sec=period_s)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Ignored rather than caught: Python gives caught signals back their deadly default while it exits.
+            # Ignored, not caught: while it exits, Python gives caught signals back their deadly default.
             signal.signal(number, signal.SIG_IGN)
         executor.remove_node(node)
         executor.shutdown(timeout_sec=0.5)
