@@ -168,15 +168,18 @@ class GeometryConfig:
         tokens: tokens handed to the decoder; 0 switches the fusion off.
         lifter_width: hidden width of the estimate of points in space.
         lifter_frequencies: Fourier frequencies there; few, because the relation is smooth.
+        constant_length: tokens are scaled to a constant length (the decoder's own normalisation then keeps them
+            linear).
         robot: 'rm75' adds the tool pose computed from the joints, 'none' leaves it out.
     """
 
     width: int = 512
     blocks: int = 3
     frequencies: int = 4
-    tokens: int = 4
+    tokens: int = 8
     lifter_width: int = 384
     lifter_frequencies: int = 1
+    constant_length: bool = True
     robot: str = "rm75"
 
     def __post_init__(self) -> None:
@@ -232,7 +235,7 @@ class ModelConfig:
             dict(values)
             | {
                 "vision": _make(VisionConfig, vision),
-                "geometry": _make(GeometryConfig, values["geometry"]),
+                "geometry": _make(GeometryConfig, {"constant_length": False} | values["geometry"]),
                 "decoder": _make(DecoderConfig, values["decoder"]),
             },
         )

@@ -66,6 +66,7 @@ class ObservationProjector(nn.Module):
             else None
         )
         self.geometry_tokens = config.geometry.tokens
+        self.constant_length = config.geometry.constant_length
         self.geometry_out = (
             nn.Linear(config.geometry.width, config.geometry.tokens * hidden)
             if self.geometry is not None
@@ -76,6 +77,16 @@ class ObservationProjector(nn.Module):
             nn.GELU(),
             nn.Linear(hidden, hidden),
         )
+
+    def geometry_slots(self, fused: Tensor) -> Tensor:
+        """Turn fused geometry (B, width) into tokens (B, G, hidden), of constant length if so configured.
+
+        The decoder normalises every token it reads. With a constant length that changes nothing but a factor,
+        so what is linear in the tokens here is linear there.
+        """
+        assert self.geometry_out is not None, "there are no geometry tokens"
+        tokens = self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1))
+        return nn.functional.rms_norm(tokens, tokens.shape[-1:]) if self.constant_length else tokens
 
     def forward(
         self, projector: Projector, features: VisualFeatures, state: Tensor, normalised_state: Tensor
@@ -89,6 +100,6 @@ class ObservationProjector(nn.Module):
             # One vector per observation: full precision costs little here, half of it would cost millimetres.
             with torch.autocast(state.device.type, enabled=False):
                 fused = self.geometry(features.keypoints, features.points, state, normalised_state)
-                parts.append(self.geometry_out(fused).unflatten(-1, (self.geometry_tokens, -1)))
+                parts.append(self.geometry_slots(fused))
         parts.append(self.state(fourier(normalised_state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
         return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)

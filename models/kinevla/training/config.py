@@ -51,6 +51,7 @@ class PolicyTrainConfig:
             learned at once; their scores over the vocabulary are not worth computing for every sample.
         reasoning: False trains without reasoning texts (ablation).
         variant_share: share of samples whose instruction is worded differently.
+        code_noise: share of codes in the context that are replaced by near ones (see `code_noise`).
         keypoint_noise: standard deviation added to image coordinates in -1..1.
         point_noise_m: standard deviation added to points in space.
         seed: of weights and order.
@@ -83,6 +84,7 @@ class PolicyTrainConfig:
     reasoning_loss_fraction: float = 0.25
     reasoning: bool = True
     variant_share: float = 0.25
+    code_noise: float = 0.4
     keypoint_noise: float = 0.004
     point_noise_m: float = 0.0015
     seed: int = 0

@@ -69,6 +69,7 @@ class TokenBatch:
         reasoning: (B, L) bool.
         span: (B, L) bool.
         code_positions: (B, M).
+        code_labels: (B, M) ids to predict there.
         task: (B,) reasoning texts that are equal have equal numbers.
     """
 
@@ -76,6 +77,7 @@ class TokenBatch:
     reasoning: Tensor
     span: Tensor
     code_positions: Tensor
+    code_labels: Tensor
     task: Tensor
 
 
@@ -148,6 +150,7 @@ def token_batch(
     builder: SequenceBuilder,
     rows: NDArray[np.int64],
     wording: NDArray[np.int64] | None = None,
+    codes: tuple[Tensor, Tensor] | None = None,
 ) -> TokenBatch:
     """Lay out the sequences of some rows.
 
@@ -156,6 +159,7 @@ def token_batch(
         builder: sequence layout.
         rows: (B,) rows of the data set.
         wording: (B,) number of the wording, taken modulo the number there are; None for the data set's own.
+        codes: (B, M) codes to put into the sequences and codes to predict; None for the exact ones.
     """
     vocabulary = builder.vocabulary
     choice = np.zeros(len(rows), dtype=np.int64) if wording is None else wording
@@ -176,11 +180,14 @@ def token_batch(
         )
     positions = np.stack([template.code_positions for template in chosen])
     blocks = np.array([vocabulary.block(level)[0] for level in vocabulary.levels()])
-    np.put_along_axis(ids, positions, data.codes[rows] + blocks, axis=1)
+    exact = torch.from_numpy(data.codes[rows])
+    context, labels = (exact, exact) if codes is None else codes
+    np.put_along_axis(ids, positions, context.numpy() + blocks, axis=1)
     return TokenBatch(
         torch.from_numpy(ids),
         torch.from_numpy(reasoning),
         torch.from_numpy(span),
         torch.from_numpy(positions),
+        labels + torch.from_numpy(blocks),
         torch.from_numpy(data.task[rows]),
     )

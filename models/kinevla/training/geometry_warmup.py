@@ -24,24 +24,25 @@ from kinevla.training.dataset import PolicyData
 from kinevla.training.feature_cache import FeatureCache
 
 log = logging.getLogger(__name__)
+_CHOICE_STD = 2.0
 
 
 class MotionHead(nn.Module):
-    """Throw-away readout: for each task one linear map from the geometry tokens to the motion.
+    """Throw-away readout: each task chooses among the geometry tokens, one linear map makes motion of it.
 
-    It is linear on purpose: what it can read, the decoder can read without learning a nonlinear function of
-    the geometry as well.
+    This is what attention does: select a token and project it. Each token so becomes one hypothesis of what
+    the arm might do next, and the decoder only has to find out from the reasoning which of them is meant.
     """
 
-    def __init__(self, inputs: int, tasks: int, outputs: int) -> None:
+    def __init__(self, tokens: int, hidden: int, tasks: int, outputs: int) -> None:
         super().__init__()
-        self.outputs = outputs
-        self.maps = nn.Linear(inputs, tasks * outputs)
+        self.choice = nn.Parameter(torch.randn(tasks, tokens) * _CHOICE_STD)
+        self.map = nn.Linear(hidden, outputs)
 
     def forward(self, tokens: Tensor, task: Tensor) -> Tensor:
         """Return (B, outputs) for geometry tokens (B, G, H) and tasks (B,)."""
-        every_task = self.maps(tokens.flatten(1)).unflatten(-1, (-1, self.outputs))
-        return every_task[torch.arange(len(task)), task]
+        weights = self.choice[task].softmax(-1).to(tokens.dtype)
+        return self.map(torch.einsum("bg,bgh->bh", weights, tokens))
 
 
 def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordinates: int) -> Tensor:
@@ -91,7 +92,7 @@ def warm_up_geometry(
     motion, latent = _targets(data, tokenizer)
     target = torch.cat([motion, latent], dim=-1)
     head = MotionHead(
-        observation.geometry_tokens * config.decoder.hidden_size, len(data.tasks), target.shape[1]
+        observation.geometry_tokens, config.decoder.hidden_size, len(data.tasks), target.shape[1]
     )
     parameters = [
         *fusion.parameters(),

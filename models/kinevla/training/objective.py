@@ -56,9 +56,8 @@ def policy_loss(
     spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
     reasoning = token_cross_entropy(model.logits(before[spoken]), batch.ids[spoken])
     rows = torch.arange(len(batch.ids)).unsqueeze(1)
-    codes = batch.ids[rows, batch.code_positions]
     action = token_cross_entropy(
-        model.logits(before[rows, batch.code_positions]).flatten(0, 1), codes.flatten()
+        model.logits(before[rows, batch.code_positions]).flatten(0, 1), batch.code_labels.flatten()
     )
     coupling = torch.zeros(())
     if config.coupling_weight > 0.0 and config.reasoning:

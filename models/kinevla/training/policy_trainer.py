@@ -22,6 +22,7 @@ from kinevla.generation.sequence import SequenceBuilder
 from kinevla.text import Vocabulary, build_word_tokenizer, instruction_words, load_task_texts
 from kinevla.text.variants import instruction_variants
 from kinevla.training.code_embeddings import seed_code_embeddings
+from kinevla.training.code_noise import CodeNoise
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData, load_policy_data, task_texts, token_batch
 from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key
@@ -51,6 +52,8 @@ class PolicyRun:
     tokenizer: BiLevelTokenizer
     data: PolicyData
     cache: FeatureCache
+    code_noise: CodeNoise
+    latents: torch.Tensor
     vision_report: dict[str, Any]
     data_summary: dict[str, Any]
 
@@ -113,7 +116,19 @@ def prepare_run(config: PolicyTrainConfig) -> PolicyRun:
     seed_code_embeddings(model, vocabulary, tokenizer)
     states = torch.from_numpy(data.states[data.train])
     model.set_state_range(states.amin(0), states.amax(0))
-    return PolicyRun(config, model, builder, tokenizer, data, cache, vision_report, dict(reader.summary))
+    noise = CodeNoise(tokenizer, vocabulary)
+    return PolicyRun(
+        config=config,
+        model=model,
+        builder=builder,
+        tokenizer=tokenizer,
+        data=data,
+        cache=cache,
+        code_noise=noise,
+        latents=noise.latents(data.chunks),
+        vision_report=vision_report,
+        data_summary=dict(reader.summary),
+    )
 
 
 def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
@@ -235,7 +250,8 @@ def _step(
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     rows = data.train[rng.integers(len(data.train), size=config.batch_size)]
     wording = np.where(rng.random(len(rows)) < config.variant_share, rng.integers(1, 1000, size=len(rows)), 0)
-    batch = token_batch(data, run.builder, rows, wording)
+    codes = run.code_noise.draw(run.latents[rows], config.code_noise, generator)
+    batch = token_batch(data, run.builder, rows, wording, codes)
     features = run.cache.batch(rows)
     features = VisualFeatures(
         features.patches,

@@ -1,0 +1,64 @@
+"""Teaches later codes to make up for earlier ones (ours).
+
+The codes of a chunk are a sum: each stage encodes what the stages before it left over. Trained on perfect
+codes only, the network never sees what to do after its own second-best first code, although the next stages
+could repair most of the damage. So some codes in the training context are replaced by near ones, and the
+labels after them are those of the remainder that really is left.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinevla.actions import BiLevelTokenizer
+from kinevla.text.vocabulary import Vocabulary
+
+_CANDIDATES = 4
+
+
+class CodeNoise:
+    """Draws code sequences around the exact ones.
+
+    Args:
+        tokenizer: action tokenizer.
+        vocabulary: id layout, for the order of the stages.
+    """
+
+    def __init__(self, tokenizer: BiLevelTokenizer, vocabulary: Vocabulary) -> None:
+        books = tokenizer.network.codebooks()
+        self._books = [books[level.level][level.stage].float() for level in vocabulary.levels()]
+        self._tokenizer = tokenizer
+
+    @torch.no_grad()
+    def latents(self, chunks: np.ndarray) -> Tensor:
+        """Encode relative chunks (N, T, D) into latents (N, d)."""
+        values = torch.from_numpy(self._tokenizer.normaliser.normalise(chunks)).float()
+        return torch.cat([self._tokenizer.network.encode_latent(part) for part in values.split(4096)])
+
+    @torch.no_grad()
+    def draw(self, latents: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw one sequence per latent.
+
+        Args:
+            latents: (B, d).
+            share: probability that a code in the context is not the nearest but one of the next three.
+            generator: source of randomness.
+
+        Returns:
+            Codes to put into the context (B, M) and codes to predict (B, M): at each stage the nearest to
+            what the earlier codes of the context left over.
+        """
+        rest = latents
+        context, labels = [], []
+        rows = torch.arange(len(latents))
+        for book in self._books:
+            near = torch.cdist(rest, book).topk(min(_CANDIDATES, len(book)), largest=False).indices
+            other = torch.randint(1, near.shape[1], (len(latents),), generator=generator)
+            noisy = torch.rand(len(latents), generator=generator) < share
+            chosen = near[rows, torch.where(noisy, other, torch.zeros_like(other))]
+            labels.append(near[:, 0])
+            context.append(chosen)
+            rest = rest - book[chosen]
+        return torch.stack(context, dim=1), torch.stack(labels, dim=1)
