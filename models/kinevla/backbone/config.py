@@ -168,8 +168,8 @@ class GeometryConfig:
         tokens: tokens handed to the decoder; 0 switches the fusion off.
         lifter_width: hidden width of the estimate of points in space.
         lifter_frequencies: Fourier frequencies there; few, because the relation is smooth.
-        constant_length: tokens are scaled to a constant length (the decoder's own normalisation then keeps them
-            linear).
+        constant_length: tokens are scaled to a constant length, so that the decoder's own normalisation keeps
+            them linear.
         robot: 'rm75' adds the tool pose computed from the joints, 'none' leaves it out.
     """
 

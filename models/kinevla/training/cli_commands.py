@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,15 +68,18 @@ class PolicyTrainArgs:
     """CPU threads."""
 
 
-def _report_to_terminal() -> None:
+def _prepare() -> None:
+    # Threads that spin while they wait stall each other for minutes when another program needs a core. The
+    # choice is read once, when the tensor library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
 
 def run_vision_train(args: VisionTrainArgs) -> int:
     """Train the towers and print their errors."""
+    _prepare()
     from kinevla.vision import VisionTrainConfig, train_vision
 
-    _report_to_terminal()
     report = train_vision(
         VisionTrainConfig(
             views=args.views,
@@ -102,10 +106,10 @@ def run_vision_train(args: VisionTrainArgs) -> int:
 
 def run_policy_train(args: PolicyTrainArgs) -> int:
     """Train the policy and print its last validation."""
+    _prepare()
     from kinevla.training.config import PolicyTrainConfig
     from kinevla.training.policy_trainer import train_policy
 
-    _report_to_terminal()
     result = train_policy(
         PolicyTrainConfig(
             data=args.data,
