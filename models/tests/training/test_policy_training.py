@@ -77,7 +77,8 @@ def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(
 
     config = tiny_run(
         workplace, tmp_path / "run", max_steps=400, batch_size=32, learning_rate=5e-3, variant_share=0.0,
-        keypoint_noise=0.0, point_noise_m=0.0, weight_decay=0.0,
+        keypoint_noise=0.0, point_noise_m=0.0,
+        code_noise=0.0, weight_decay=0.0,
     )  # fmt: skip
     run = prepare_run(config)
     few = dataclasses.replace(run.data, train=run.data.train[::4][:32])
