@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-slow lint format types bench expert data train clean
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
+PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
 VENV   := $(CURDIR)/.venv
 RUN    := scripts/run
 TASK   ?= 5
