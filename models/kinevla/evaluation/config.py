@@ -1,0 +1,125 @@
+"""Settings of an evaluation: everything that decides its outcome, so that a manifest can repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from kinevla.data.plugins import ENVIRONMENT_ID
+from kinevla.evaluation.controllers import ControllerConfig, ControllerKind
+from kinevla.evaluation.interventions import Intervention
+from kinevla.evaluation.trial import TrialConfig, TrialJob
+
+FIRST_UNSEEN_SEED = 9_000_000
+"""Data sets draw their scenes from lower seeds (blocks of a million per data set seed)."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Options of `kinevla evaluate`."""
+
+    out: Path
+    """Where trials, report, films and manifest go; an unfinished evaluation there is continued."""
+    env: Literal["kine-realman"] = "kine-realman"
+    """Which tasks."""
+    policy: ControllerKind = "policy"
+    """Who moves: a trained policy, or a control (expert: scripted, replay: recorded episodes)."""
+    checkpoint: Path | None = None
+    """Directory of the policy."""
+    episodes: Path | None = None
+    """Data set for replay; its scenes are the trials."""
+    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    """Task numbers."""
+    trials: int = 20
+    """Trials per task."""
+    first_seed: int = FIRST_UNSEEN_SEED
+    """Trial i of every task has the scene first_seed + i, so that tasks and policies are paired."""
+    intervention: Intervention = "none"
+    """Replace the kinematics reasoning by random words, or by that of another task with the same goal."""
+    wording: int = 0
+    """0: the task's own sentence, n: its n-th paraphrase."""
+    friction: float | None = None
+    """Friction of object and finger pads instead of the scene's."""
+    latency_s: float = 0.0
+    """The arm holds for this time before each chunk, as with a slower machine."""
+    max_time_s: float = 15.0
+    """A trial that is not at rest by then ends."""
+    films: Literal["none", "failures", "all"] = "failures"
+    """Which trials become films."""
+    bert: bool = True
+    """Compute BERTScore of the reasoning."""
+    bert_model: Path | None = None
+    """Encoder for BERTScore; the small one that comes as a package by default."""
+    workers: int = 2
+    """Processes; the outcome does not depend on it."""
+    environment_id: str = ENVIRONMENT_ID
+    """Gymnasium environment, "module:namespace/Name-v0"."""
+    max_minutes: float | None = None
+    """Time budget of this call; the same command goes on where it stopped."""
+    progress: bool = True
+    """Show a progress bar."""
+
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) != len(self.tasks):
+            raise ValueError(f"tasks must name different tasks, got {self.tasks}")
+        if not 1 <= self.trials <= 10_000:
+            raise ValueError(f"trials must lie in 1..10000, got {self.trials}")
+        if self.first_seed < 0:
+            raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
+        if self.wording < 0:
+            raise ValueError(f"wording must not be negative, got {self.wording}")
+        self.trial_config()  # refuses contradictions early
+
+    def trial_config(self) -> TrialConfig:
+        """Return what every trial shares."""
+        return TrialConfig(
+            controller=ControllerConfig(
+                kind=self.policy,
+                checkpoint=self.checkpoint,
+                episodes=self.episodes,
+                intervention=self.intervention,
+            ),
+            environment_id=self.environment_id,
+            max_time_s=self.max_time_s,
+            latency_s=self.latency_s,
+            film=None if self.films == "none" else self.out / "films",
+            film_all=self.films == "all",
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a continued evaluation must share with the one it continues."""
+        free = {"out", "workers", "max_minutes", "progress", "films", "bert", "bert_model"}
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in free}
+
+    def jobs(self) -> list[TrialJob]:
+        """Return all trials in order: seeds outside, tasks inside, so that a part is balanced.
+
+        Raises:
+            ValueError: a task that is unknown, or has no paraphrase of this number.
+        """
+        config = self.trial_config()
+        options = () if self.friction is None else (("friction", self.friction),)
+        sentences = self._sentences()
+        return [
+            TrialJob(config, task, self.first_seed + trial, sentences[task], options)
+            for trial in range(self.trials)
+            for task in self.tasks
+        ]
+
+    def _sentences(self) -> dict[int, str | None]:
+        from kinevla.text import load_task_texts
+        from kinevla.text.variants import instruction_variants
+
+        known = {item.number: item.instruction for item in load_task_texts("kine_realman")}
+        if unknown := sorted(set(self.tasks) - set(known)):
+            raise ValueError(f"task {unknown[0]} is unknown, choose from {sorted(known)}")
+        if self.wording == 0:
+            return dict.fromkeys(self.tasks)
+        chosen: dict[int, str | None] = {}
+        for task in self.tasks:
+            variants = instruction_variants(known[task])
+            if self.wording > len(variants):
+                raise ValueError(f"task {task} has {len(variants)} paraphrases, asked for {self.wording}")
+            chosen[task] = variants[self.wording - 1]
+        return chosen

@@ -1,0 +1,67 @@
+"""Film of a trial: both cameras side by side with the reasoning below."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.images import decode_jpeg, encode_jpeg
+from kinevla.evaluation.controllers import Decision
+
+VIEW_PX = 256
+TEXT_PX = 128
+FRAMES_PER_S = 10
+_INK, _PAPER, _FAINT = (235, 235, 235), (24, 26, 30), (150, 155, 165)
+
+
+class Film:
+    """Collects frames, compressed, until they are wanted.
+
+    Args:
+        instruction: written below the images.
+    """
+
+    def __init__(self, instruction: str) -> None:
+        self._instruction = instruction
+        self._frames: list[tuple[bytes, bytes, str, str, float]] = []
+
+    def add(self, observation: dict[str, NDArray[Any]], decision: Decision, time_s: float) -> None:
+        """Take one moment."""
+        front, wrist = (encode_jpeg(observation[camera]) for camera in ("front", "wrist"))
+        self._frames.append((front, wrist, decision.goal_text, decision.kinematics_text, time_s))
+
+    def write(self, path: Path, note: str) -> None:
+        """Write an H.264 film; `note` stands in its last second."""
+        import av
+        from PIL import Image, ImageDraw, ImageFont
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        font = ImageFont.load_default(12)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=FRAMES_PER_S)
+            stream.width, stream.height, stream.pix_fmt = 2 * VIEW_PX, VIEW_PX + TEXT_PX, "yuv420p"
+            stream.options = {"crf": "26", "preset": "veryfast"}
+            last = [self._frames[-1]] * FRAMES_PER_S if self._frames else []
+            for index, (front, wrist, goal, kinematics, time_s) in enumerate([*self._frames, *last]):
+                canvas = Image.new("RGB", (2 * VIEW_PX, VIEW_PX + TEXT_PX), _PAPER)
+                for column, jpeg in enumerate((front, wrist)):
+                    view = Image.fromarray(decode_jpeg(jpeg)).resize((VIEW_PX, VIEW_PX))
+                    canvas.paste(view, (column * VIEW_PX, 0))
+                pen = ImageDraw.Draw(canvas)
+                ended = index >= len(self._frames)
+                words = note if ended else f"goal: {goal}\nkinematics: {kinematics}"
+                lines = [self._instruction, *(x for part in words.splitlines() for x in _wrap(part))]
+                for row, line in enumerate(lines[:8]):
+                    pen.text((8, VIEW_PX + 4 + 15 * row), line, _INK if row == 0 else _FAINT, font)
+                pen.text((8, 4), f"{time_s:.1f} s", _INK, font)
+                picture = np.asarray(canvas, dtype=np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 84)

@@ -1,0 +1,64 @@
+"""Other reasoning in place of the policy's own (§4 of the paper): does the motion follow the words?
+
+Images, instruction and the goal-level text stay as they are; only the kinematics-level text is exchanged. If
+the reasoning steers the motion, kinematics success falls and goal success does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+Intervention = Literal["none", "random", "mismatched"]
+INTERVENTIONS: tuple[Intervention, ...] = ("none", "random", "mismatched")
+
+
+class InterventionError(ValueError):
+    """No other text can be put in place; the text says why."""
+
+
+def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng: np.random.Generator) -> str:
+    """Draw the kinematics text of another instruction with the same goal text.
+
+    Args:
+        own: (coarse, fine) of the instruction that is given.
+        texts: (coarse, fine) of all tasks.
+        rng: source of randomness.
+
+    Raises:
+        InterventionError: no other instruction shares the goal.
+    """
+    coarse, fine = own
+    others = sorted({f for c, f in texts if c == coarse and f != fine})
+    if not others:
+        raise InterventionError(f"no other instruction has the goal {coarse!r}")
+    return others[int(rng.integers(len(others)))]
+
+
+def random_text(own: str, texts: Sequence[str], rng: np.random.Generator) -> str:
+    """Draw as many words as `own` has, each at random from the words of all texts."""
+    words = sorted({word for text in texts for word in text.split()})
+    return " ".join(words[int(index)] for index in rng.integers(len(words), size=len(own.split())))
+
+
+def intervene(
+    kind: Intervention, own: tuple[str, str], texts: Sequence[tuple[str, str]], seed: Sequence[int]
+) -> str | None:
+    """Return the kinematics text to force, None where nothing is exchanged.
+
+    Args:
+        kind: what to do.
+        own: (coarse, fine) of the instruction that is given.
+        texts: (coarse, fine) of all tasks.
+        seed: makes the draw; the same for the same trial.
+    """
+    if kind == "none":
+        return None
+    rng = np.random.default_rng(list(seed))
+    if kind == "mismatched":
+        return mismatched_text(own, texts, rng)
+    if kind == "random":
+        return random_text(own[1], [fine for _, fine in texts], rng)
+    raise InterventionError(f"intervention {kind!r} is unknown, choose from {', '.join(INTERVENTIONS)}")

@@ -1,0 +1,249 @@
+"""One closed-loop trial: look, decide, move, until the arm rests or time is up; then the judge speaks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.plugins import ENVIRONMENT_ID, load_object, make_environment
+from kinevla.evaluation.controllers import ControllerConfig, Decision, Start, make_controller
+from kinevla.evaluation.film import Film
+from kinevla.evaluation.motion import MotionFigures, motion_figures
+
+_REFERENCE_PERIOD_S = 0.05
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """How trials are run; the same for all trials of an evaluation.
+
+    Attributes:
+        environment_id: gymnasium id, "module:namespace/Name-v0".
+        controller: who moves.
+        period_s: time of one environment step.
+        max_time_s: a trial that is not at rest by then ends.
+        rest_motion_rad: a chunk that moves no joint further from the last command counts as rest.
+        rest_chunks: so many chunks of rest in a row end a trial.
+        latency_s: the arm holds its last target for this time before each chunk, as it would while a slower
+            machine thinks.
+        joints: leading dimensions of the state that are joints.
+        film: where films of failed trials go, None for none.
+        film_all: film successes as well.
+    """
+
+    controller: ControllerConfig
+    environment_id: str = ENVIRONMENT_ID
+    period_s: float = 0.1
+    max_time_s: float = 15.0
+    rest_motion_rad: float = 0.03
+    rest_chunks: int = 3
+    latency_s: float = 0.0
+    joints: int = 7
+    film: Path | None = None
+    film_all: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.period_s > 0.0 or not self.max_time_s > 0.0:
+            raise ValueError(
+                f"period_s and max_time_s must be positive, got {self.period_s}, {self.max_time_s}"
+            )
+        if not 0.0 <= self.latency_s <= 10.0:
+            raise ValueError(f"latency_s must lie in 0..10, got {self.latency_s}")
+        if self.rest_chunks < 1:
+            raise ValueError(f"rest_chunks must be at least 1, got {self.rest_chunks}")
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """One trial to run.
+
+    Attributes:
+        config: how.
+        task: task number.
+        seed: of the scene.
+        instruction: other words than the task's own, or None.
+        options: further options of the environment's reset.
+    """
+
+    config: TrialConfig
+    task: int
+    seed: int
+    instruction: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What came out of a trial.
+
+    Attributes:
+        task: task number.
+        seed: of the scene.
+        instruction: as given.
+        goal: goal success.
+        kinematics: goal and all constraints of the fine text.
+        reasons: the judge's sentences.
+        ended: why the trial ended.
+        steps: environment steps.
+        duration_s: their time.
+        chunks: decisions taken.
+        reasoning: different (goal text, kinematics text) with the number of chunks each stood in.
+        annotated: (coarse, fine) of the task.
+        reused_chunks: chunks whose reasoning was confirmed.
+        latency_ms: median milliseconds per chunk by part.
+        motion: figures of the measured motion.
+        film: name of the film, or None.
+    """
+
+    task: int
+    seed: int
+    instruction: str
+    goal: bool
+    kinematics: bool
+    reasons: tuple[str, ...]
+    ended: str
+    steps: int
+    duration_s: float
+    chunks: int
+    reasoning: tuple[tuple[str, str, int], ...]
+    annotated: tuple[str, str]
+    reused_chunks: int
+    latency_ms: dict[str, float]
+    motion: MotionFigures
+    film: str | None = None
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrialResult:
+        """Rebuild from JSON values."""
+        return cls(
+            **values
+            | {
+                "reasons": tuple(values["reasons"]),
+                "reasoning": tuple((a, b, int(n)) for a, b, n in values["reasoning"]),
+                "annotated": tuple(values["annotated"]),
+                "motion": MotionFigures(**values["motion"]),
+            }
+        )
+
+
+@lru_cache(maxsize=1)
+def _environment(environment_id: str) -> Any:
+    return make_environment(environment_id)
+
+
+@dataclass
+class _Track:
+    """What is noted while a trial runs."""
+
+    states: list[NDArray[np.float64]] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    ended: str = ""
+    steps: int = 0
+    resting: int = 0
+
+
+def run_trial(job: TrialJob) -> TrialResult:
+    """Run one trial in this process; environment and controller are kept for the next.
+
+    The judge's verdict does not end a trial: a policy has to know by itself that it is done.
+
+    Raises:
+        ControllerError: the controller cannot take part.
+        InstructionError: the instruction is refused.
+    """
+    config = job.config
+    env = _environment(config.environment_id)
+    observation, info = env.reset(seed=job.seed, options={"task": job.task, **dict(job.options)})
+    texts = (str(info["coarse"]), str(info["fine"]))
+    instruction = job.instruction or str(info["instruction"])
+    reference = _reference(config, env)
+    controller = make_controller(config.controller)
+    controller.start(Start(job.task, job.seed, instruction, texts, env.unwrapped, config.period_s))
+    film = None if config.film is None else Film(instruction)
+    track = _Track(states=[np.array(observation["state"], dtype=np.float64)])
+    command = track.states[0].copy()
+    limit = math.ceil(config.max_time_s / config.period_s)
+    hold = math.ceil(config.latency_s / config.period_s - 1e-9)
+    while not track.ended:
+        decision = controller.decide(observation, track.steps)
+        track.decisions.append(decision)
+        moves = np.abs(decision.actions[:, : config.joints] - command[: config.joints]).max()
+        track.resting = 0 if moves > config.rest_motion_rad else track.resting + 1
+        for action in [command] * hold + list(decision.actions):
+            if film is not None:
+                film.add(observation, decision, track.steps * config.period_s)
+            try:
+                observation, _, _, truncated, info = env.step(action)
+            except ValueError as error:
+                track.ended = f"refused: {error}"
+                break
+            command = np.asarray(action, dtype=np.float64)
+            track.states.append(np.array(observation["state"], dtype=np.float64))
+            track.steps += 1
+            if truncated or track.steps >= limit:
+                track.ended = f"time is up ({config.max_time_s:g} s)"
+                break
+        if not track.ended and track.resting >= config.rest_chunks:
+            track.ended = f"at rest for {track.resting} chunks"
+    return _result(job, info, track, instruction, texts, reference, film)
+
+
+def _reference(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
+    """Return the expert's motion for the same scene, to measure the path against, or None."""
+    try:
+        expert = load_object(config.controller.expert)(env.unwrapped)
+        expert.plan()
+    except (RuntimeError, ValueError):
+        return None  # the scene is out of the expert's reach, or there is no expert for it
+    times = np.arange(0.0, expert.duration_s + _REFERENCE_PERIOD_S, _REFERENCE_PERIOD_S)
+    return np.stack([np.asarray(expert.target(float(t)), dtype=np.float64) for t in times])
+
+
+def _result(
+    job: TrialJob,
+    info: dict[str, Any],
+    track: _Track,
+    instruction: str,
+    texts: tuple[str, str],
+    reference: NDArray[np.float64] | None,
+    film: Film | None,
+) -> TrialResult:
+    config, verdict = job.config, info["verdict"]
+    said: dict[tuple[str, str], int] = {}
+    for decision in track.decisions:
+        if decision.goal_text or decision.kinematics_text:
+            key = (decision.goal_text, decision.kinematics_text)
+            said[key] = said.get(key, 0) + 1
+    parts: dict[str, list[float]] = {}
+    for decision in track.decisions:
+        for name, value in (decision.latency_s or {}).items():
+            parts.setdefault(name, []).append(value * 1e3)
+    failed = not (verdict.goal_success and verdict.kinematics_success)
+    name = None
+    if film is not None and config.film is not None and (failed or config.film_all):
+        name = f"task{job.task}-seed{job.seed}.mp4"
+        film.write(config.film / name, "; ".join(verdict.reasons))
+    return TrialResult(
+        task=job.task,
+        seed=job.seed,
+        instruction=instruction,
+        goal=bool(verdict.goal_success),
+        kinematics=bool(verdict.kinematics_success),
+        reasons=tuple(verdict.reasons),
+        ended=track.ended,
+        steps=track.steps,
+        duration_s=track.steps * config.period_s,
+        chunks=len(track.decisions),
+        reasoning=tuple((*key, count) for key, count in said.items()),
+        annotated=texts,
+        reused_chunks=sum(decision.reused for decision in track.decisions),
+        latency_ms={part: float(np.median(values)) for part, values in parts.items()},
+        motion=motion_figures(np.stack(track.states), config.period_s, config.joints, reference),
+        film=name,
+    )

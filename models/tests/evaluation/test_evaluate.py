@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
+from kinevla.data.episodes import EpisodeWriter
+from kinevla.evaluation.config import EvaluateConfig
+from kinevla.evaluation.runner import EvaluationError, config_of, differences, evaluate
+from kinevla.evaluation.trial import TrialJob, run_trial
+from kinevla.manifest import ManifestError
+
+TABLE = "fake_table:fake/Table-v0"
+
+
+def test_trials_of_all_tasks_share_their_seeds_and_are_counted_per_task(fake_simulator, settings):
+    outcome = evaluate(settings())
+    assert [(r.task, r.seed) for r in outcome.results[:4]] == [(1, 20), (2, 20), (1, 21), (2, 21)]
+    assert outcome.complete
+    # Seed 23 fails on this table.
+    assert [row.kinematics.text().split()[0] for row in outcome.summary.tasks] == ["4/5", "4/5"]
+    assert outcome.summary.pooled.goal.successes == 8
+    assert outcome.summary.failures == {"seed 23 ends in 3": 2}
+
+
+def test_a_trial_ends_when_the_arm_rests_and_not_when_the_judge_is_content(fake_simulator, settings):
+    result = run_trial(settings().jobs()[0])
+    assert result.ended == "at rest for 3 chunks"
+    assert 1.6 < result.duration_s < 15.0
+    assert result.motion.path_deviation_mm < 1.0
+
+
+def test_a_controller_that_never_rests_is_stopped_by_the_clock(fake_simulator, settings):
+    config = replace(settings().trial_config(), max_time_s=1.2)
+    result = run_trial(TrialJob(config, 1, 20))
+    assert result.ended == "time is up (1.2 s)"
+    assert result.steps == 12
+
+
+def test_injected_latency_shows_as_standing_still(fake_simulator, settings):
+    quick = run_trial(settings().jobs()[0])
+    slow = run_trial(settings(latency_s=0.3).jobs()[0])
+    assert quick.motion.longest_idle_s == 0.0
+    assert slow.motion.longest_idle_s == pytest.approx(0.3)
+    assert slow.duration_s > quick.duration_s
+
+
+def test_an_unfinished_evaluation_goes_on_and_equals_an_uninterrupted_one(fake_simulator, settings, tmp_path):
+    parts = tmp_path / "parts"
+    evaluate(settings(out=parts, trials=2))
+    header, *rows = (parts / "trials.jsonl").read_text().splitlines()
+    kept = json.loads(header) | {"trials": 5}
+    (parts / "trials.jsonl").write_text("\n".join([json.dumps(kept), *rows[:3]]) + "\n")
+    continued = evaluate(settings(out=parts))
+    whole = evaluate(settings(out=tmp_path / "whole"))
+    assert continued.results == whole.results
+
+
+def test_a_used_up_budget_reports_what_is_missing(fake_simulator, settings):
+    outcome = evaluate(settings(max_minutes=1e-9))
+    assert not outcome.complete
+    assert outcome.summary is None
+
+
+def test_other_settings_in_the_same_directory_are_refused_by_name(fake_simulator, settings):
+    evaluate(settings(trials=1))
+    with pytest.raises(EvaluationError, match=r"latency_s = 0\.0, asked for 0\.2"):
+        evaluate(settings(trials=1, latency_s=0.2))
+
+
+def test_rerun_from_the_manifest_gives_the_same_verdicts(fake_simulator, settings, tmp_path):
+    first = settings()
+    evaluate(first)
+    again = config_of(first.out / "manifest.json", tmp_path / "again")
+    assert again.identity() == first.identity()
+    evaluate(again)
+    assert differences(first.out, again.out) == []
+
+
+def test_a_changed_evaluation_cannot_be_repeated(fake_simulator, settings, tmp_path):
+    config = settings(trials=1)
+    evaluate(config)
+    with (config.out / "summary.txt").open("a") as stream:
+        stream.write("better\n")
+    with pytest.raises(ManifestError, match=r"summary\.txt"):
+        config_of(config.out, tmp_path / "again")
+
+
+def test_replaying_recorded_targets_repeats_their_outcome(fake_simulator, settings, tmp_path):
+    made = DemonstrationConfig(environment_id=TABLE, expert="fake_table:Expert")
+    writer = EpisodeWriter(tmp_path / "demos", {"fake": True})
+    for seed in (20, 21):
+        writer.add(record_demonstration(DemonstrationJob(made, 1, seed)))
+    outcome = evaluate(settings(policy="replay", episodes=tmp_path / "demos", tasks=(1,), trials=2))
+    assert outcome.summary.pooled.kinematics.successes == 2
+    with pytest.raises(EvaluationError, match="no episode of task 1, seed 22"):
+        evaluate(
+            settings(policy="replay", episodes=tmp_path / "demos", tasks=(1,), trials=3, out=tmp_path / "x")
+        )
+
+
+def test_the_page_shows_every_failure_with_its_film(fake_simulator, settings):
+    config = settings(films="failures", trials=4, tasks=(1,))
+    evaluate(config)
+    assert [path.name for path in (config.out / "films").iterdir()] == ["task1-seed23.mp4"]
+    page = (config.out / "index.html").read_text()
+    assert 'src="films/task1-seed23.mp4"' in page
+    assert "failed: seed 23 ends in 3" in page
+    assert page.count('class="trial"') == 1
+    import av
+
+    with av.open(str(config.out / "films" / "task1-seed23.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) > 16
+    assert np.abs(frames[0].astype(int) - frames[-12].astype(int)).mean() > 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"policy": "policy", "checkpoint": None}, "needs a checkpoint"),
+        ({"policy": "expert", "intervention": "random"}, "only a policy has reasoning"),
+        ({"tasks": (1, 1)}, "different tasks"),
+        ({"trials": 0}, "trials must lie in 1..10000, got 0"),
+        ({"latency_s": -0.1}, "latency_s must lie in 0..10, got -0.1"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings(**changes)
+
+
+def test_a_task_or_paraphrase_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(ValueError, match="task 9 is unknown"):
+        EvaluateConfig(out=tmp_path, policy="expert", tasks=(9,)).jobs()
+    with pytest.raises(ValueError, match="task 1 has 3 paraphrases, asked for 4"):
+        EvaluateConfig(out=tmp_path, policy="expert", wording=4).jobs()
