@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow lint format types bench expert data train clean
+.PHONY: help setup build demo test test-slow lint format types bench expert judge data train clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -61,6 +61,9 @@ bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
 expert: build  ## scripted expert: 20 placements x 7 tasks, and 60 trials on a slippery object
 	$(RUN) python -m kine_sim.check_expert --trials 20
 	$(RUN) python -m kine_sim.check_expert --trials 9 --friction 0.05
+
+judge: build  ## confusion table of the judge: 7 sentences x 7 motions and 4 mistakes, 20 scenes each
+	$(RUN) python -m kine_sim.check_judge --trials 20
 
 data: build  ## demonstrations and rendered views into .data/
 	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 70

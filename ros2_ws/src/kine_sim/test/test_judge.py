@@ -7,6 +7,7 @@ import pytest
 
 from kine_sim import layout, rm75
 from kine_sim.check_expert import SETTLE_STEPS
+from kine_sim.check_judge import Cell, clean, judge_motion, table
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
 from kine_sim.judge import Judge, Verdict
@@ -72,7 +73,9 @@ def test_bread_that_was_pushed_and_never_picked_up_fails_the_order() -> None:
     verdict = judge.verdict()
     assert verdict.goal_success and not verdict.kinematics_success
     assert failures(verdict) == [
-        "failed: the bread was never lifted 3 cm between both fingers; asked: pick first"
+        "failed: the bread was never lifted 3 cm between both fingers; asked: pick first",
+        "failed: the bread was not carried; asked: a direct way",
+        "failed: the bread was never in the hand; asked: put down, not dropped",
     ]
     assert verdict.object_end_xy_m == pytest.approx(goal)
 
@@ -97,3 +100,42 @@ def test_untouched_scene_fails_everything_and_explains(env: KineRealmanEnv) -> N
 def test_judge_refuses_a_scene_without_the_tasks_object() -> None:
     with pytest.raises(ValueError, match="task 1 is about the bread, but the scene has the carrot"):
         Judge(TASKS[0], sample_scene(TASKS[3], 0))
+
+
+@pytest.mark.parametrize("instruction", range(1, 8))
+def test_only_the_asked_motion_passes_each_sentence(env: KineRealmanEnv, instruction: int) -> None:
+    passed = [
+        motion
+        for motion in range(1, 8)
+        if judge_motion(env, instruction, str(motion), 611).kinematics_success
+    ]
+    assert passed == [instruction]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "goal", "reason"),
+    [
+        ("drop", True, "cm above where it can lie; asked: put down from at most 2 cm"),
+        ("detour", True, "asked: a direct way, at most 1.6 times the distance"),
+        ("keep_hold", False, "the fingers still touch the carrot"),
+        ("push", False, "was never lifted 3 cm between both fingers; asked: pick first"),
+    ],
+)
+def test_a_mistake_is_noticed_and_named(env: KineRealmanEnv, mistake: str, goal: bool, reason: str) -> None:
+    verdict = judge_motion(env, 5, mistake, 612)
+    assert (verdict.goal_success, verdict.kinematics_success) == (goal, False)
+    assert any(reason in failure for failure in failures(verdict))
+
+
+def test_pushed_bread_may_reach_the_goal_but_not_the_kinematics(env: KineRealmanEnv) -> None:
+    verdicts = [judge_motion(env, 2, "push", seed) for seed in range(500, 506)]
+    assert any(verdict.goal_success for verdict in verdicts)
+    assert not any(verdict.kinematics_success for verdict in verdicts)
+
+
+def test_a_table_with_a_wrong_motion_that_passes_is_not_clean() -> None:
+    good = [Cell(1, "1", 20, 20, 19), Cell(1, "2", 20, 20, 0)]
+    assert clean(good)
+    assert not clean([good[0], Cell(1, "2", 20, 20, 1)])
+    assert not clean([Cell(1, "1", 20, 20, 18), good[1]])
+    assert "kinematics successes of 20" in table(good)
