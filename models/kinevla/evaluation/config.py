@@ -39,6 +39,8 @@ class EvaluateConfig:
     """Replace the kinematics reasoning by random words, or by that of another task with the same goal."""
     wording: int = 0
     """0: the task's own sentence, n: its n-th paraphrase."""
+    variation: str | None = None
+    """Scenes unlike the demonstrations: dark, bright, moved_camera, distractor."""
     friction: float | None = None
     """Friction of object and finger pads instead of the scene's."""
     latency_s: float = 0.0
@@ -99,7 +101,8 @@ class EvaluateConfig:
             ValueError: a task that is unknown, or has no paraphrase of this number.
         """
         config = self.trial_config()
-        options = () if self.friction is None else (("friction", self.friction),)
+        chosen = (("friction", self.friction), ("variation", self.variation))
+        options = tuple((name, value) for name, value in chosen if value is not None)
         sentences = self._sentences()
         return [
             TrialJob(config, task, self.first_seed + trial, sentences[task], options)

@@ -15,6 +15,7 @@ from kine_sim import rm75
 from kine_sim.judge import Judge
 from kine_sim.scene import SceneConfig, sample_scene
 from kine_sim.tasks import TASKS, Task, task_by_number
+from kine_sim.variations import vary
 from kine_sim.world import World
 
 PERIOD_S = 0.1
@@ -85,22 +86,24 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
         Args:
             seed: fixes the scene (and the task where it is random); None draws one.
-            options: `task` (number, `Task` or 'random'), `friction` (overrides the scene's) and `scene`
-                (a whole `SceneConfig` instead of a drawn one).
+            options: `task` (number, `Task` or 'random'), `friction` (overrides the scene's), `scene` (a whole
+                `SceneConfig` instead of a drawn one) and `variation` (a name of `kine_sim.variations`).
 
         Raises:
             ValueError: unknown option or task, or a scene without the task's object.
         """
         super().reset(seed=seed)
         options = dict(options or {})
-        unknown = set(options) - {"task", "friction", "scene"}
+        unknown = set(options) - {"task", "friction", "scene", "variation"}
         if unknown:
-            raise ValueError(f"unknown options {sorted(unknown)}: known are task, friction, scene")
+            raise ValueError(f"unknown options {sorted(unknown)}: known are task, friction, scene, variation")
         task = options.get("task", self._default_task)
         drawn = int(self.np_random.integers(len(TASKS)))
         self.task = TASKS[drawn] if isinstance(task, str) and task == "random" else _as_task(task)
         scene_seed = int(self.np_random.integers(2**31)) if seed is None else seed
         scene = options.get("scene") or sample_scene(self.task, scene_seed, self._randomise)
+        if options.get("variation") is not None:
+            scene = vary(scene, str(options["variation"]), scene_seed)
         if options.get("friction") is not None:
             scene = scene.with_friction(float(options["friction"]))
         self.judge = Judge(self.task, scene)

@@ -27,6 +27,9 @@ PLATE_THICKNESS_M = 0.006
 PLATE_SIDE_OFFSET_M = 0.035
 """A carrot on the left or right side of the plate is meant to lie this far from the plate's centre."""
 
+DISTRACTOR_RADIUS_M = 0.024
+DISTRACTOR_HALF_HEIGHT_M = 0.030
+
 MIN_GOAL_RADIUS_M = 0.24
 MAX_GOAL_RADIUS_M = 0.42
 

@@ -55,6 +55,7 @@ def _assets() -> str:
     <material name="carrot_upper" specular="0.2"/>
     <material name="carrot_lower" specular="0.2"/>
     <material name="leaf" rgba="0.16 0.52 0.14 1" specular="0.1"/>
+    <material name="distractor" rgba="0.15 0.35 0.75 1" specular="0.3"/>
     <material name="plate" specular="0.5" shininess="0.6"/>
     {shapes.loaf("loaf")}
     {shapes.carrot_part("carrot_upper", True)}
@@ -126,6 +127,11 @@ def model_xml() -> str:
       <geom name="plate" class="surface" type="cylinder" size="{layout.PLATE_RADIUS_M} {thickness}"
             rgba="0 0 0 0" pos="0 0 {thickness}"/>
       <geom class="look" type="mesh" mesh="plate" material="plate"/>
+    </body>
+    <body name="distractor" pos="0 4 -3">
+      <geom name="distractor" class="surface" type="cylinder" material="distractor"
+            size="{layout.DISTRACTOR_RADIUS_M} {layout.DISTRACTOR_HALF_HEIGHT_M}"
+            pos="0 0 {layout.DISTRACTOR_HALF_HEIGHT_M}"/>
     </body>
     {mjcf_arm.arm_body()}
     {_bread()}

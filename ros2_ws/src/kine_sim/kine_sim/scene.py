@@ -39,9 +39,10 @@ class SceneConfig:
         object_xy_m: its centre on the table.
         object_yaw_rad: direction of its long axis (carrot: from the tip to the leaves) about world z.
         plate_xy_m: centre of the plate, None where there is no plate.
+        distractor_xy_m: place of a cup that has nothing to do with the task, None where there is none.
         start_joints_rad: arm pose at the start (7 values); the gripper starts open.
         friction: sliding friction of object and finger pads.
-        bread_rgb, carrot_upper_rgb, carrot_lower_rgb, plate_rgb, table_rgb: colours, 0..1.
+        bread_rgb, carrot_upper_rgb, carrot_lower_rgb, plate_rgb, table_rgb, distractor_rgb: colours, 0..1.
         light_position_m: position of the main lamp; it points at the work area.
         light_level: brightness of the main lamp, 0..1.
         ambient_level: brightness of the even light, 0..1.
@@ -60,9 +61,11 @@ class SceneConfig:
     carrot_lower_rgb: Rgb = (0.98, 0.72, 0.38)
     plate_rgb: Rgb = (0.90, 0.92, 0.95)
     table_rgb: Rgb = (0.50, 0.52, 0.56)
+    distractor_rgb: Rgb = (0.15, 0.35, 0.75)
     light_position_m: Vector = (0.5, 0.3, 1.6)
     light_level: float = 0.55
     ambient_level: float = 0.38
+    distractor_xy_m: tuple[float, float] | None = None
     front_shift_m: Vector = (0.0, 0.0, 0.0)
     front_turn_rad: Vector = (0.0, 0.0, 0.0)
     wrist_shift_m: Vector = (0.0, 0.0, 0.0)

@@ -12,7 +12,12 @@ from kine_sim import layout, mjcf_arm, rm75
 from kine_sim.mjcf import FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M
 from kine_sim.scene import SceneConfig
 
-_PARKED_M = {"bread": (0.0, 1.0, -3.0), "carrot": (0.0, 2.0, -3.0), "plate": (0.0, 3.0, -3.0)}
+_PARKED_M = {
+    "bread": (0.0, 1.0, -3.0),
+    "carrot": (0.0, 2.0, -3.0),
+    "plate": (0.0, 3.0, -3.0),
+    "distractor": (0.0, 4.0, -3.0),
+}
 _LAMP_TARGET_M = np.array([0.32, 0.0, 0.0])
 
 
@@ -23,10 +28,7 @@ class Stage:
         self._model = model
         self._contype = model.geom_contype.copy()
         self._conaffinity = model.geom_conaffinity.copy()
-        self._geoms = {
-            name: np.flatnonzero(model.geom_bodyid == model.body(name).id)
-            for name in ("bread", "carrot", "plate")
-        }
+        self._geoms = {name: np.flatnonzero(model.geom_bodyid == model.body(name).id) for name in _PARKED_M}
         self._grip_geoms = [
             model.geom(name).id for name in ("pad_left", "pad_right", "bread", "carrot_upper", "carrot_lower")
         ]
@@ -38,9 +40,9 @@ class Stage:
         self._apply_looks(scene)
         self._show("bread", scene.object == "bread")
         self._show("carrot", scene.object == "carrot")
-        self._show("plate", scene.plate_xy_m is not None)
-        plate = (*scene.plate_xy_m, 0.0) if scene.plate_xy_m is not None else _PARKED_M["plate"]
-        model.body_pos[model.body("plate").id] = plate
+        for name, xy in (("plate", scene.plate_xy_m), ("distractor", scene.distractor_xy_m)):
+            self._show(name, xy is not None)
+            model.body_pos[model.body(name).id] = _PARKED_M[name] if xy is None else (*xy, 0.0)
         model.geom_friction[self._grip_geoms, 0] = scene.friction
         for i, name in enumerate(rm75.JOINT_NAMES):
             data.joint(name).qpos[0] = scene.start_joints_rad[i]
@@ -65,7 +67,7 @@ class Stage:
 
     def _apply_looks(self, scene: SceneConfig) -> None:
         model = self._model
-        for material in ("bread", "carrot_upper", "carrot_lower", "plate", "table"):
+        for material in ("bread", "carrot_upper", "carrot_lower", "plate", "table", "distractor"):
             model.material(material).rgba[:3] = getattr(scene, f"{material}_rgb")
         lamp = model.light("lamp")
         lamp.pos[:] = scene.light_position_m
