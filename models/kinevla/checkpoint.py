@@ -9,22 +9,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from transformers import PreTrainedTokenizerFast
 
-from kinevla.actions import BiLevelTokenizer
+from kinevla.actions.loading import load_policy_tokenizer
+from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import (
     MANIFEST_NAME,
+    describe_input,
+    file_sha256,
     read_manifest,
     verify_manifest,
     write_atomically,
@@ -33,16 +35,15 @@ from kinevla.manifest import (
 )
 from kinevla.text.vocabulary import Vocabulary
 from kinevla.training.model_card import model_card
+from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
 
 CHECKPOINT_KIND = "policy"
 CHECKPOINT_FORMAT = 1
-CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME = (
-    "config.json",
-    "model.safetensors",
-    "training.json",
-    "README.md",
-)
-TEXT_TOKENIZER, ACTION_TOKENIZER = "text_tokenizer.json", "action_tokenizer"
+CONFIG_NAME, TRAINING_NAME, CARD_NAME = "config.json", "training.json", "README.md"
+TEXT_TOKENIZER, ACTION_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "action_tokenizer", "model"
+_ENTRIES = (
+    "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "known_words", "statistics_sha256",
+)  # fmt: skip
 
 
 class CheckpointError(RuntimeError):
@@ -63,26 +64,46 @@ class CheckpointParts:
 
     model: KineVLAModel
     builder: SequenceBuilder
-    action_tokenizer: BiLevelTokenizer
+    action_tokenizer: ActionTokenizer
     action_tokenizer_directory: Path
     known_words: tuple[str, ...]
 
 
-def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str, Any]) -> None:
+def save_checkpoint(
+    directory: Path,
+    parts: CheckpointParts,
+    training: dict[str, Any],
+    *,
+    settings: Any = None,
+    inputs: Mapping[str, Path] | None = None,
+    storage: Storage | None = None,
+) -> None:
     """Write a checkpoint, replacing the one that is there.
 
-    Weights are stored in half precision: they are trained in mixed precision anyway, and the file is half as
-    large. Statistics (state range, batch norm) keep full precision.
+    By default parameters are stored in half precision: they are trained in mixed precision anyway, and the
+    file is half as large. Statistics (state range, batch norm) keep full precision.
 
     Args:
         directory: where to.
         parts: what it holds.
         training: figures for the model card (see `model_card`).
+        settings: the training's configuration, a dataclass; its paths are left out.
+        inputs: what it was trained from by role: 'data', and 'towers' or 'base'. Tokenizer and statistics are
+            added to them.
+        storage: precision and size of the weight files.
+
+    Raises:
+        CheckpointError: weights that are not finite, or too large for the precision.
+        ManifestError: an input that is no result.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    storage = storage or Storage()
     grammar = parts.builder.grammar
-    write_atomically(directory / WEIGHTS_NAME, save(_half(parts.model)))
+    try:
+        weights = save_weights(directory, parts.model, storage)
+    except WeightsError as error:
+        raise CheckpointError(f"{directory} was not written: {error}") from error
     tokenizer = parts.builder.tokenizer
     write_atomically(directory / TEXT_TOKENIZER, tokenizer.backend_tokenizer.to_str().encode())
     if (directory / ACTION_TOKENIZER).exists():
@@ -91,42 +112,53 @@ def save_checkpoint(directory: Path, parts: CheckpointParts, training: dict[str,
     for name in (*listed, MANIFEST_NAME):
         content = (parts.action_tokenizer_directory / name).read_bytes()
         write_atomically(directory / ACTION_TOKENIZER / name, content)
+    statistics = parts.action_tokenizer.normaliser.sha256
+    rules = {item.name: getattr(grammar, item.name) for item in dataclasses.fields(grammar)}
     config = {
         "format": CHECKPOINT_FORMAT,
         "model": parts.model.config.to_dict(),
         "vocabulary": dataclasses.asdict(grammar.vocabulary),
-        "grammar": {
-            "first_text_id": grammar.first_text_id,
-            "reasoning": grammar.reasoning,
-            "max_text_tokens": grammar.max_text_tokens,
-        },
+        "grammar": {name: value for name, value in rules.items() if name != "vocabulary"},
         "prompt_suffix": list(parts.builder.prompt_suffix),
         "text_tokens": {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk")},
         "known_words": list(parts.known_words),
-        "statistics_sha256": parts.action_tokenizer.normaliser.sha256,
+        "statistics_sha256": statistics,
     }
     write_json(directory / CONFIG_NAME, config)
-    _write_card(directory, config, training, parts.model, parts.known_words)
+    made_from = {role: describe_input(path) for role, path in (inputs or {}).items()}
+    made_from["tokenizer"] = describe_input(parts.action_tokenizer_directory)
+    made_from["statistics"] = {"kind": "statistics", "sha256": statistics}
+    made_with = {"grammar": config["grammar"], "storage": storage, "training": _without_paths(settings)}
+    _write_card(directory, weights, training, parts, made_with, made_from)
+
+
+def _without_paths(settings: Any) -> Any:
+    if settings is None:
+        return None
+    values = {item.name: getattr(settings, item.name) for item in dataclasses.fields(settings)}
+    return {name: value for name, value in values.items() if not isinstance(value, Path)}
 
 
 def _write_card(
     directory: Path,
-    config: dict[str, Any],
+    weights: Sequence[str],
     training: dict[str, Any],
-    model: KineVLAModel,
-    known_words: tuple[str, ...],
+    parts: CheckpointParts,
+    made_with: Any,
+    made_from: Mapping[str, Any],
 ) -> None:
     """Write figures, model card and, last, the manifest that covers everything."""
     write_json(directory / TRAINING_NAME, training)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    write_atomically(directory / CARD_NAME, model_card(training, parameters, known_words).encode())
+    parameters = sum(parameter.numel() for parameter in parts.model.parameters())
+    write_atomically(directory / CARD_NAME, model_card(training, parameters, parts.known_words).encode())
     listed = (*read_manifest(directory / ACTION_TOKENIZER)["files"], MANIFEST_NAME)
-    names = [CONFIG_NAME, WEIGHTS_NAME, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]
+    names = [CONFIG_NAME, *weights, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]
     write_manifest(
         directory,
         kind=CHECKPOINT_KIND,
         files=[*names, *(f"{ACTION_TOKENIZER}/{name}" for name in listed)],
-        config=config["grammar"],
+        config=made_with,
+        inputs=made_from,
         summary=training.get("policy"),
     )
 
@@ -149,59 +181,120 @@ def record_closed_loop(directory: Path, figures: dict[str, Any]) -> None:
         if not all(0 <= row[name] <= row["trials"] for name in ("goal", "kinematics")):
             raise CheckpointError(f"closed-loop figures of {row['instruction']!r} are not possible: {row}")
     training = json.loads((directory / TRAINING_NAME).read_text()) | {"closed_loop": figures}
-    config = json.loads((directory / CONFIG_NAME).read_text())
-    _write_card(directory, config, training, parts.model, parts.known_words)
+    manifest = read_manifest(directory)
+    weights = [
+        name for name in manifest["files"] if name.startswith((f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-"))
+    ]
+    _write_card(directory, weights, training, parts, manifest["config"], manifest.get("inputs", {}))
 
 
-def _half(model: KineVLAModel) -> dict[str, torch.Tensor]:
-    exact = {name for name, _ in model.named_buffers()}
-    return {
-        name: (value if name in exact or not value.is_floating_point() else value.half())
-        .detach()
-        .contiguous()
-        .clone()
-        for name, value in model.state_dict().items()
-    }
-
-
-def load_checkpoint(directory: Path) -> CheckpointParts:
+def load_checkpoint(
+    directory: Path, *, dtype: torch.dtype | None = torch.float32, device: torch.device | str = "cpu"
+) -> CheckpointParts:
     """Read a checkpoint written by `save_checkpoint`; the network comes back in evaluation mode.
 
+    The network is built without memory and takes over the stored tensors one by one.
+
+    Args:
+        directory: the checkpoint.
+        dtype: of parameters in memory; None leaves them as they are stored.
+        device: where the network goes.
+
     Raises:
-        ManifestError: a file is missing or differs from the manifest (named).
+        ManifestError: no checkpoint, or a file is missing or differs from the manifest (named).
         StatisticsError: the action statistics are not those the policy was trained with.
-        CheckpointError: parts that do not fit together.
+        TokenizerError: an action tokenizer of unknown kind, or a damaged one.
+        CheckpointError: an unknown format, damaged or not finite weights, parts that do not fit together.
     """
     directory = Path(directory)
-    verify_manifest(directory, kind=CHECKPOINT_KIND)
-    content = json.loads((directory / CONFIG_NAME).read_text())
-    if content["format"] != CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{directory} has format {content['format']}, this code reads {CHECKPOINT_FORMAT}"
-        )
-    action_tokenizer = BiLevelTokenizer.load(directory / ACTION_TOKENIZER)
+    manifest = verify_manifest(directory, kind=CHECKPOINT_KIND)
+    content = _read_config(directory / CONFIG_NAME)
+    action_tokenizer = load_policy_tokenizer(directory / ACTION_TOKENIZER)
     action_tokenizer.normaliser.require(content["statistics_sha256"], str(directory / CONFIG_NAME))
-    vocabulary = Vocabulary(**content["vocabulary"])
-    levels = (
-        action_tokenizer.goal_levels,
-        action_tokenizer.kinematics_levels,
-        action_tokenizer.codebook_size,
-    )
-    if levels != (vocabulary.goal_codes, vocabulary.kinematics_codes, vocabulary.codebook_size):
-        raise CheckpointError(
-            f"{directory}: the action tokenizer's levels {levels} do not fit the vocabulary"
-        )
-    tokens = {f"{name}_token": value for name, value in content["text_tokens"].items()}
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(directory / TEXT_TOKENIZER), clean_up_tokenization_spaces=False, **tokens
-    )
-    builder = SequenceBuilder(tokenizer, Grammar(vocabulary, **content["grammar"]), content["prompt_suffix"])
+    _check_inputs(directory, manifest.get("inputs", {}), content["statistics_sha256"])
     try:
-        model = KineVLAModel(ModelConfig.from_dict(content["model"]), pad_id=vocabulary.pad)
-        model.load_state_dict(load((directory / WEIGHTS_NAME).read_bytes()))
-    except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise CheckpointError(f"{directory / WEIGHTS_NAME} does not fit {CONFIG_NAME}: {error}") from error
+        vocabulary = Vocabulary(**content["vocabulary"])
+        grammar = Grammar(vocabulary, **content["grammar"])
+        config = ModelConfig.from_dict(content["model"])
+        tokens = {f"{name}_token": value for name, value in content["text_tokens"].items()}
+        suffix, known_words = list(content["prompt_suffix"]), tuple(content["known_words"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{directory / CONFIG_NAME} is incomplete or damaged: {error}") from error
+    _check_levels(directory, action_tokenizer, vocabulary)
+    if config.vocabulary_size != vocabulary.padded_size:
+        raise CheckpointError(
+            f"{directory / CONFIG_NAME}: the network has {config.vocabulary_size} ids, the vocabulary "
+            f"{vocabulary.padded_size}"
+        )
+    try:
+        with empty_parameters():
+            model = KineVLAModel(config, pad_id=vocabulary.pad)
+        load_weights(model, directory, dtype=dtype, device=device, stem=WEIGHTS_STEM)
+    except WeightsError as error:
+        raise CheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
     model.eval().requires_grad_(False)
-    return CheckpointParts(
-        model, builder, action_tokenizer, directory / ACTION_TOKENIZER, tuple(content["known_words"])
-    )
+    text_tokenizer = _text_tokenizer(directory / TEXT_TOKENIZER, tokens, vocabulary)
+    builder = SequenceBuilder(text_tokenizer, grammar, suffix)
+    return CheckpointParts(model, builder, action_tokenizer, directory / ACTION_TOKENIZER, known_words)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return config.json after refusing what this code cannot read.
+
+    Raises:
+        CheckpointError: no JSON object, another format, or a missing entry (named).
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise CheckpointError(f"{path} is no configuration of a policy: it names no format")
+    if content["format"] != CHECKPOINT_FORMAT:
+        raise CheckpointError(f"{path} has format {content['format']!r}, this code reads {CHECKPOINT_FORMAT}")
+    if absent := [name for name in _ENTRIES if name not in content]:
+        raise CheckpointError(f"{path} lacks {', '.join(absent)}")
+    return content
+
+
+def _check_inputs(directory: Path, inputs: Mapping[str, Any], statistics: str) -> None:
+    """Compare what is in the directory with what the manifest says it was made from."""
+    named = {"tokenizer": file_sha256(directory / ACTION_TOKENIZER / MANIFEST_NAME), "statistics": statistics}
+    for role, found in named.items():
+        stated = inputs.get(role, {})
+        expected = stated.get("manifest_sha256", stated.get("sha256"))
+        if expected is not None and expected != found:
+            raise CheckpointError(
+                f"{directory} was trained with the {role} {expected[:12]}, it holds the {role} {found[:12]}"
+            )
+
+
+def _check_levels(directory: Path, tokenizer: ActionTokenizer, vocabulary: Vocabulary) -> None:
+    found = {
+        "goal codes": tokenizer.goal_levels, "kinematics codes": tokenizer.kinematics_levels,
+        "codebook size": tokenizer.codebook_size, "one block for all codes": tokenizer.shared_block,
+    }  # fmt: skip
+    expected = (
+        vocabulary.goal_codes, vocabulary.kinematics_codes, vocabulary.codebook_size, vocabulary.shared_block,
+    )  # fmt: skip
+    for (name, value), wanted in zip(found.items(), expected, strict=True):
+        if value != wanted:
+            raise CheckpointError(
+                f"{directory}: the {tokenizer.kind} action tokenizer has {name} {value}, the vocabulary was "
+                f"laid out for {wanted}"
+            )
+
+
+def _text_tokenizer(path: Path, tokens: dict[str, str], vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
+    try:
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_file=str(path), clean_up_tokenization_spaces=False, **tokens
+        )
+    # The library raises plain Exception for a file it cannot read.
+    except Exception as error:
+        raise CheckpointError(f"{path} is no readable text tokenizer: {error}") from error
+    if len(tokenizer) > vocabulary.padded_size:
+        raise CheckpointError(
+            f"{path} has {len(tokenizer)} ids, the vocabulary holds {vocabulary.padded_size}"
+        )
+    return tokenizer

@@ -1,8 +1,10 @@
-"""A manifest beside every result: which files, which bytes, made by which code from which configuration.
+"""A manifest beside every result: which files, which bytes, made by which code from which inputs.
 
 A directory written by this package (data set, tokeniser, checkpoint, report) holds a `manifest.json`.
 Loading starts with `verify_manifest`, so a half-copied or edited result is refused by name instead of
-being run on a robot.
+being run on a robot. Its `inputs` name the results it was made from by the hashes of their manifests, and
+theirs in turn: a checkpoint says which data set, statistics, tokeniser and towers made it, even where none
+of them is at hand. An older manifest without `inputs` or `config_sha256` stays readable.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kinevla import __version__
@@ -101,6 +103,7 @@ def write_manifest(
     files: Iterable[str],
     config: Any = None,
     summary: Any = None,
+    inputs: Mapping[str, Path | Mapping[str, Any]] | None = None,
     known_sha256: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write `manifest.json` for a result directory.
@@ -111,6 +114,8 @@ def write_manifest(
         files: names relative to `directory` whose bytes are recorded.
         config: the configuration the result was made with (dataclass or mapping).
         summary: figures a reader wants without opening the files.
+        inputs: what it was made from by role ("data", "tokenizer", "towers", "statistics", ...): the
+            directory of a result, or a record as `describe_input` returns.
         known_sha256: hashes computed already while writing, by name; other files are hashed now.
 
     Returns:
@@ -123,11 +128,17 @@ def write_manifest(
         if not path.is_file():
             raise ManifestError(f"cannot write a manifest for {path}: the file does not exist")
         entries[name] = {"bytes": path.stat().st_size, "sha256": known.get(name) or file_sha256(path)}
+    plain = to_plain(config)
     manifest = {
         "format": MANIFEST_FORMAT,
         "kind": kind,
         "code": code_version(),
-        "config": to_plain(config),
+        "config": plain,
+        "config_sha256": json_sha256(plain),
+        "inputs": {
+            role: describe_input(made_from) if isinstance(made_from, Path) else to_plain(made_from)
+            for role, made_from in (inputs or {}).items()
+        },
         "summary": to_plain(summary),
         "files": entries,
     }
@@ -135,13 +146,79 @@ def write_manifest(
     return manifest
 
 
+def describe_input(directory: Path) -> dict[str, Any]:
+    """Return the record that names a result as the input of another.
+
+    A directory of other origin (a public checkpoint) is named by the hashes of its files.
+
+    Returns:
+        'kind', 'name' of the directory, 'manifest_sha256', 'config_sha256' and 'source_sha256' (of the code
+        that made it; None where its manifest does not say), and its own 'inputs', so that the chain is whole.
+
+    Raises:
+        ManifestError: the directory does not exist, is empty, or its manifest is unreadable.
+    """
+    directory = Path(directory)
+    if directory.is_dir() and not (directory / MANIFEST_NAME).exists():
+        return _describe_foreign(directory.resolve())
+    manifest = read_manifest(directory)
+    return {
+        "kind": manifest["kind"],
+        "name": directory.resolve().name,
+        "manifest_sha256": file_sha256(directory / MANIFEST_NAME),
+        "config_sha256": manifest.get("config_sha256"),
+        "source_sha256": manifest.get("code", {}).get("source_sha256"),
+        "inputs": manifest.get("inputs", {}),
+    }
+
+
+@cache
+def _describe_foreign(directory: Path) -> dict[str, Any]:
+    files = {path.name: file_sha256(path) for path in sorted(directory.iterdir()) if path.is_file()}
+    if not files:
+        raise ManifestError(f"{directory} holds no files")
+    return {"kind": "foreign", "name": directory.name, "sha256": json_sha256(files), "files": files}
+
+
+def chain(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield every result a manifest's result was made from, as ((role, role of the input, ...), record)."""
+    for role, record in manifest.get("inputs", {}).items():
+        yield (role,), record
+        for roles, deeper in chain(record):
+            yield (role, *roles), deeper
+
+
+def require_input(manifest: Mapping[str, Any], directory: Path) -> tuple[str, ...]:
+    """Return the roles under which a result is an input of a manifest's result.
+
+    Raises:
+        ManifestError: it is none of the inputs; they are named with their hashes.
+    """
+    found = file_sha256(directory / MANIFEST_NAME) if (directory / MANIFEST_NAME).is_file() else None
+    if found is None:
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
+    known = []
+    for roles, record in chain(manifest):
+        if record.get("manifest_sha256") == found:
+            return roles
+        known.append(f"{'/'.join(roles)} {str(record.get('manifest_sha256') or record.get('sha256'))[:12]}")
+    raise ManifestError(
+        f"{directory} ({found[:12]}) is none of the inputs: {', '.join(known) or 'the manifest names none'}"
+    )
+
+
 def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]:
     """Read a manifest without checking the files it lists.
 
     Raises:
-        ManifestError: missing or unreadable manifest, unknown format, or another kind than asked for.
+        ManifestError: missing or unreadable manifest, unknown format, another kind than asked for, or a
+            configuration that is not the one the manifest was written with.
     """
+    directory = Path(directory)
     path = directory / MANIFEST_NAME
+    if not directory.is_dir():
+        what = "is a file" if directory.exists() else "does not exist"
+        raise ManifestError(f"{directory} {what}; expected a directory with a {MANIFEST_NAME}")
     if not path.is_file():
         raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
     try:
@@ -153,7 +230,22 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]
         raise ManifestError(f"{path} has format {found!r}, this code reads {MANIFEST_FORMAT!r}")
     if kind is not None and manifest.get("kind") != kind:
         raise ManifestError(f"{path} describes a result of kind {manifest.get('kind')!r}, expected {kind!r}")
+    _check_entries(path, manifest.get("files"))
+    stated = manifest.get("config_sha256")
+    if stated is not None and json_sha256(manifest.get("config")) != stated:
+        raise ManifestError(f"{path}: its config was changed after it was written (sha256 differs)")
     return manifest
+
+
+def _check_entries(path: Path, files: Any) -> None:
+    """Refuse a file list that is no list of files inside the result."""
+    if not isinstance(files, dict):
+        raise ManifestError(f"{path} lists no files")
+    for name, entry in files.items():
+        if not isinstance(entry, dict) or not {"bytes", "sha256"} <= set(entry):
+            raise ManifestError(f"{path}: the entry of {name} needs 'bytes' and 'sha256', got {entry!r}")
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise ManifestError(f"{path} lists {name}, which lies outside the result")
 
 
 def verify_manifest(directory: Path, *, kind: str | None = None, hashes: bool = True) -> dict[str, Any]:
@@ -167,6 +259,7 @@ def verify_manifest(directory: Path, *, kind: str | None = None, hashes: bool = 
     Raises:
         ManifestError: naming the first file that is missing or whose size or hash differs.
     """
+    directory = Path(directory)
     manifest = read_manifest(directory, kind=kind)
     for name, entry in manifest["files"].items():
         path = directory / name

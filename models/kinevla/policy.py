@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinevla.backbone.inference import prepare_for_inference, synchronise
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.data.images import Image, ImageError, to_model_size
-from kinevla.generation.generator import Draft, Generation, Generator
+from kinevla.flow import absolute_targets, chunk_of_sequence
+from kinevla.generation import Draft, Generation, Generator
 from kinevla.text.instruction import InstructionError, check_instruction
 
 __all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
@@ -47,8 +49,8 @@ class Plan:
     Attributes:
         goal_text: coarse reasoning.
         kinematics_text: fine reasoning.
-        goal_codes: codes of the goal level.
-        kinematics_codes: codes of the kinematics level.
+        goal_codes: codes of the goal level; none with the flow head.
+        kinematics_codes: codes of the kinematics level; none with the flow head or a single level.
         actions: (5, 8) absolute joint targets in rad and gripper opening; row k is to be reached
             (k + 1) * period_s after execution starts.
         reasoning_reused: both texts were taken over from the draft, each id checked.
@@ -79,12 +81,21 @@ class KineVLAPolicy:
     """A loaded policy; `plan` may be called from any thread, one call at a time is computed.
 
     Args:
-        parts: network, layout and tokenizers.
+        parts: network, layout and tokenizers. The network is rewritten for inference in place
+            (`prepare_for_inference`): the same answers sooner, but it cannot be trained or saved any more.
+        tower_dtype: type its convolutional towers compute in, float32 or bfloat16.
+        generator: writes the answers; made from the parts when None.
     """
 
-    def __init__(self, parts: CheckpointParts) -> None:
+    def __init__(
+        self,
+        parts: CheckpointParts,
+        tower_dtype: torch.dtype = torch.float32,
+        generator: Generator | None = None,
+    ) -> None:
+        prepare_for_inference(parts.model, tower_dtype)
         self._parts = parts
-        self._generator = Generator(parts.model, parts.builder.grammar)
+        self._generator = generator or Generator(parts.model, parts.builder.grammar)
         self._known_words = frozenset(parts.known_words)
         self._lock = threading.Lock()
 
@@ -135,7 +146,7 @@ class KineVLAPolicy:
         observation: Observation,
         instruction: str,
         draft: Plan | None = None,
-        forced_reasoning: tuple[str, str] | None = None,
+        forced_reasoning: tuple[str | None, str | None] | None = None,
     ) -> Plan:
         """Answer one observation (Algorithm 1 of the paper, one pass of its loop).
 
@@ -144,7 +155,7 @@ class KineVLAPolicy:
             instruction: what to do; checked as in `check_instruction`.
             draft: the previous plan. It only saves time: the answer is the same without it.
             forced_reasoning: (coarse, fine) texts to use instead of the policy's own, for studies of what the
-                motion makes of the reasoning.
+                motion makes of the reasoning; None leaves a level to the policy.
 
         Raises:
             InstructionError: see `check_instruction`.
@@ -156,19 +167,25 @@ class KineVLAPolicy:
         forced = None
         if forced_reasoning is not None:
             forced = {
-                "goal": builder.text(forced_reasoning[0]),
-                "kinematics": builder.text(forced_reasoning[1]),
+                name: builder.text(text)
+                for name, text in zip(("goal", "kinematics"), forced_reasoning, strict=True)
+                if text is not None
             }
         with self._lock, torch.inference_mode():
             begin = time.perf_counter()
             model = self._parts.model
             tokens = model.observe(model.vision_backbone(images, state), state)
+            synchronise(tokens.device)
             seen = time.perf_counter()
+            prompt = builder.prompt(sentence)
             answer = self._generator.generate(
-                tokens, builder.prompt(sentence), draft.draft if draft is not None else None, forced
+                tokens, prompt, draft.draft if draft is not None else None, forced
             )
             generated = time.perf_counter()
-            actions = self._actions(answer, observation.state)
+            if model.flow_head is None:
+                actions = self._actions(answer, observation.state)
+            else:
+                actions = self._flow_actions(tokens, (*prompt, *answer.ids), observation.state)
             end = time.perf_counter()
         latency_s = {
             "vision": seen - begin,
@@ -187,7 +204,7 @@ class KineVLAPolicy:
             reasoning_reused=answer.goal_text_reused and answer.kinematics_text_reused,
             tokens_reused=answer.accepted,
             tokens_decoded=len(answer.ids) - answer.accepted,
-            forward_passes=answer.forward_passes,
+            forward_passes=answer.forward_passes + (model.flow_head is not None),
             latency_s=latency_s,
             period_s=self.period_s,
             draft=answer.draft,
@@ -203,16 +220,18 @@ class KineVLAPolicy:
             except ImageError as error:
                 raise ObservationError(f"{camera} camera: {error}") from error
         state = np.asarray(observation.state)
-        if state.shape != (config.state_dim,) or not np.issubdtype(state.dtype, np.number):
+        real = np.issubdtype(state.dtype, np.floating) or np.issubdtype(state.dtype, np.integer)
+        if state.shape != (config.state_dim,) or not real:
             raise ObservationError(
-                f"state must be ({config.state_dim},) numbers, got {state.dtype} {state.shape}"
+                f"state must be ({config.state_dim},) real numbers, got {state.dtype} {state.shape}"
             )
         if not np.isfinite(state).all():
             index = int(np.flatnonzero(~np.isfinite(state))[0])
             name = f"joint_{index + 1}" if index < _JOINTS else "gripper"
             raise ObservationError(f"state of {name} is {state[index]}, which is not a finite number")
         stacked = torch.from_numpy(np.ascontiguousarray(np.stack(images)[None]))
-        return stacked, torch.from_numpy(state.astype(np.float32)[None])
+        device = self._parts.model.state_scale.device
+        return stacked.to(device), torch.from_numpy(state.astype(np.float32)[None]).to(device)
 
     def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Decode both levels of codes into absolute targets (T, D)."""
@@ -220,3 +239,12 @@ class KineVLAPolicy:
         return self._parts.action_tokenizer.decode_absolute(codes, np.asarray(state, dtype=np.float64)[None])[
             0
         ]
+
+    def _flow_actions(
+        self, tokens: torch.Tensor, ids: tuple[int, ...], state: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Compute absolute targets (T, D) with the flow head; its noise is fixed, see `FlowConfig.seed`."""
+        parts = self._parts
+        chunk = chunk_of_sequence(parts.model, tokens, ids, parts.builder.vocabulary.bos)
+        states = np.asarray(state, dtype=np.float64)[None]
+        return absolute_targets(chunk[None], states, parts.action_tokenizer)[0]

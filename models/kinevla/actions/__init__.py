@@ -1,7 +1,8 @@
 """Actions as numbers and as codes: scaling, tokenisers, their training and their report.
 
-`BiLevelTokenizer` is the tokeniser of the method, `BinTokenizer` the 256-bin baseline; both follow the
-`ActionTokenizer` protocol. Names are loaded on first use, so `normaliser` and `robot` stay free of torch.
+`BiLevelTokenizer` is the tokeniser of the method; `SingleLevelTokenizer`, `BinTokenizer` and `FastTokenizer`
+are what it is compared with. All follow the `ActionTokenizer` protocol; `load_tokenizer` reads any of them.
+Names are loaded on first use, so `normaliser` and `robot` stay free of torch.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kinevla.actions.bilevel import BiLevelTokenizer
     from kinevla.actions.bins import BinTokenizer
+    from kinevla.actions.fast import FastTokenizer
+    from kinevla.actions.loading import load_policy_tokenizer, load_tokenizer
     from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
+    from kinevla.actions.single_level import SingleLevelTokenizer
     from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
 
 __all__ = [
@@ -20,8 +24,12 @@ __all__ = [
     "ActionTokenizer",
     "BiLevelTokenizer",
     "BinTokenizer",
+    "FastTokenizer",
+    "SingleLevelTokenizer",
     "StatisticsError",
     "TokenizerError",
+    "load_policy_tokenizer",
+    "load_tokenizer",
 ]
 
 _HOME = {
@@ -29,8 +37,12 @@ _HOME = {
     "ActionTokenizer": "tokenizer",
     "BiLevelTokenizer": "bilevel",
     "BinTokenizer": "bins",
+    "FastTokenizer": "fast",
+    "SingleLevelTokenizer": "single_level",
     "StatisticsError": "normaliser",
     "TokenizerError": "tokenizer",
+    "load_policy_tokenizer": "loading",
+    "load_tokenizer": "loading",
 }
 
 

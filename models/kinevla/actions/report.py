@@ -1,15 +1,14 @@
-"""What a tokeniser loses, per level, in units a robot user can judge."""
+"""What a tokeniser of any kind loses, per level, in units a robot user can judge."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.actions.bilevel import BiLevelTokenizer
 from kinevla.actions.robot import JOINTS, tool_position_m
 from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import ChunkSet, to_absolute
@@ -43,19 +42,23 @@ class LevelError:
 
 @dataclass(frozen=True)
 class CodebookUse:
-    """How one codebook is used on held-out chunks.
+    """How one codebook is used.
 
     Attributes:
-        level: "goal 1", "kinematics 2", ...
-        used: codes that occur.
-        dead: codes that never occur.
+        level: "goal 1", "kinematics 2", "level 3", or "all places" where they share one block of codes.
+        used: codes that occur on held-out chunks.
+        dead: codes that never occur there.
         perplexity: exp of the entropy of use; K would be perfectly even.
+        used_percent: `used` as a share of the codebook.
+        train_used_percent: the same on training chunks; None where none were given.
     """
 
     level: str
     used: int
     dead: int
     perplexity: float
+    used_percent: float
+    train_used_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,17 @@ class TokenizerReport:
     """All figures of one tokeniser.
 
     Attributes:
+        kind: kind of tokeniser.
         chunks: number of held-out chunks measured.
-        codes_per_chunk: codes one chunk becomes.
+        codes_per_chunk: codes one chunk becomes; the mean where the number varies (FAST).
         codebook_size: codes per codebook.
-        errors: error per set of levels ("goal", "goal + kinematics", or "all").
-        codebooks: use per codebook; empty for bins.
+        errors: error per set of levels ("goal" and "goal + kinematics", or "all").
+        codebooks: use per codebook.
     """
 
+    kind: str
     chunks: int
-    codes_per_chunk: int
+    codes_per_chunk: float
     codebook_size: int
     errors: dict[str, LevelError]
     codebooks: tuple[CodebookUse, ...]
@@ -81,18 +86,27 @@ class TokenizerReport:
         """Error with all levels."""
         return list(self.errors.values())[-1]
 
+    @property
+    def least_used_percent(self) -> float:
+        """Share of codes used on held-out chunks by the codebook that uses fewest."""
+        return min(use.used_percent for use in self.codebooks)
+
     def text(self) -> str:
         """Render the figures as a small table."""
         lines = [
-            f"{self.chunks} held-out chunks, {self.codes_per_chunk} codes of {self.codebook_size} each",
-            f"{'levels':<20}{'L1 mrad':>9}{'L1 deg':>9}{'p99 mrad':>10}"
+            f"{self.kind}: {self.chunks} held-out chunks, {self.codes_per_chunk:.4g} codes of "
+            f"{self.codebook_size} each",
+            f"{'levels':<24}{'L1 mrad':>9}{'L1 deg':>9}{'p99 mrad':>10}"
             f"{'gripper':>9}{'tool mm':>9}{'p95 mm':>8}",
         ]
-        for name, error in self.errors.items():
-            lines.append(_row(name, error))
-        if self.codebooks:
-            lines.append(f"{'codebook':<20}{'used':>9}{'dead':>9}{'perplexity':>12}")
-            lines += [f"{c.level:<20}{c.used:>9}{c.dead:>9}{c.perplexity:>12.1f}" for c in self.codebooks]
+        lines += [_row(name, error) for name, error in self.errors.items()]
+        lines.append(f"{'codebook':<24}{'used':>9}{'dead':>9}{'used %':>10}{'train %':>9}{'perplexity':>12}")
+        for use in self.codebooks:
+            train = "-" if use.train_used_percent is None else f"{use.train_used_percent:.1f}"
+            lines.append(
+                f"{use.level:<24}{use.used:>9}{use.dead:>9}{use.used_percent:>10.1f}{train:>9}"
+                f"{use.perplexity:>12.1f}"
+            )
         return "\n".join(lines)
 
 
@@ -101,7 +115,7 @@ def _row(name: str, error: LevelError) -> str:
         return "-" if value is None else f"{value:.2f}"
 
     return (
-        f"{name:<20}{error.joint_l1_mrad:>9.2f}{error.joint_l1_deg:>9.3f}{error.joint_p99_mrad:>10.1f}"
+        f"{name:<24}{error.joint_l1_mrad:>9.2f}{error.joint_l1_deg:>9.3f}{error.joint_p99_mrad:>10.1f}"
         f"{error.gripper_l1:>9.4f}{millimetres(error.tool_mean_mm):>9}{millimetres(error.tool_p95_mm):>8}"
     )
 
@@ -141,73 +155,103 @@ def level_error(
     )
 
 
-def codebook_use(codes: NDArray[np.integer], codebook_size: int, names: list[str]) -> tuple[CodebookUse, ...]:
-    """Count the use of each column of codes (N, levels)."""
+def codebook_use(
+    codes: NDArray[np.integer],
+    codebook_size: int,
+    names: Sequence[str],
+    train_codes: NDArray[np.integer] | None = None,
+) -> tuple[CodebookUse, ...]:
+    """Count the use of each column of codes (N, levels); negative entries (padding) do not count.
+
+    Args:
+        codes: codes of held-out chunks.
+        codebook_size: codes per codebook K.
+        names: one per column.
+        train_codes: (M, levels) codes of training chunks, or None.
+    """
     uses = []
     for column, name in enumerate(names):
-        counts = np.bincount(codes[:, column], minlength=codebook_size)
+        counts = _counts(codes[:, column], codebook_size)
         share = counts[counts > 0] / counts.sum()
-        perplexity = float(np.exp(-(share * np.log(share)).sum()))
         used = int((counts > 0).sum())
-        uses.append(CodebookUse(name, used, codebook_size - used, perplexity))
+        train = None
+        if train_codes is not None:
+            train = 100.0 * float((_counts(train_codes[:, column], codebook_size) > 0).mean())
+        uses.append(
+            CodebookUse(
+                level=name,
+                used=used,
+                dead=codebook_size - used,
+                perplexity=float(np.exp(-(share * np.log(share)).sum())),
+                used_percent=100.0 * used / codebook_size,
+                train_used_percent=train,
+            )
+        )
     return tuple(uses)
 
 
-def measure_tokenizer(tokenizer: BiLevelTokenizer, held_out: ChunkSet) -> TokenizerReport:
-    """Measure a bi-level (or, without kinematics levels, single-level) tokeniser."""
+def _counts(codes: NDArray[np.integer], codebook_size: int) -> NDArray[np.int64]:
+    return np.bincount(codes[codes >= 0], minlength=codebook_size)
+
+
+def measure_tokenizer(
+    tokenizer: ActionTokenizer, held_out: ChunkSet, train: ChunkSet | None = None
+) -> TokenizerReport:
+    """Measure a tokeniser of any kind.
+
+    Args:
+        tokenizer: what to measure.
+        held_out: chunks it did not learn from.
+        train: chunks it learned from, to tell codes that are dead from codes the held-out chunks do not need.
+    """
     keep = np.asarray(tokenizer.normaliser.keep)
-    absolute = tokenizer.chunk_config.absolute_dimensions
+    absolute = tokenizer.chunk_config.absolute_in(tokenizer.dimensions)
     codes = tokenizer.encode(held_out.chunks)
-    errors = {}
-    names = [f"goal {level + 1}" for level in range(tokenizer.goal_levels)]
-    names += [f"kinematics {level + 1}" for level in range(tokenizer.kinematics_levels)]
-    if tokenizer.kinematics_levels:
+    train_codes = None if train is None else tokenizer.encode(train.chunks)
+    total = level_error(tokenizer.decode(codes), held_out, keep, absolute)
+    errors = {"all": total}
+    if tokenizer.shared_block:
+        # One alphabet for all places: its use is counted over all of them.
+        names = ["all places"]
+        columns = codes.reshape(-1, 1)
+        train_codes = None if train_codes is None else train_codes.reshape(-1, 1)
+    elif tokenizer.kinematics_levels:
+        names = [f"goal {level + 1}" for level in range(tokenizer.goal_levels)]
+        names += [f"kinematics {level + 1}" for level in range(tokenizer.kinematics_levels)]
+        columns = codes
         coarse = tokenizer.decode(codes[:, : tokenizer.goal_levels])
-        errors["goal"] = level_error(coarse, held_out, keep, absolute)
-        errors["goal + kinematics"] = level_error(tokenizer.decode(codes), held_out, keep, absolute)
+        errors = {"goal": level_error(coarse, held_out, keep, absolute), "goal + kinematics": total}
     else:
         names = [f"level {level + 1}" for level in range(tokenizer.goal_levels)]
-        errors["all"] = level_error(tokenizer.decode(codes), held_out, keep, absolute)
+        columns = codes
     return TokenizerReport(
+        kind=tokenizer.kind,
         chunks=len(held_out),
-        codes_per_chunk=tokenizer.codes_per_chunk,
+        codes_per_chunk=float((codes >= 0).sum(axis=1).mean()),
         codebook_size=tokenizer.codebook_size,
         errors=errors,
-        codebooks=codebook_use(codes, tokenizer.codebook_size, names),
+        codebooks=codebook_use(columns, tokenizer.codebook_size, names, train_codes),
     )
 
 
-def measure_plain(
-    tokenizer: ActionTokenizer,
-    held_out: ChunkSet,
-    keep: NDArray[np.bool_],
-    absolute_dimensions: tuple[int, ...],
-) -> TokenizerReport:
-    """Measure any tokeniser by encoding and decoding, without codebook figures."""
-    decoded = tokenizer.decode(tokenizer.encode(held_out.chunks))
-    return TokenizerReport(
-        chunks=len(held_out),
-        codes_per_chunk=tokenizer.codes_per_chunk,
-        codebook_size=tokenizer.codebook_size,
-        errors={"all": level_error(decoded, held_out, keep, absolute_dimensions)},
-        codebooks=(),
-    )
-
-
-def write_report(directory: Path, report: TokenizerReport, baselines: Mapping[str, TokenizerReport]) -> None:
-    """Write report.json, report.txt and report.png with a manifest."""
+def write_report(
+    directory: Path,
+    report: TokenizerReport,
+    baselines: Mapping[str, TokenizerReport],
+    inputs: Mapping[str, Path] | None = None,
+) -> None:
+    """Write report.json, report.txt and report.png with a manifest that names the inputs by hash."""
     directory = Path(directory)
     text = report.text()
     if baselines:
         text += "\n\ncompared with (codes per chunk)"
         for name, other in baselines.items():
-            text += f"\n{_row(f'{name} ({other.codes_per_chunk})', other.total)}"
+            text += f"\n{_row(f'{name} ({other.codes_per_chunk:.4g})', other.total)}"
     write_atomically(directory / "report.txt", (text + "\n").encode())
     write_json(directory / "report.json", {"tokenizer": report, "baselines": dict(baselines)})
     _figure(directory / "report.png", report, baselines)
-    write_manifest(
-        directory, kind=REPORT_KIND, files=["report.txt", "report.json", "report.png"], summary=report
-    )
+    files = ["report.txt", "report.json", "report.png"]
+    write_manifest(directory, kind=REPORT_KIND, files=files, summary=report, inputs=inputs)
 
 
 def _figure(path: Path, report: TokenizerReport, baselines: Mapping[str, TokenizerReport]) -> None:
@@ -220,9 +264,8 @@ def _figure(path: Path, report: TokenizerReport, baselines: Mapping[str, Tokeniz
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     bars = {name: error.joint_l1_mrad for name, error in report.errors.items()}
-    bars |= {
-        f"{name} ({other.codes_per_chunk})": other.total.joint_l1_mrad for name, other in baselines.items()
-    }
+    for name, other in baselines.items():
+        bars[f"{name} ({other.codes_per_chunk:.4g})"] = other.total.joint_l1_mrad
     drawn = left.barh(
         list(bars), list(bars.values()), color=["#2b6cb0"] * len(report.errors) + ["#a0aec0"] * len(baselines)
     )

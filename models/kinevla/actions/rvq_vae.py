@@ -212,11 +212,12 @@ class RvqVae(nn.Module):
         if kinematics and self.kinematics_stack is not None:
             residual = latents - goal.detach()
             fine, fine_codes, losses = self.kinematics_stack(residual[:, None])
-            total = goal.detach() + fine[:, 0]
+            total = goal + fine[:, 0]
             codes = torch.cat([goal_codes, fine_codes[:, 0]], dim=1)
             commitment = commitment + losses.sum()
-        elif self.goal_frozen:
-            total = latents + (goal - latents).detach()
+        # One straight-through step for the sum of all levels: the library takes one per level, which would
+        # multiply the encoder's gradient by their number.
+        total = latents + (total - latents).detach()
         return Quantised(total, codes, commitment)
 
     def latent_of_codes(self, codes: Tensor) -> Tensor:

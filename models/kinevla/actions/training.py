@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import l1_loss
 from tqdm import tqdm
 
+from kinevla.actions.losses import reconstruction_loss, rvq_loss
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.rvq_vae import RvqVae
 from kinevla.actions.training_config import TokenizerTrainingConfig
@@ -67,6 +67,8 @@ class _Run:
         self.step = 0
         self.elapsed_s = 0.0
         self.metrics: list[dict[str, float]] = []
+        # An encoder that is kept as it starts needs no gradients, nor should they count in the clipping.
+        network.encoder.requires_grad_(config.encoder_share > 0.0)
         self.optimiser = self._new_optimiser()
 
     def _new_optimiser(self) -> torch.optim.AdamW:
@@ -126,7 +128,6 @@ def train_tokenizer(
     *,
     directory: Path | None = None,
     max_minutes: float | None = None,
-    keep_dimensions: tuple[int, ...] = (-1,),
     progress: bool = True,
 ) -> TrainedTokenizer:
     """Train both stages, or as much as the time allows.
@@ -138,7 +139,6 @@ def train_tokenizer(
             Stage I runs (pass the full chunks as `coarse_chunks` then).
         directory: where checkpoints and metrics go; a run found there is continued. None keeps nothing.
         max_minutes: time budget.
-        keep_dimensions: dimensions the scaling passes through (gripper).
         progress: show a progress bar.
 
     Raises:
@@ -156,7 +156,7 @@ def train_tokenizer(
                 f"{name} holds {len(array)} chunks, fewer than codebook_size {network_config.codebook_size}"
             )
     deadline = Deadline(max_minutes)
-    normaliser = ActionNormaliser.fit(chunks, keep_dimensions=keep_dimensions, mode=config.mode)
+    normaliser = ActionNormaliser.fit(chunks, keep_dimensions=config.keep_dimensions, mode=config.mode)
     data = {
         1: torch.from_numpy(normaliser.normalise(coarse_chunks)).float(),
         2: torch.from_numpy(normaliser.normalise(chunks)).float(),
@@ -219,13 +219,12 @@ def _train_step(run: _Run, data: Tensor, weights: Tensor) -> dict[str, float]:
         else:
             output = network.decode_latent(network.encode_latent(batch))
             commitment = output.new_zeros(())
-        reconstruction = l1_loss(output * weights, batch * weights)
-        loss = reconstruction + commitment
+        reconstruction = reconstruction_loss(output, batch, weights)
+        loss = rvq_loss(reconstruction, commitment)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(
-            [*network.encoder.parameters(), *network.decoder.parameters()], config.clip_norm
-        )
+        trained = [p for p in network.parameters() if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(trained, config.clip_norm)
         run.optimiser.step()
     run.step += 1
     return {

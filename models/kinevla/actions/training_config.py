@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kinevla.actions.normaliser import Mode
 from kinevla.actions.rvq_vae import RvqVaeConfig
+
+
+@dataclass(frozen=True)
+class FastConfig:
+    """Settings of the FAST-style tokeniser.
+
+    Attributes:
+        scale: integer steps per unit of a normalised cosine coefficient (10 in the paper).
+        vocabulary: size of the byte-pair vocabulary (1024 in the paper).
+    """
+
+    scale: float = 10.0
+    vocabulary: int = 1024
 
 
 @dataclass(frozen=True)
@@ -14,7 +27,10 @@ class TokenizerTrainingConfig:
 
     Attributes:
         network: sizes.
-        mode: scaling of the actions.
+        mode: scaling of the actions: min_max for joints, quantile for end-effector deltas.
+        keep_dimensions: dimensions the scaling leaves as they are (gripper, 0..1); negative counts from the
+            end.
+        bins: number of bins, for the kind that has bins.
         stage1_steps: steps of Stage I.
         stage2_steps: steps of Stage II.
         warmup_steps: first steps of Stage I without quantisation.
@@ -34,8 +50,10 @@ class TokenizerTrainingConfig:
 
     network: RvqVaeConfig = field(default_factory=RvqVaeConfig)
     mode: Mode = "min_max"
+    keep_dimensions: tuple[int, ...] = (-1,)
+    bins: int = 256
     stage1_steps: int = 300
-    stage2_steps: int = 700
+    stage2_steps: int = 900
     warmup_steps: int = 0
     batch: int = 1024
     start_batch: int = 8192
@@ -57,3 +75,9 @@ class TokenizerTrainingConfig:
             )
         if self.stage1_steps < 1 or self.stage2_steps < 1 or not 0 <= self.warmup_steps < self.stage1_steps:
             raise ValueError("stages need at least one step, and warmup_steps must end within Stage I")
+
+    def single_level(self) -> TokenizerTrainingConfig:
+        """Return the same training for one stack with as many codes per chunk and as many steps in all."""
+        network = replace(self.network, goal_levels=self.network.levels, kinematics_levels=0)
+        steps = self.stage1_steps + (self.stage2_steps if self.network.kinematics_levels else 0)
+        return replace(self, network=network, stage1_steps=steps)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+ActionHead = Literal["codes", "flow"]
 
 # (mean, std) per RGB channel of images scaled to 0..1. The two towers of a Prismatic model differ in this
 # because their public ancestors do: DINOv2 uses the ImageNet statistics, SigLIP a plain -1..1 range.
@@ -67,6 +69,8 @@ class VitTowerConfig:
         layer_scale: blocks scale their output by learned factors.
         attention_pool: the weights hold a pooling head (unused here).
         normalisation: key of `NORMALISATIONS`.
+        mean: RGB mean in 0..1 subtracted from images instead of the one `normalisation` names; None for that.
+        std: RGB standard deviation likewise. Public checkpoints store slightly rounded values of their own.
         kind: tells this configuration from a `TowerConfig` in JSON.
     """
 
@@ -80,6 +84,8 @@ class VitTowerConfig:
     layer_scale: bool = False
     attention_pool: bool = False
     normalisation: str = "imagenet"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
     kind: str = "vit"
 
     def __post_init__(self) -> None:
@@ -87,6 +93,17 @@ class VitTowerConfig:
             raise ValueError(f"normalisation {self.normalisation!r} is none of {', '.join(NORMALISATIONS)}")
         if self.depth < 2 or self.width % self.heads:
             raise ValueError(f"need depth >= 2 and width {self.width} a multiple of {self.heads} heads")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != 3:
+                raise ValueError(f"{name} needs three channels, got {values}")
+        if self.std is not None and min(self.std) <= 0.0:
+            raise ValueError(f"std must be positive, got {self.std}")
+
+    @property
+    def pixel_statistics(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """RGB mean and standard deviation that images in 0..1 are normalised with."""
+        mean, std = NORMALISATIONS[self.normalisation]
+        return self.mean or mean, self.std or std
 
     @property
     def patch_width(self) -> int:
@@ -189,7 +206,18 @@ class GeometryConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The Llama-type decoder."""
+    """The Llama-type decoder.
+
+    Attributes:
+        hidden_size: width of a token.
+        layers: blocks.
+        heads: attention heads, as many for keys and values as for queries.
+        intermediate_size: hidden width of the gated perceptrons.
+        max_positions: longest sequence the positions are meant for.
+        rope_theta: base of the rotary position frequencies.
+        norm_eps: added to the mean square in every norm. The public OpenVLA configuration leaves it at the
+            library's 1e-6, although Llama-2 itself was trained with 1e-5.
+    """
 
     hidden_size: int = 192
     layers: int = 4
@@ -197,6 +225,49 @@ class DecoderConfig:
     intermediate_size: int = 512
     max_positions: int = 512
     rope_theta: float = 10000.0
+    norm_eps: float = 1e-6
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """The flow-matching action head, a baseline of the pi0.5 kind (see `kinevla.flow`).
+
+    Attributes:
+        horizon: frames per chunk T.
+        dimensions: action dimensions D.
+        width: channels of the action expert.
+        layers: its blocks.
+        heads: its attention heads.
+        intermediate_size: hidden width of its gated perceptrons.
+        steps: Euler steps from noise to actions.
+        time_alpha: training draws the time t as `time_floor + (1 - time_floor) * Beta(time_alpha, 1)`, which
+            favours noisy chunks when above 1.
+        time_floor: the smallest t, as clean chunks teach nothing.
+        seed: of the noise every plan starts from; the same noise each time makes a plan a function of its
+            observation and sentence.
+    """
+
+    horizon: int = 5
+    dimensions: int = 8
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    intermediate_size: int = 384
+    steps: int = 10
+    time_alpha: float = 1.5
+    time_floor: float = 0.001
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "dimensions", "layers", "heads", "intermediate_size", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"flow.{name} must be at least 1, got {getattr(self, name)}")
+        if self.width < 2 or self.width % 2 or self.width % self.heads:
+            raise ValueError(f"flow.width must be an even multiple of {self.heads} heads, got {self.width}")
+        if not (self.time_alpha > 0.0 and 0.0 <= self.time_floor < 1.0):
+            raise ValueError(
+                f"flow needs time_alpha > 0 and 0 <= time_floor < 1, got {self.time_alpha}, {self.time_floor}"
+            )
 
 
 @dataclass(frozen=True)
@@ -210,6 +281,11 @@ class ModelConfig:
         vocabulary_size: rows of embedding and head.
         state_dim: D of the proprioceptive state.
         coupling_width: width of the two projections of the mutual-information loss.
+        state_token: the joint state is one more observation token. Without it, without keypoints and without
+            geometry tokens the decoder reads what OpenVLA reads: ``BOS | patches | text``.
+        action_head: 'codes' writes action codes into the sequence (the method); 'flow' leaves them out and
+            computes the chunk with a flow-matching head (baseline).
+        flow: sizes of that head; needed with 'flow', refused with 'codes'.
     """
 
     vision: VisionConfig = field(default_factory=VisionConfig)
@@ -218,6 +294,17 @@ class ModelConfig:
     vocabulary_size: int = 1536
     state_dim: int = 8
     coupling_width: int = 128
+    state_token: bool = True
+    action_head: ActionHead = "codes"
+    flow: FlowConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.action_head not in ("codes", "flow"):
+            raise ValueError(f"action_head must be 'codes' or 'flow', got {self.action_head!r}")
+        if (self.action_head == "flow") != (self.flow is not None):
+            raise ValueError(
+                f"flow must be given with action_head 'flow' only, got {self.flow} with {self.action_head!r}"
+            )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -237,6 +324,7 @@ class ModelConfig:
                 "vision": _make(VisionConfig, vision),
                 "geometry": _make(GeometryConfig, {"constant_length": False} | values["geometry"]),
                 "decoder": _make(DecoderConfig, values["decoder"]),
+                "flow": _make(FlowConfig, values["flow"]) if values.get("flow") else None,
             },
         )
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kinevla.backbone.config import NORMALISATIONS, TowerConfig
 
@@ -38,8 +39,18 @@ def _down(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
+def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
+    """Return one convolution that does what `conv` and then the batch norm `norm` do, its statistics fixed."""
+    assert isinstance(norm, nn.BatchNorm2d), "folded already"
+    folded: nn.Conv2d = fuse_conv_bn_eval(conv, norm)
+    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut."""
+
+    norm1: nn.Module
+    norm2: nn.Module
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -51,6 +62,11 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(M, C, H, W) -> the same shape."""
         return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+
+    def fold(self) -> None:
+        """Let the convolutions do the norms' work (inference only)."""
+        self.conv1, self.norm1 = _with_norm(self.conv1, self.norm1), nn.Identity()
+        self.conv2, self.norm2 = _with_norm(self.conv2, self.norm2), nn.Identity()
 
 
 class GlobalAttention(nn.Module):
@@ -99,6 +115,8 @@ class ConvTower(nn.Module):
         super().__init__()
         w2, w4, w8, w16 = config.widths
         self.keypoints = keypoints
+        self.first_map: Tensor | None
+        self.register_buffer("first_map", None, persistent=False)
         mean, std = NORMALISATIONS[config.normalisation]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -120,6 +138,57 @@ class ConvTower(nn.Module):
         # Centre of cell i lies at (i + 0.5) / cells of the way from edge to edge.
         self.register_buffer("cell_centres", (torch.arange(cells) + 0.5) / cells * 2 - 1, persistent=False)
 
+    @property
+    def folded(self) -> bool:
+        """`fold` was called."""
+        return self.first_map is not None
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> None:
+        """Turn into the tower that only looks: same output up to rounding, fewer passes over memory.
+
+        Batch norms go into the convolutions. The first convolution is linear in the pixels and in the
+        coordinate channels, which are the same for every image, so ``W * [(x - mean) / std, coordinates] + b =
+        (W_rgb / std) * x + map``: the map is computed once, here. Zero padding stands after normalisation;
+        the map carries its effect at the border.
+
+        Args:
+            dtype: type of weights and features; heatmaps, positions and confidences stay single precision.
+
+        Raises:
+            ValueError: the tower is in training mode or folded already.
+        """
+        if self.training or self.folded:
+            raise ValueError("only a tower in evaluation mode can be folded, and only once")
+        first = _with_norm(self.down2[0], self.down2[1])  # type: ignore[arg-type]
+        black = torch.cat(
+            [-self.mean / self.std * torch.ones_like(self.coordinates[:, :1]), self.coordinates], 1
+        )
+        pixels = nn.Conv2d(3, first.out_channels, 3, 2, 1, bias=False, device=first.weight.device)
+        pixels.weight.copy_(first.weight[:, :3] / self.std)
+        self.first_map = first(black).to(dtype).contiguous(memory_format=torch.channels_last)
+        self.down2 = nn.Sequential(pixels)
+        for stage in (self.down4, self.down8, self.down16):
+            down = stage[0]
+            assert isinstance(down, nn.Sequential)
+            stage[0] = nn.Sequential(_with_norm(down[0], down[1]), nn.ReLU())  # type: ignore[arg-type]
+        for block in self.modules():
+            if isinstance(block, ResidualBlock):
+                block.fold()
+        self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.cell_centres = self.cell_centres.float()
+        self.requires_grad_(False)
+
+    def _first(self, images: Tensor) -> Tensor:
+        """Pixels (M, 3, S, S) in 0..1 -> features (M, C, S/2, S/2)."""
+        if self.first_map is not None:
+            x = images.to(self.first_map.dtype, memory_format=torch.channels_last)
+            return F.relu(self.down2(x) + self.first_map)
+        x = (images - self.mean) / self.std
+        x = torch.cat([x, self.coordinates.to(x.dtype).expand(len(x), -1, -1, -1)], dim=1)
+        features: Tensor = self.down2(x.contiguous(memory_format=torch.channels_last))
+        return features
+
     def forward(self, images: Tensor, camera: Tensor) -> TowerOutput:
         """Look at M images.
 
@@ -127,9 +196,7 @@ class ConvTower(nn.Module):
             images: (M, 3, S, S) float in 0..1.
             camera: (M,) camera index of each image.
         """
-        x = (images - self.mean) / self.std
-        x = torch.cat([x, self.coordinates.to(x.dtype).expand(len(x), -1, -1, -1)], dim=1)
-        fine = self.down4(self.down2(x.contiguous(memory_format=torch.channels_last)))
+        fine = self.down4(self._first(images))
         middle = self.down8(fine)
         deep = self.attention(self.down16(middle))
         middle = self.up8(middle + F.interpolate(self.lift8(deep), scale_factor=2.0))
@@ -146,4 +213,6 @@ class ConvTower(nn.Module):
         own = torch.arange(self.keypoints, device=images.device)
         visible = self.visible_head(local).float().unflatten(-1, (-1, self.keypoints))
         visible = visible[rows.unsqueeze(1), own.unsqueeze(0), camera.unsqueeze(1), own.unsqueeze(0)]
+        if self.folded:
+            middle, local = middle.float(), local.float()
         return TowerOutput(middle, heatmaps, points, visible, local)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,28 +14,37 @@ from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.projectors import ObservationProjector, Projector
 from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.backbone.vit_tower import VitTower
+
+if TYPE_CHECKING:
+    from kinevla.flow.head import FlowHead
 
 
 class KineVLAModel(nn.Module):
     """Vision-language-action network of §3.3: one sequence ``BOS | observation tokens | text and codes``.
 
     The names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`, `projector.fc1..3` and
-    `language_model` are those of the public OpenVLA weights; `observation`, `state_*`, `coupling_*` are ours.
+    `language_model` are those of the public OpenVLA weights; `observation`, `state_*`, `coupling_*` and, as a
+    baseline's action head, `flow_head` are ours.
 
     Args:
         config: all sizes.
         pad_id: id of the padding token.
+        public_on_meta: parts with public names get no memory yet, because stored weights will take their
+            place (`restore_buffers` belongs after that); what is ours is initialised as usual.
     """
 
     state_offset: Tensor
     state_scale: Tensor
 
-    def __init__(self, config: ModelConfig, pad_id: int = 0) -> None:
+    def __init__(self, config: ModelConfig, pad_id: int = 0, *, public_on_meta: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.pad_id = pad_id
         decoder = config.decoder
-        self.vision_backbone = VisionBackbone(config.vision, config.geometry, config.state_dim)
-        self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
+        with torch.device("meta") if public_on_meta else nullcontext():
+            self.vision_backbone = VisionBackbone(config.vision, config.geometry, config.state_dim)
+            self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
         self.observation = ObservationProjector(config)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
@@ -45,15 +55,31 @@ class KineVLAModel(nn.Module):
             "num_key_value_heads": decoder.heads,
             "max_position_embeddings": decoder.max_positions,
             "rope_theta": decoder.rope_theta,
+            "rms_norm_eps": decoder.norm_eps,
             "pad_token_id": pad_id,
             "tie_word_embeddings": False,
             "attn_implementation": "sdpa",
         }
-        self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
+        with torch.device("meta") if public_on_meta else nullcontext():
+            self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
         self.coupling_reasoning = nn.Linear(decoder.hidden_size, config.coupling_width)
         self.coupling_action = nn.Linear(decoder.hidden_size, config.coupling_width)
+        self.flow_head: FlowHead | None = None
+        if config.flow is not None:
+            # Imported here because the head takes its sizes from this package.
+            from kinevla.flow.head import FlowHead
+
+            self.flow_head = FlowHead(config.flow, decoder.hidden_size)
         self.register_buffer("state_offset", torch.zeros(config.state_dim))
         self.register_buffer("state_scale", torch.ones(config.state_dim))
+
+    def restore_buffers(self) -> None:
+        """Compute what the configuration implies and no checkpoint holds: pixel statistics, rotations."""
+        for tower in (self.vision_backbone.featurizer, self.vision_backbone.fused_featurizer):
+            if isinstance(tower, VitTower):
+                tower.reset_pixel_statistics()
+        decoder = self.language_model.model
+        decoder.rotary_emb = type(decoder.rotary_emb)(config=self.language_model.config)
 
     def set_state_range(self, low: Tensor, high: Tensor) -> None:
         """Set the state values that map to -1 and 1; a dimension that never moved maps to 0."""

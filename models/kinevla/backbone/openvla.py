@@ -1,87 +1,102 @@
-"""The full-size configuration and its public weights.
-
-Every tensor of the public `openvla-7b` checkpoint has its place under the same name and in the same shape;
-what this network has besides (joint state, coupling projections) starts untrained.
-"""
+"""Public OpenVLA checkpoints as they are: one directory in, network, text tokenizer and statistics out."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerFast
 
-from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig, VitTowerConfig
 from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.openvla_format import (
+    PublicConfig,
+    PublicWeightsError,
+    openvla_config,
+    read_config,
+    read_tokenizer,
+)
+from kinevla.backbone.openvla_statistics import DatasetStatistics, read_statistics
+from kinevla.backbone.openvla_weights import PUBLIC_PARTS, load_public_weights
 
-_INDEX_NAME = "model.safetensors.index.json"
-_OWN = ("observation.", "coupling_", "state_")
-
-
-class PublicWeightsError(RuntimeError):
-    """A directory does not hold the weights of this architecture; the text names tensors."""
-
-
-def openvla_config(cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 8) -> ModelConfig:
-    """Return the sizes of OpenVLA-7B (Prismatic: DINOv2 ViT-L/14 reg4, SigLIP SO400M/14, Llama-2-7B)."""
-    dino = VitTowerConfig(
-        width=1024, depth=24, heads=16, mlp_hidden=4096, class_token=True, register_tokens=4,
-        layer_scale=True, normalisation="imagenet",
-    )  # fmt: skip
-    siglip = VitTowerConfig(
-        width=1152, depth=27, heads=16, mlp_hidden=4304, attention_pool=True, normalisation="half"
-    )
-    return ModelConfig(
-        vision=VisionConfig(
-            image_size=224,
-            cameras=cameras,
-            keypoints=(),
-            patch_grid=16,
-            patch_position=False,
-            featurizer=dino,
-            fused_featurizer=siglip,
-        ),
-        geometry=GeometryConfig(tokens=0, robot="none"),
-        decoder=DecoderConfig(
-            hidden_size=4096, layers=32, heads=32, intermediate_size=11008, max_positions=2048
-        ),
-        vocabulary_size=32064,
-        state_dim=state_dim,
-    )
+__all__ = [
+    "PUBLIC_PARTS",
+    "DatasetStatistics",
+    "OpenVLAParts",
+    "PublicConfig",
+    "PublicWeightsError",
+    "load_openvla",
+    "load_public_weights",
+    "openvla_config",
+]
 
 
-def load_public_weights(model: KineVLAModel, directory: Path) -> tuple[str, ...]:
-    """Load sharded public weights into a network of the same sizes.
+@dataclass(frozen=True)
+class OpenVLAParts:
+    """What a public checkpoint holds.
+
+    Attributes:
+        model: the network in evaluation mode; its public parts have the checkpoint's weights.
+        text_tokenizer: the Llama tokenizer with its special tokens.
+        statistics: action and state statistics per data set.
+        config: what the checkpoint says about itself.
+        untrained: names of this network's tensors that the checkpoint does not have.
+    """
+
+    model: KineVLAModel
+    text_tokenizer: PreTrainedTokenizerFast
+    statistics: dict[str, DatasetStatistics]
+    config: PublicConfig
+    untrained: tuple[str, ...]
+
+
+def load_openvla(
+    directory: Path | str,
+    cameras: tuple[str, ...] = ("front", "wrist"),
+    *,
+    state_dim: int = 8,
+    state_token: bool = True,
+    coupling_width: int = 128,
+    dtype: torch.dtype = torch.bfloat16,
+    device: torch.device | str = "cpu",
+) -> OpenVLAParts:
+    """Load a public checkpoint directory unchanged.
+
+    With one camera and without state token the logits are those of the public model over
+    ``BOS | patches | text``. A second camera's patches follow the first's, as OpenVLA-OFT has them; the state
+    token comes after all patches.
 
     Args:
-        model: built from `openvla_config` (or smaller sizes, with weights to match).
-        directory: holds `model.safetensors.index.json` and its shards.
-
-    Returns:
-        Names of this network's tensors that the public weights do not have.
+        directory: `config.json`, tokenizer files, weights in one file or in shards with an index, and where
+            present `preprocessor_config.json` and `dataset_statistics.json`.
+        cameras: camera names in token order.
+        state_dim: D of the joint state.
+        state_token: give the joint state to the decoder as one more token (its projection starts untrained).
+        coupling_width: width of the projections of the mutual-information loss (untrained).
+        dtype: type of the public weights; what is not public stays in single precision.
+        device: where to.
 
     Raises:
-        PublicWeightsError: missing, unknown or misshapen tensors.
+        PublicWeightsError: the directory is no checkpoint of this architecture, or a damaged one.
     """
-    path = directory / _INDEX_NAME
-    if not path.is_file():
-        raise PublicWeightsError(f"{directory} holds no {_INDEX_NAME}")
-    where: dict[str, str] = json.loads(path.read_text())["weight_map"]
-    own = model.state_dict()
-    if unknown := sorted(set(where) - set(own)):
-        raise PublicWeightsError(
-            f"{directory} has tensors this network does not know: {', '.join(unknown[:5])}"
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise PublicWeightsError(f"{directory} is no directory")
+    config = read_config(directory)
+    try:
+        sizes = config.model_config(
+            cameras, state_dim=state_dim, state_token=state_token, coupling_width=coupling_width
         )
-    absent = sorted(name for name in set(own) - set(where) if not name.startswith(_OWN))
-    if absent:
-        raise PublicWeightsError(f"{directory} lacks {', '.join(absent[:5])}")
-    for shard in sorted(set(where.values())):
-        tensors = load_file(directory / shard)
-        for name, value in tensors.items():
-            if (expected := own[name].shape) != value.shape:
-                raise PublicWeightsError(
-                    f"{name} has shape {tuple(value.shape)} in {shard}, the network needs {tuple(expected)}"
-                )
-        # Shard by shard, so that a 15 GB checkpoint is never in memory twice.
-        model.load_state_dict(tensors, strict=False)
-    return tuple(sorted(set(own) - set(where)))
+    except ValueError as error:
+        raise PublicWeightsError(f"{directory}: {error}") from error
+    tokenizer = read_tokenizer(directory, config)
+    statistics = read_statistics(directory, config)
+    model = KineVLAModel(sizes, pad_id=config.pad_id, public_on_meta=True)
+    public: tuple[nn.Module, ...] = (model.vision_backbone, model.projector, model.language_model)
+    for part in public:
+        part.to(dtype)
+    untrained = load_public_weights(model, directory)
+    # Only now: buffers must keep single precision whatever the weights have.
+    model.restore_buffers()
+    return OpenVLAParts(model.to(device).eval(), tokenizer, statistics, config, untrained)

@@ -48,7 +48,11 @@ class KeypointProjector(nn.Module):
 
 
 class ObservationProjector(nn.Module):
-    """All observation tokens in order: patches per camera, keypoints per camera, geometry, state."""
+    """All observation tokens in order: patches per camera, keypoints per camera, geometry, state.
+
+    Patches of several cameras follow one another in token order and the state comes last, as in OpenVLA-OFT;
+    keypoints and geometry are ours, and everything but the patches can be switched off.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -72,10 +76,14 @@ class ObservationProjector(nn.Module):
             if self.geometry is not None
             else None
         )
-        self.state = nn.Sequential(
-            nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden),
-            nn.GELU(),
-            nn.Linear(hidden, hidden),
+        self.state = (
+            nn.Sequential(
+                nn.Linear(config.state_dim * (1 + 2 * KEYPOINT_FREQUENCIES), hidden),
+                nn.GELU(),
+                nn.Linear(hidden, hidden),
+            )
+            if config.state_token
+            else None
         )
 
     def geometry_slots(self, fused: Tensor) -> Tensor:
@@ -101,5 +109,6 @@ class ObservationProjector(nn.Module):
             with torch.autocast(state.device.type, enabled=False):
                 fused = self.geometry(features.keypoints, features.points, state, normalised_state)
                 parts.append(self.geometry_slots(fused))
-        parts.append(self.state(fourier(normalised_state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
+        if self.state is not None:
+            parts.append(self.state(fourier(normalised_state, KEYPOINT_FREQUENCIES)).unsqueeze(1))
         return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)

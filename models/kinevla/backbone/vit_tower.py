@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinevla.backbone.config import NORMALISATIONS, VitTowerConfig
+from kinevla.backbone.config import VitTowerConfig
 from kinevla.backbone.conv_tower import TowerOutput
 
 _NORM_EPS = 1e-6
@@ -95,9 +95,8 @@ class VitTower(nn.Module):
 
     def __init__(self, config: VitTowerConfig, image_size: int) -> None:
         super().__init__()
-        mean, std = NORMALISATIONS[config.normalisation]
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.config = config
+        self.reset_pixel_statistics()
         self.grid = image_size // config.patch_size
         self.patch_embed = _PatchEmbed(config.width, config.patch_size)
         if config.class_token:
@@ -111,9 +110,17 @@ class VitTower(nn.Module):
             self.attn_pool = _AttentionPool(config.width, config.mlp_hidden)
         self.prefix = int(config.class_token) + config.register_tokens
 
+    def reset_pixel_statistics(self) -> None:
+        """Set mean and deviation of the pixels from the configuration (they are in no checkpoint)."""
+        mean, std = self.config.pixel_statistics
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
     def forward(self, images: Tensor, camera: Tensor) -> TowerOutput:
         """Look at M images (M, 3, S, S) in 0..1; all cameras are treated alike and no keypoints are found."""
-        x = self.patch_embed.proj((images - self.mean) / self.std)
+        weight = self.patch_embed.proj.weight
+        # Pixels are normalised in the precision they come in, then take that of the weights.
+        x = self.patch_embed.proj(((images - self.mean) / self.std).to(weight.dtype))
         count = len(images)
         x = x.flatten(2).transpose(1, 2) + self.pos_embed
         leading = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinevla.cli.command import Exit, Outcome
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, RANDOM_VIEWS
 
 
@@ -27,7 +28,7 @@ class GenerateArgs:
     noise_share: float = 0.5
     """Share of disturbed demonstrations."""
     max_minutes: float | None = None
-    """Time budget; the same command goes on where it stopped."""
+    """Minutes of this call, None for no bound; the same command goes on where it stopped."""
     environment_id: str = ENVIRONMENT_ID
     """Gymnasium id, module:namespace/Name-v0."""
     expert: str = EXPERT
@@ -36,11 +37,12 @@ class GenerateArgs:
     """Show a progress bar."""
 
 
-def run_generate(args: GenerateArgs) -> int:
-    """Generate demonstrations and print what came out."""
+def run_generate(args: GenerateArgs) -> Outcome:
+    """Generate demonstrations and report what came out."""
     from kinevla.data.demonstrations import DemonstrationConfig
     from kinevla.data.generate import GenerateConfig, generate
     from kinevla.data.noise import NoiseConfig
+    from kinevla.manifest import to_plain
 
     demonstration = DemonstrationConfig(
         environment_id=args.environment_id,
@@ -59,8 +61,7 @@ def run_generate(args: GenerateArgs) -> int:
         ),
         progress=args.progress,
     )
-    print(report.text())
-    return 0 if report.complete else 3
+    return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else Exit.UNFINISHED)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class ViewsArgs:
     workers: int = 2
     """Processes."""
     max_minutes: float | None = None
-    """Time budget; the same command goes on where it stopped."""
+    """Minutes of this call, None for no bound; the same command goes on where it stopped."""
     source: str = RANDOM_VIEWS
     """Where views come from, module:function."""
     shard_size: int = 500
@@ -85,8 +86,8 @@ class ViewsArgs:
     """Show a progress bar."""
 
 
-def run_views(args: ViewsArgs) -> int:
-    """Render views and print how many there are."""
+def run_views(args: ViewsArgs) -> Outcome:
+    """Render views and report how many there are."""
     from kinevla.data.views import ViewsConfig, generate_views
 
     config = ViewsConfig(
@@ -99,7 +100,8 @@ def run_views(args: ViewsArgs) -> int:
         shard_size=args.shard_size,
     )
     held, wanted = generate_views(config, progress=args.progress)
-    print(f"{held} of {wanted} views in {args.out}")
+    text = f"{held} of {wanted} views in {args.out}"
+    figures = {"views": held, "wanted": wanted, "out": str(args.out)}
     if held < wanted:
-        print("not complete: run the same command again to go on")
-    return 0 if held >= wanted else 3
+        text += "\nnot complete: run the same command again to go on"
+    return Outcome(text, figures, Exit.DONE if held >= wanted else Exit.UNFINISHED)

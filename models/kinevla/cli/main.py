@@ -1,37 +1,26 @@
-"""Entry point of `kinevla`: finds the command, lets tyro read its options, runs it.
+"""Entry point of `kinevla`: finds the command, reads its options, runs it, prints what it found out.
 
-A command is a frozen dataclass of options and a function `run(args) -> int`. Their module is imported only
-when the command is called, so that `kinevla --help` and the data commands never wait for torch.
+A command is a frozen dataclass of options and a function `run(args)` that returns an `Outcome` or an exit
+status. Their module is imported only when the command is called, so that `kinevla --help` and the data
+commands never wait for torch. To add a command, add an entry to `COMMANDS`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
+import math
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from kinevla import __version__
-
-
-@dataclass(frozen=True)
-class Command:
-    """Where a command lives.
-
-    Attributes:
-        words: what the user types.
-        module: module holding it.
-        args: name of its options dataclass.
-        run: name of its function.
-        summary: one line for the help text.
-    """
-
-    words: tuple[str, ...]
-    module: str
-    args: str
-    run: str
-    summary: str
-
+from kinevla.cli.command import EXIT_MEANING, Command, Exit, Outcome, UsageError
+from kinevla.cli.parse import Request, read_line
+from kinevla.configs.registry import UnknownNameError
+from kinevla.manifest import to_plain
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -40,6 +29,7 @@ COMMANDS: tuple[Command, ...] = (
         "GenerateArgs",
         "run_generate",
         "record demonstrations of the scripted expert in the simulator",
+        examples=("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
     ),
     Command(
         ("data", "views"),
@@ -47,13 +37,19 @@ COMMANDS: tuple[Command, ...] = (
         "ViewsArgs",
         "run_views",
         "render random scenes with keypoints for teaching the vision",
+        examples=("kinevla data views --out .data/views --count 16000",),
     ),
     Command(
         ("tokenizer", "train"),
         "kinevla.cli.tokenizer_commands",
         "TrainArgs",
         "run_train",
-        "train the bi-level action tokeniser",
+        "train an action tokeniser",
+        examples=(
+            "kinevla tokenizer train --data .data/demos --out .data/tokenizer --max-minutes 8",
+            "kinevla tokenizer train --data .data/demos --out .data/bins --preset bins",
+        ),
+        presets="kinevla.cli.presets:TokenizerPresets",
     ),
     Command(
         ("tokenizer", "report"),
@@ -61,38 +57,133 @@ COMMANDS: tuple[Command, ...] = (
         "ReportArgs",
         "run_report",
         "measure a tokeniser on held-out episodes",
+        examples=("kinevla tokenizer report --tokenizer .data/tokenizer --data .data/demos --json",),
+    ),
+    Command(
+        ("tokenizer", "compare"),
+        "kinevla.cli.tokenizer_commands",
+        "CompareArgs",
+        "run_compare",
+        "compare bi-level and single-level tokenisers on several seeds",
+        examples=("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
     ),
     Command(
         ("vision", "train"),
         "kinevla.training.cli_commands",
-        "VisionTrainArgs",
+        "VisionTrainConfig",
         "run_vision_train",
         "teach the vision where things are",
+        examples=(
+            "kinevla vision train --views .data/views --demos .data/demos --out .data/vision --max-minutes 9",
+        ),
     ),
     Command(
         ("train",),
         "kinevla.training.cli_commands",
-        "PolicyTrainArgs",
+        "PolicyTrainConfig",
         "run_policy_train",
-        "train the policy",
+        "train the policy, from towers or from a base checkpoint",
+        examples=(
+            "kinevla train --data .data/demos --tokenizer .data/tokenizer --vision .data/vision "
+            "--out .data/policy",
+            "kinevla train --preset bi-rea --decoder.layers 6 --data .data/demos --tokenizer .data/tokenizer "
+            "--vision .data/vision --out .data/bi-rea",
+        ),
+        presets="kinevla.cli.presets:TrainingPresets",
+    ),
+    Command(
+        ("evaluate",),
+        "kinevla.cli.evaluate_commands",
+        "EvaluateArgs",
+        "run_evaluate",
+        "judge a policy in closed loop, goal and kinematics apart",
+        examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --trials 20",),
+    ),
+    Command(
+        ("bench",),
+        "kinevla.cli.bench_commands",
+        "BenchArgs",
+        "run_bench",
+        "time a plan, greedy against reuse, and what its parts take",
+        examples=(
+            "kinevla bench --checkpoint models/checkpoints/nano --threads 2 --json",
+            "kinevla bench --config 7b --device cuda --precision bf16 --compile",
+        ),
+    ),
+    Command(
+        ("recipe", "check"),
+        "kinevla.cli.recipe_commands",
+        "RecipeCheckArgs",
+        "run_recipe_check",
+        "dry-run a training of full size: parameters, shapes, memory",
+        examples=("kinevla recipe check paper_openvla7b --json",),
+    ),
+    Command(
+        ("config", "list"),
+        "kinevla.cli.config_commands",
+        "ListArgs",
+        "run_list",
+        "list the named model sizes, tokenisers and trainings",
+        examples=("kinevla config list --kind training",),
+    ),
+    Command(
+        ("config", "show"),
+        "kinevla.cli.config_commands",
+        "ShowArgs",
+        "run_show",
+        "print every value of a named configuration",
+        examples=("kinevla config show bi-rea --json",),
+    ),
+    Command(
+        ("manifest", "check"),
+        "kinevla.cli.manifest_commands",
+        "CheckArgs",
+        "run_check",
+        "check the files of a result against its manifest",
+        examples=("kinevla manifest check .data/policy/best --against .data/demos .data/tokenizer",),
+    ),
+    Command(
+        ("manifest", "show"),
+        "kinevla.cli.manifest_commands",
+        "ShowArgs",
+        "run_show",
+        "print what a result was made from",
+        examples=("kinevla manifest show .data/policy/best",),
     ),
 )
+GROUPS: dict[str, str] = {
+    "data": "demonstrations and rendered views",
+    "tokenizer": "chunks of motion to codes and back",
+    "vision": "image towers of the small model",
+    "train": "the policy",
+    "evaluate": "success in the simulator",
+    "bench": "speed",
+    "recipe": "runs of full size, written down",
+    "config": "named configurations",
+    "manifest": "hashes of a result and of what made it",
+}
+_FIRST_STEPS = ("data generate", "data views", "tokenizer train", "vision train", "train", "evaluate")
 
 
 def help_text() -> str:
-    """List all commands."""
-    width = max(len(" ".join(command.words)) for command in COMMANDS)
-    lines = [f"  {' '.join(command.words):<{width}}  {command.summary}" for command in COMMANDS]
-    return "\n".join(
-        [
-            "usage: kinevla COMMAND [OPTIONS]",
-            "",
-            "commands:",
-            *lines,
-            "",
-            "kinevla COMMAND --help lists the options of a command. All can be stopped and run again.",
-        ]
-    )
+    """List all commands by group, with examples and exit statuses."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = ["usage: kinevla COMMAND [OPTIONS]"]
+    for group in dict.fromkeys(command.words[0] for command in COMMANDS):
+        lines += ["", f"{group}: {GROUPS[group]}" if group in GROUPS else group]
+        members = [command for command in COMMANDS if command.words[0] == group]
+        lines += [f"  {command.name:<{width}}  {command.summary}" for command in members]
+    lines += ["", "examples, from nothing to a policy:"]
+    by_name = {command.name: command for command in COMMANDS}
+    lines += [f"  {by_name[name].examples[0]}" for name in _FIRST_STEPS]
+    lines += ["", "exit status:"]
+    lines += [f"  {code.value:<4} {meaning}" for code, meaning in EXIT_MEANING.items()]
+    lines += [
+        "",
+        "kinevla COMMAND --help lists options, defaults and units. --json prints figures as JSON on stdout;",
+        "progress and logs go to stderr. Whatever takes long can be stopped and run again.",
+    ]
+    return "\n".join(lines)
 
 
 def find_command(words: Sequence[str]) -> Command | None:
@@ -102,40 +193,77 @@ def find_command(words: Sequence[str]) -> Command | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 1 failed, 2 wrong usage, 3 not finished."""
+    """Run the command line and return its exit status (see `EXIT_MEANING`)."""
     line = list(sys.argv[1:] if argv is None else argv)
     if not line or line[0] in ("-h", "--help"):
         print(help_text())
-        return 0 if line else 2
+        return Exit.DONE if line else Exit.USAGE
     if line[0] == "--version":
         print(f"kinevla {__version__}")
-        return 0
+        return Exit.DONE
     command = find_command(line)
     if command is None:
-        group = [c for c in COMMANDS if c.words[0] == line[0]]
-        if group and (len(line) == 1 or line[1] in ("-h", "--help")):
-            print("\n".join(f"kinevla {' '.join(c.words)}: {c.summary}" for c in group))
-            return 0 if len(line) > 1 else 2
-        known = ", ".join(" ".join(c.words) for c in COMMANDS)
-        print(f"kinevla: unknown command {' '.join(line[:2])!r}, choose from: {known}", file=sys.stderr)
-        return 2
-    import tyro
-
-    module = importlib.import_module(command.module)
-    args = tyro.cli(
-        getattr(module, command.args),
-        args=line[len(command.words) :],
-        prog=f"kinevla {' '.join(command.words)}",
-        description=command.summary,
-    )
+        return _no_command(line)
+    # Threads that spin while they wait stall each other for minutes when another program needs a core. The
+    # choice is read once, when the tensor library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        return int(getattr(module, command.run)(args))
-    except (ValueError, RuntimeError, OSError) as error:
-        print(f"kinevla {' '.join(command.words)}: {error}", file=sys.stderr)
-        return 1
+        request = read_line(command, line[len(command.words) :])
+    except UsageError as error:
+        print(f"kinevla {command.name}: {error} (see kinevla {command.name} --help)", file=sys.stderr)
+        return Exit.USAGE
+    return run_request(command, request)
+
+
+def run_request(command: Command, request: Request) -> int:
+    """Run a command that was understood, print what it found out, and return its exit status."""
+    run = getattr(importlib.import_module(command.module), command.run)
+    # With --json nothing but the JSON may reach stdout, whatever a library prints.
+    quiet = contextlib.redirect_stdout(sys.stderr) if request.as_json else contextlib.nullcontext()
+    try:
+        with quiet:
+            result = run(request.args)
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on", file=sys.stderr)
-        return 130
+        return Exit.INTERRUPTED
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        print(f"kinevla {command.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return Exit.USAGE if isinstance(error, UnknownNameError | UsageError) else Exit.FAILED
+    if not isinstance(result, Outcome):
+        return int(result)
+    if request.as_json:
+        _print(json.dumps(_finite(to_plain(result.figures)), ensure_ascii=False, allow_nan=False))
+    elif result.text:
+        _print(result.text)
+    return int(result.code)
+
+
+def _print(text: str) -> None:
+    """Print to stdout; a reader that stopped reading (kinevla ... | head) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for (infinities, NaN) by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _no_command(line: Sequence[str]) -> int:
+    group = [command for command in COMMANDS if command.words[0] == line[0]]
+    if group and (len(line) == 1 or line[1] in ("-h", "--help")):
+        print("\n".join(f"kinevla {command.name}: {command.summary}" for command in group))
+        return Exit.DONE if len(line) > 1 else Exit.USAGE
+    known = ", ".join(command.name for command in COMMANDS)
+    print(f"kinevla: unknown command {' '.join(line[:2])!r}, choose from: {known}", file=sys.stderr)
+    return Exit.USAGE
 
 
 if __name__ == "__main__":

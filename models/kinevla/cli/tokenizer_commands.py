@@ -1,16 +1,21 @@
-"""`kinevla tokenizer train` and `kinevla tokenizer report`."""
+"""`kinevla tokenizer train`, `kinevla tokenizer report` and `kinevla tokenizer compare`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from kinevla.actions.bilevel import BiLevelTokenizer
-from kinevla.actions.report import TokenizerReport, measure_tokenizer, write_report
-from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
+from kinevla.actions.baselines import build_tokenizer, measure_baselines
+from kinevla.actions.comparison import compare_seeds, write_comparison
+from kinevla.actions.loading import load_tokenizer
+from kinevla.actions.report import TokenizerReport, write_report
+from kinevla.actions.training_config import FastConfig, TokenizerTrainingConfig
+from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
+from kinevla.manifest import to_plain
 
 
 @dataclass(frozen=True)
@@ -21,55 +26,55 @@ class TrainArgs:
     """Data set of demonstrations."""
     out: Path
     """Where the tokeniser goes; an unfinished training found there is continued."""
+    kind: Literal["bilevel_rvq", "rvq", "bins", "fast"] = "bilevel_rvq"
+    """Goal and kinematics codes in two stages; one stack with as many codes and steps; 256 bins; or FAST."""
     max_minutes: float | None = None
     """Time budget; the same command goes on where it stopped."""
     training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
     """Sizes and schedule."""
     chunks: ChunkConfig = field(default_factory=ChunkConfig)
     """How chunks are cut."""
+    fast: FastConfig = field(default_factory=FastConfig)
+    """Settings of the kind fast."""
     progress: bool = True
     """Show a progress bar."""
 
 
-def run_train(args: TrainArgs) -> int:
-    """Train both stages, save the tokeniser and print its figures."""
-    import torch
-
-    torch.set_num_threads(1)
+def run_train(args: TrainArgs) -> Outcome:
+    """Train a tokeniser, save it and print its figures."""
+    _one_thread()
     reader = EpisodeReader(args.data)
     episodes = list(reader)
-    period_s = _period_s(episodes)
     coarse = build_chunks(episodes, args.chunks, split="train", coarse=True)
     fine = build_chunks(episodes, args.chunks, split="train")
     held_out = build_chunks(episodes, args.chunks, split="val")
-    print(f"{len(fine)} chunks to learn from, {len(held_out)} held out")
-    trained = train_tokenizer(
-        coarse.chunks,
-        fine.chunks,
+    tokenizer, complete = build_tokenizer(
+        args.kind,
+        coarse,
+        fine,
         args.training,
+        args.chunks,
+        _period_s(episodes),
+        fast=args.fast,
         directory=args.out,
         max_minutes=args.max_minutes,
-        keep_dimensions=args.chunks.absolute_dimensions,
         progress=args.progress,
     )
-    if trained.stage == 1 and args.training.network.kinematics_levels:
-        print(f"Stage I at step {trained.step}: run the same command again to go on")
-        return 3
-    tokenizer = BiLevelTokenizer(trained.network, trained.normaliser, args.chunks, period_s)
-    report = measure_tokenizer(tokenizer, held_out)
-    tokenizer.save(
-        args.out,
-        training={
-            "training": args.training,
-            "data": reader.summary["episodes"],
-            "complete": trained.complete,
-        },
-        summary=report,
-    )
-    print(report.text())
-    if not trained.complete:
-        print("usable, but training is not complete: run the same command again to go on")
-    return 0 if trained.complete else 3
+    if tokenizer is None:
+        return Outcome("Stage I is not finished: run the same command again to go on", {}, Exit.UNFINISHED)
+    report = tokenizer.report(held_out, fine)
+    training: dict[str, Any] = {
+        "training": args.training,
+        "data": reader.summary["episodes"],
+        "complete": complete,
+    }
+    if args.kind == "fast":
+        training["fast"] = args.fast
+    tokenizer.save(args.out, training=training, summary=report, inputs={"data": args.data})
+    text = f"{len(fine)} chunks to learn from, {len(held_out)} held out\n{report.text()}"
+    if not complete:
+        text += "\nusable, but training is not complete: run the same command again to go on"
+    return Outcome(text, to_plain(report), Exit.DONE if complete else Exit.UNFINISHED)
 
 
 @dataclass(frozen=True)
@@ -77,36 +82,105 @@ class ReportArgs:
     """Options of `kinevla tokenizer report`."""
 
     tokenizer: Path
-    """Tokeniser directory."""
+    """Tokeniser directory, of any kind."""
     data: Path
     """Data set; its held-out episodes are measured."""
     out: Path | None = None
-    """Where the report goes; the tokeniser's directory by default."""
+    """Where the report goes; a folder in the tokeniser's directory by default."""
     baselines: bool = True
-    """Compare with 256 bins and with single-level tokenisers trained now for as many steps."""
-    baseline_steps: int = 1500
+    """Compare with bins, FAST and single-level tokenisers trained now."""
+    baseline_steps: int = 1200
     """Training steps of each single-level tokeniser."""
+    training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
+    """Sizes and schedule of the baselines."""
+    progress: bool = True
+    """Show progress bars."""
 
 
-def run_report(args: ReportArgs) -> int:
+def run_report(args: ReportArgs) -> Outcome:
     """Measure a tokeniser, write JSON, text and figure, and print the text."""
-    import torch
-
-    from kinevla.actions.baselines import measure_baselines
-
-    torch.set_num_threads(1)
-    tokenizer = BiLevelTokenizer.load(args.tokenizer)
+    _one_thread()
+    tokenizer = load_tokenizer(args.tokenizer)
     episodes = list(EpisodeReader(args.data))
     held_out = build_chunks(episodes, tokenizer.chunk_config, split="val")
-    report = measure_tokenizer(tokenizer, held_out)
+    train = build_chunks(episodes, tokenizer.chunk_config, split="train")
+    report = tokenizer.report(held_out, train)
     baselines: dict[str, TokenizerReport] = {}
     if args.baselines:
-        train = build_chunks(episodes, tokenizer.chunk_config, split="train")
-        baselines = measure_baselines(tokenizer, train, held_out, steps=args.baseline_steps)
+        baselines = measure_baselines(
+            tokenizer,
+            train,
+            held_out,
+            steps=args.baseline_steps,
+            training=args.training,
+            progress=args.progress,
+        )
     out = args.out or args.tokenizer / "report"
-    write_report(out, report, baselines)
-    print((out / "report.txt").read_text(), end="")
-    return 0
+    write_report(out, report, baselines, {"tokenizer": args.tokenizer, "data": args.data})
+    figures = to_plain({"tokenizer": report, "baselines": baselines})
+    return Outcome((out / "report.txt").read_text().rstrip("\n"), figures)
+
+
+@dataclass(frozen=True)
+class CompareArgs:
+    """Options of `kinevla tokenizer compare`."""
+
+    data: Path
+    """Data set of demonstrations."""
+    out: Path
+    """Where the trainings and the comparison go; unfinished trainings found there are continued."""
+    seeds: int = 3
+    """Number of seeds, counted from the seed of the training settings."""
+    max_minutes: float | None = None
+    """Time budget; the same command goes on where it stopped."""
+    training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
+    """Sizes and schedule of the bi-level tokeniser; the others follow from it."""
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)
+    """How chunks are cut."""
+    fast: FastConfig = field(default_factory=FastConfig)
+    """Settings of FAST."""
+    progress: bool = True
+    """Show progress bars."""
+
+
+def run_compare(args: CompareArgs) -> Outcome:
+    """Train bi-level and single-level tokenisers on several seeds and tell mean and range."""
+    if args.seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {args.seeds}")
+    _one_thread()
+    reader = EpisodeReader(args.data)
+    episodes = list(reader)
+    comparison = compare_seeds(
+        build_chunks(episodes, args.chunks, split="train", coarse=True),
+        build_chunks(episodes, args.chunks, split="train"),
+        build_chunks(episodes, args.chunks, split="val"),
+        args.training,
+        args.chunks,
+        _period_s(episodes),
+        seeds=range(args.training.seed, args.training.seed + args.seeds),
+        directory=args.out,
+        fast=args.fast,
+        max_minutes=args.max_minutes,
+        progress=args.progress,
+    )
+    if comparison is None:
+        text = "not all tokenisers are trained: run the same command again to go on"
+        return Outcome(text, {}, Exit.UNFINISHED)
+    config = {
+        "training": args.training,
+        "chunks": args.chunks,
+        "fast": args.fast,
+        "episodes": reader.summary["episodes"],
+    }
+    write_comparison(args.out, comparison, config, {"data": args.data})
+    return Outcome(comparison.text(), comparison.figures())
+
+
+def _one_thread() -> None:
+    """These networks are small: a second thread costs more than it brings."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _period_s(episodes: list[Episode]) -> float:

@@ -1,8 +1,10 @@
 """From episodes to action chunks: the samples the tokeniser and the policy learn from.
 
-At frame t a chunk holds the reference targets of the next `horizon` periods. Joints are expressed relative
-to the joints measured at t, because small offsets are far easier to quantise than absolute angles; the
-gripper stays absolute. Adding the measured joints back gives the absolute targets that go on the wire.
+At frame t a chunk holds the reference targets of the next `horizon` periods. By default joints are expressed
+relative to the joints measured at t, because small offsets are far easier to quantise than absolute angles;
+the gripper stays absolute. Adding the measured joints back gives the absolute targets that go on the wire.
+Absolute joint targets, or actions that are deltas already (end-effector deltas), take
+`joint_targets="absolute"`: nothing is subtracted then.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,11 @@ class ChunkConfig:
         absolute_dimensions: dimensions that stay absolute, as the gripper; negative counts from the end.
         val_percent: share of episodes held out, by hash of task and seed.
         smoothing_frames: standard deviation of the Gaussian low-pass that makes coarse chunks, frames.
+        sharp_dimensions: dimensions the low-pass leaves alone, as the gripper: closing is an event, and codes
+            spent on a half-closed gripper that never occurs are wasted; negative counts from the end.
+        joint_targets: "relative" to the measured joints, or "absolute": no dimension is relative to the state
+            and `absolute_dimensions` says nothing new. Which dimensions the scaling leaves at 0..1 (gripper)
+            is another question: see `TokenizerTrainingConfig.keep_dimensions`.
         smooth_state: low-pass the measured state as well. Without it the coarse chunk still starts from where
             the arm really is, and the goal codes carry more of the motion.
     """
@@ -37,10 +45,14 @@ class ChunkConfig:
     horizon: int = HORIZON
     absolute_dimensions: tuple[int, ...] = (-1,)
     val_percent: int = 10
-    smoothing_frames: float = 1.0
+    smoothing_frames: float = 0.4
     smooth_state: bool = False
+    joint_targets: Literal["relative", "absolute"] = "relative"
+    sharp_dimensions: tuple[int, ...] = (-1,)
 
     def __post_init__(self) -> None:
+        if self.joint_targets not in ("relative", "absolute"):
+            raise ValueError(f"joint_targets must be relative or absolute, got {self.joint_targets!r}")
         if self.horizon < 1:
             raise ValueError(f"horizon must be at least 1, got {self.horizon}")
         if not 0 <= self.val_percent < 100:
@@ -48,13 +60,17 @@ class ChunkConfig:
         if not self.smoothing_frames > 0.0:
             raise ValueError(f"smoothing_frames must be positive, got {self.smoothing_frames}")
 
+    def absolute_in(self, dimensions: int) -> tuple[int, ...]:
+        """Return which of an action's D dimensions are not relative to the measured state."""
+        return tuple(range(dimensions)) if self.joint_targets == "absolute" else self.absolute_dimensions
+
 
 @dataclass(frozen=True)
 class ChunkSet:
     """N chunks with where they came from.
 
     Attributes:
-        chunks: (N, T, D) float32, relative joints and absolute gripper.
+        chunks: (N, T, D) float32: joints as `ChunkConfig.joint_targets` says, gripper absolute.
         states: (N, D) float32, measured at the chunk's first frame.
         task: (N,) task numbers.
         episode: (N,) index of the episode in the sequence the set was made from.
@@ -77,10 +93,15 @@ def relative_mask(dimensions: int, absolute_dimensions: Sequence[int]) -> NDArra
     Raises:
         ValueError: an absolute dimension outside -D..D-1.
     """
+    return _all_but(dimensions, absolute_dimensions, "absolute")
+
+
+def _all_but(dimensions: int, excluded: Sequence[int], what: str) -> NDArray[np.bool_]:
+    """Return a (D,) mask that is False at the excluded indices; `what` names them in the error."""
     mask = np.ones(dimensions, dtype=np.bool_)
-    for index in absolute_dimensions:
+    for index in excluded:
         if not -dimensions <= index < dimensions:
-            raise ValueError(f"absolute dimension {index} lies outside an action of {dimensions} dimensions")
+            raise ValueError(f"{what} dimension {index} lies outside an action of {dimensions} dimensions")
         mask[index] = False
     return mask
 
@@ -90,6 +111,8 @@ def to_relative(
 ) -> NDArray[np.float64]:
     """Subtract the measured state (..., D) from absolute targets (..., T, D), except absolute dimensions."""
     mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    if not mask.any():
+        return np.array(chunks, dtype=np.float64)
     return np.asarray(chunks - np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
 
 
@@ -98,6 +121,8 @@ def to_absolute(
 ) -> NDArray[np.float64]:
     """Undo `to_relative`: relative chunks (..., T, D) and measured states (..., D) to absolute targets."""
     mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    if not mask.any():
+        return np.array(chunks, dtype=np.float64)
     return np.asarray(chunks + np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
 
 
@@ -118,7 +143,7 @@ def smooth(trajectory: NDArray[np.floating], sigma_frames: float) -> NDArray[np.
 
 
 def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = False) -> NDArray[np.float64]:
-    """Return one relative chunk per frame of an episode: (T_episode, horizon, D).
+    """Return one chunk per frame of an episode: (T_episode, horizon, D).
 
     Args:
         episode: the demonstration.
@@ -128,10 +153,11 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     """
     target, state = episode.target, episode.state
     if coarse:
-        target = smooth(target, config.smoothing_frames)
+        slow = smooth(target, config.smoothing_frames)
+        target = np.where(_all_but(target.shape[1], config.sharp_dimensions, "sharp"), slow, target)
         if config.smooth_state:
             state = smooth(state, config.smoothing_frames)
-    return to_relative(cut_chunks(target, config.horizon), state, config.absolute_dimensions)
+    return to_relative(cut_chunks(target, config.horizon), state, config.absolute_in(target.shape[1]))
 
 
 def split_of(task: int, seed: int, val_percent: int) -> Split:

@@ -28,6 +28,11 @@ class Deadline:
         """Whether the budget is used up."""
         return self._end_s is not None and time.monotonic() >= self._end_s
 
+    @property
+    def left_minutes(self) -> float | None:
+        """What is left of the budget, for handing it on; a used-up one leaves a millisecond, not none."""
+        return None if self._end_s is None else max((self._end_s - time.monotonic()) / 60.0, 1e-3 / 60.0)
+
 
 class _InlineExecutor(Executor):
     """Runs a job at once in this process; used for one worker, where a second process only costs memory."""

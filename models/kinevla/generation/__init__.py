@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from kinevla.generation.generator import Draft, Generation, Generator, GeneratorConfig
+from kinevla.generation.decoder import CachedDecoder
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generation, Generator, GeneratorConfig, PassTiming
 from kinevla.generation.grammar import Cursor, Grammar
+from kinevla.generation.sampling import SamplingConfig
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
 
 __all__ = [
+    "CachedDecoder",
     "Cursor",
     "Draft",
     "Generation",
     "Generator",
     "GeneratorConfig",
     "Grammar",
+    "PassTiming",
+    "SamplingConfig",
     "SequenceBuilder",
     "TokenSequence",
 ]

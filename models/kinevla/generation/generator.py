@@ -1,9 +1,10 @@
-"""Greedy bi-level generation (Algorithm 1) that checks the previous answer instead of writing it again.
+"""Bi-level generation (Algorithm 1) that checks the previous answer instead of writing it again.
 
 The previous texts and codes are a draft. One forward pass over prompt and draft tells what greedy decoding
 would have chosen at every position; the draft is kept up to the first difference and decoding goes on from
 there. The result is therefore the same, id for id, as decoding one id at a time, at a fraction of the passes:
-an unchanged answer text costs two passes per level instead of one per word.
+an unchanged answer text costs two passes per level instead of one per word. (The same up to rounding: two
+ids whose scores differ by less than a matrix product's rounding have no defined order in either case.)
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from torch.nn import functional
 
 from kinevla.backbone.model import KineVLAModel
-from kinevla.generation.grammar import Cursor, Fixed, Grammar, Text
+from kinevla.generation.decoder import CachedDecoder
+from kinevla.generation.draft import Draft, Drafter
+from kinevla.generation.grammar import Choice, Cursor, Grammar, Text
+from kinevla.generation.sampling import Sampler, SamplingConfig
+
+PassKind = Literal["prefill", "verify", "decode"]
 
 
 @dataclass(frozen=True)
@@ -33,24 +40,21 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A previous answer.
+class PassTiming:
+    """One pass of the decoder.
 
     Attributes:
-        goal_text: ids of the coarse reasoning, without delimiters.
-        goal_codes: code indices of the goal level.
-        kinematics_text: ids of the fine reasoning.
-        kinematics_codes: code indices of the kinematics level.
+        kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
+            well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any.
+        new_tokens: positions computed.
+        seconds: time since the pass before, the choice of ids included.
+        drafted: proposed ids among these positions.
     """
 
-    goal_text: tuple[int, ...] = ()
-    goal_codes: tuple[int, ...] = ()
-    kinematics_text: tuple[int, ...] = ()
-    kinematics_codes: tuple[int, ...] = ()
-
-    def of(self, kind: str, name: str) -> tuple[int, ...]:
-        """Return a part by kind ('text' or 'codes') and level name."""
-        return tuple(getattr(self, f"{name}_{kind}"))
+    kind: PassKind
+    new_tokens: int
+    seconds: float
+    drafted: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,7 @@ class Generation:
         goal_text_reused: the draft's coarse text was confirmed as it stood.
         kinematics_text_reused: likewise for the fine text.
         accepted: draft ids confirmed.
-        forward_passes: decoder passes, the first included.
-        first_pass_s: seconds of the first pass (prefill and verification).
-        decode_s: seconds of all later passes.
+        passes: every pass of the decoder in order.
     """
 
     ids: tuple[int, ...]
@@ -79,9 +81,22 @@ class Generation:
     goal_text_reused: bool
     kinematics_text_reused: bool
     accepted: int
-    forward_passes: int
-    first_pass_s: float
-    decode_s: float
+    passes: tuple[PassTiming, ...]
+
+    @property
+    def forward_passes(self) -> int:
+        """Decoder passes, the first included."""
+        return len(self.passes)
+
+    @property
+    def first_pass_s(self) -> float:
+        """Seconds of the first pass (prefill and verification of the first text)."""
+        return self.passes[0].seconds if self.passes else 0.0
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds of all later passes."""
+        return sum(item.seconds for item in self.passes[1:])
 
     @property
     def draft(self) -> Draft:
@@ -90,10 +105,10 @@ class Generation:
 
 
 class Generator:
-    """Generates answers for single observations.
+    """Generates answers for single observations, one at a time (it holds one cache).
 
     Args:
-        model: the network.
+        model: the network, on any device and of any floating-point type.
         grammar: admissible answers.
         config: use of drafts.
     """
@@ -102,6 +117,7 @@ class Generator:
         self.model = model
         self.grammar = grammar
         self.config = config or GeneratorConfig()
+        self._decoder = CachedDecoder(model)
 
     @torch.inference_mode()
     def generate(
@@ -110,6 +126,7 @@ class Generator:
         prompt_ids: Sequence[int],
         draft: Draft | None = None,
         forced: Mapping[str, Sequence[int]] | None = None,
+        sampling: SamplingConfig | None = None,
     ) -> Generation:
         """Answer one observation.
 
@@ -117,141 +134,135 @@ class Generator:
             observation: (1, V, hidden) observation tokens.
             prompt_ids: ids of the prompt.
             draft: a previous answer to verify, or None.
-            forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics'); for
-                tests of what the action codes make of other reasoning.
+            forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics', or only
+                one of them); for tests of what the action codes make of other reasoning.
+            sampling: draw ids at random instead of taking the best.
+
+        Raises:
+            ValueError: forced reasoning that the grammar does not allow, a draft together with sampling (a
+                drawn answer cannot be checked against another one), or more positions than the decoder has.
         """
-        begin = time.perf_counter()
+        if sampling is not None and draft is not None:
+            raise ValueError("a draft cannot be verified when ids are drawn at random: leave one of them out")
+        self._check_forced(forced or {})
+        sampler = None if sampling is None else Sampler(sampling)
+        mark = time.perf_counter()
         cursor = Cursor(self.grammar, forced)
-        cache = DynamicCache()
+        drafter = Drafter(draft, self.config.draft_codes)
+        decoder = self._decoder
+        decoder.reset()
         bos = self._embed([self.grammar.vocabulary.bos])
-        pending = torch.cat([bos, observation, self._embed(prompt_ids)], dim=1)
-        passes, accepted, first_pass_s = 0, 0, 0.0
+        # What was decided but not yet read by the decoder.
+        pending = torch.cat([bos, observation[0].to(bos), self._embed(prompt_ids)])
+        passes: list[PassTiming] = []
+        accepted = 0
         while True:
-            fixed = self._take_determined(cursor)
+            fixed = _take_determined(cursor)
             if cursor.done:
                 break
-            proposal = self._propose(cursor, draft)
-            embeddings = torch.cat([pending, self._embed([*fixed, *proposal])], dim=1)
-            scores = self._scores(embeddings, cache, len(proposal) + 1)
-            passes += 1
-            kept, choice = self._verify(cursor, proposal, scores)
+            proposal = drafter.propose(cursor)
+            drafted = len(proposal.ids)
+            embeddings = torch.cat([pending, self._embed([*fixed, *proposal.ids])])
+            hidden = decoder.extend(embeddings, wanted=drafted + 1)
+            chosen = self._choose(hidden, proposal.choices, sampler)
+            kept = _agreement(proposal.ids, chosen)
+            for token in proposal.ids[:kept]:
+                cursor.advance(token)
             accepted += kept
-            if kept < len(proposal):
-                # A negative length removes from the end, in every release of the library.
-                cache.crop(kept - len(proposal))
-            if choice is not None:
-                cursor.advance(choice)
-                pending = self._embed([choice])
-            else:
-                pending = self._embed([])
-            if passes == 1:
-                self._synchronise()
-                first_pass_s = time.perf_counter() - begin
-        self._synchronise()
-        reused = {
-            name: draft is not None
-            and not (forced and name in forced)
-            and bool(draft.of("text", name))
-            and draft.of("text", name) == cursor.text(name)
-            for name in ("goal", "kinematics")
-        }
+            drafter.learn(cursor, agreed=kept == drafted)
+            decoder.crop(decoder.length - (drafted - kept))
+            choice = chosen[kept]
+            assert choice is not None, "an id without alternative cannot differ from the proposed one"
+            cursor.advance(choice)
+            pending = self._embed([choice])
+            self._synchronise()
+            now = time.perf_counter()
+            kind: PassKind = "decode" if passes and not drafted else "verify" if passes else "prefill"
+            passes.append(PassTiming(kind, len(embeddings), now - mark, drafted))
+            mark = now
         return Generation(
             ids=tuple(cursor.written),
             goal_text=cursor.text("goal"),
             goal_codes=cursor.codes("goal"),
             kinematics_text=cursor.text("kinematics"),
             kinematics_codes=cursor.codes("kinematics"),
-            goal_text_reused=reused["goal"],
-            kinematics_text_reused=reused["kinematics"],
+            goal_text_reused=_reused("goal", cursor, draft, forced),
+            kinematics_text_reused=_reused("kinematics", cursor, draft, forced),
             accepted=accepted,
-            forward_passes=passes,
-            first_pass_s=first_pass_s,
-            decode_s=time.perf_counter() - begin - first_pass_s,
+            passes=tuple(passes),
         )
 
-    def _embed(self, ids: Sequence[int]) -> Tensor:
-        device = self.model.state_scale.device
-        return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=device).unsqueeze(0))
+    def _check_forced(self, forced: Mapping[str, Sequence[int]]) -> None:
+        """Refuse reasoning that could not stand in an answer."""
+        grammar = self.grammar
+        texts = {part.name: part for part in grammar.segments() if isinstance(part, Text)}
+        for name, ids in forced.items():
+            if name not in texts:
+                raise ValueError(
+                    f"no reasoning of level {name!r} can be forced, this model has {sorted(texts) or 'none'}"
+                )
+            if len(ids) > texts[name].max_tokens:
+                raise ValueError(
+                    f"the forced {name} reasoning has {len(ids)} ids, at most {texts[name].max_tokens} are read"
+                )
+            grammar.check_text(ids)
 
-    def _scores(self, embeddings: Tensor, cache: DynamicCache, wanted: int) -> Tensor:
-        hidden = self.model.hidden_states(embeddings, cache)
-        return self.model.logits(hidden[0, -wanted:]).float()
+    def _embed(self, ids: Sequence[int]) -> Tensor:
+        """Embed ids: (L, hidden)."""
+        device = self.model.language_model.get_input_embeddings().weight.device
+        return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=device))
+
+    def _choose(
+        self, hidden: Tensor, choices: Sequence[Choice | None], sampler: Sampler | None
+    ) -> list[int | None]:
+        """Choose an admissible id at each row of hidden (n, hidden); None where there is no choice.
+
+        Rows with the same alternatives are scored together, and only for these alternatives.
+        """
+        chosen: list[int | None] = [None] * len(choices)
+        weight = self.model.language_model.get_output_embeddings().weight
+        for choice in dict.fromkeys(choices):
+            if choice is None:
+                continue
+            rows = [index for index, item in enumerate(choices) if item == choice]
+            ids, extra = choice
+            # Consecutive rows, as a text gives, need no copy.
+            together = rows[-1] - rows[0] + 1 == len(rows)
+            states = hidden[rows[0] : rows[-1] + 1] if together else hidden[rows]
+            scores = functional.linear(states, weight[ids.start : ids.stop]).float()
+            if extra is not None:
+                scores = torch.cat([scores, functional.linear(states, weight[extra, None]).float()], dim=1)
+            best = scores.argmax(1).tolist() if sampler is None else [sampler.draw(row) for row in scores]
+            for row, index in zip(rows, best, strict=True):
+                chosen[row] = extra if index == len(ids) else ids[index]
+        return chosen
 
     def _synchronise(self) -> None:
         if self.model.state_scale.is_cuda:
             torch.cuda.synchronize()
 
-    @staticmethod
-    def _take_determined(cursor: Cursor) -> list[int]:
-        """Write all ids that allow no choice; they ride along with the next pass."""
-        taken: list[int] = []
-        while not cursor.done and (token := cursor.determined()) is not None:
-            cursor.advance(token)
-            taken.append(token)
-        return taken
 
-    def _propose(self, cursor: Cursor, draft: Draft | None) -> list[int]:
-        """Return the draft's ids from here to the next place where the draft has nothing to say."""
-        if draft is None:
-            return []
-        ahead = cursor.copy()
-        proposal: list[int] = []
-        while not ahead.done:
-            token = ahead.determined()
-            if token is None:
-                token = self._drafted(ahead, draft)
-            if token is None:
-                return proposal
-            ahead.advance(token)
-            proposal.append(token)
-        # Nothing is decided after the last choice, so what follows it need not be computed.
-        while proposal and self._trailing(proposal[-1]):
-            proposal.pop()
-        return proposal
+def _take_determined(cursor: Cursor) -> list[int]:
+    """Write all ids that allow no choice; they ride along with the next pass."""
+    taken: list[int] = []
+    while not cursor.done and (token := cursor.determined()) is not None:
+        cursor.advance(token)
+        taken.append(token)
+    return taken
 
-    def _trailing(self, token: int) -> bool:
-        vocabulary = self.grammar.vocabulary
-        return token == vocabulary.eos or vocabulary.delimiter_start <= token < vocabulary.delimiter_start + 8
 
-    def _drafted(self, cursor: Cursor, draft: Draft) -> int | None:
-        """Return the draft's id at the cursor if the answer has agreed with the draft within this segment."""
-        segment, offset = cursor.segment, cursor.offset
-        if isinstance(segment, Text):
-            words = (*draft.of("text", segment.name), segment.end)
-            agrees = len(words) > 1 and cursor.text(segment.name)[:offset] == words[:offset]
-            return words[offset] if agrees and offset < len(words) else None
-        assert not isinstance(segment, Fixed)
-        codes = draft.of("codes", segment.name)
-        if (
-            not self.config.draft_codes
-            or offset >= len(codes)
-            or cursor.codes(segment.name) != codes[:offset]
-        ):
-            return None
-        return self.grammar.vocabulary.code_id(segment.stages[offset], codes[offset])
+def _agreement(proposed: Sequence[int], chosen: Sequence[int | None]) -> int:
+    """Return how many proposed ids stand before the first that was chosen otherwise."""
+    for index, token in enumerate(proposed):
+        if chosen[index] is not None and chosen[index] != token:
+            return index
+    return len(proposed)
 
-    def _verify(self, cursor: Cursor, proposal: Sequence[int], scores: Tensor) -> tuple[int, int | None]:
-        """Walk along a proposal as far as greedy decoding agrees.
 
-        Returns:
-            The number of ids kept and the id chosen after them, None where that position allows no choice.
-        """
-        for index, proposed in enumerate(proposal):
-            choice = cursor.determined()
-            if choice is None:
-                choice = self._choose(cursor, scores[index])
-            if choice != proposed:
-                return index, choice
-            cursor.advance(choice)
-        if cursor.done or cursor.determined() is not None:
-            return len(proposal), None
-        return len(proposal), self._choose(cursor, scores[-1])
-
-    @staticmethod
-    def _choose(cursor: Cursor, scores: Tensor) -> int:
-        """Return the best admissible id."""
-        ids, extra = cursor.admissible()
-        best = int(scores[ids.start : ids.stop].argmax()) + ids.start
-        if extra is not None and bool(scores[extra] > scores[best]):
-            return extra
-        return best
+def _reused(
+    name: str, cursor: Cursor, draft: Draft | None, forced: Mapping[str, Sequence[int]] | None
+) -> bool:
+    """Tell whether the draft's text was confirmed as it stood."""
+    if draft is None or (forced and name in forced):
+        return False
+    return bool(draft.of("text", name)) and draft.of("text", name) == cursor.text(name)

@@ -40,6 +40,8 @@ class Codes:
 
 
 Segment = Fixed | Text | Codes
+# Ids that may be chosen at a place: a range, and the delimiter that ends a text.
+Choice = tuple[range, int | None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Grammar:
         first_text_id: ids below it (specials) never appear as text.
         reasoning: False leaves the reasoning texts out (an ablation), codes only.
         max_text_tokens: bound on each reasoning text.
+        codes: False leaves the action codes out (the flow head computes the chunk), texts only.
     """
 
     vocabulary: Vocabulary
     first_text_id: int
     reasoning: bool = True
     max_text_tokens: int = DEFAULT_MAX_TEXT_TOKENS
+    codes: bool = True
 
     def segments(self) -> tuple[Segment, ...]:
         """Return the answer's segments in order."""
@@ -65,16 +69,28 @@ class Grammar:
         parts: list[Segment] = []
         for name, tag, act in (("goal", "goal", "goal_act"), ("kinematics", "kin", "kin_act")):
             stages = tuple(level for level in vocabulary.levels() if level.level == name)
-            if not stages:
+            if not stages and self.codes:
                 continue
             if self.reasoning:
                 parts.append(Fixed((mark(f"<{tag}>"),)))
                 parts.append(Text(name, mark(f"</{tag}>"), self.max_text_tokens))
-            parts.append(Fixed((mark(f"<{act}>"),)))
-            parts.append(Codes(name, stages))
-            parts.append(Fixed((mark(f"</{act}>"),)))
+            if self.codes:
+                parts.append(Fixed((mark(f"<{act}>"),)))
+                parts.append(Codes(name, stages))
+                parts.append(Fixed((mark(f"</{act}>"),)))
         parts.append(Fixed((vocabulary.eos,)))
         return tuple(parts)
+
+    def check_text(self, ids: Sequence[int]) -> None:
+        """Refuse ids that are no text: specials, delimiters, action codes.
+
+        Raises:
+            ValueError: such an id, named.
+        """
+        end = self.vocabulary.text_ids_end
+        for token in ids:
+            if not self.first_text_id <= token < end:
+                raise ValueError(f"id {token} is no text, text has ids {self.first_text_id}..{end - 1}")
 
 
 class Cursor:
@@ -135,7 +151,7 @@ class Cursor:
             return segment.end
         return None
 
-    def admissible(self) -> tuple[range, int | None]:
+    def admissible(self) -> Choice:
         """Return the ids the network may choose from: a range and possibly the closing delimiter."""
         segment = self.segment
         if isinstance(segment, Codes):

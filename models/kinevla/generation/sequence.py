@@ -67,11 +67,22 @@ class SequenceBuilder:
         """Return the ids of a text.
 
         Raises:
-            ValueError: a word outside the vocabulary.
+            ValueError: a word outside the vocabulary, or a piece whose id is a special, a delimiter or an
+                action code (named).
         """
-        ids = tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+        coded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = tuple(coded.input_ids)
+        words = [text[begin:end].strip() for begin, end in coded.offset_mapping]
         if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
-            raise ValueError(f"the text {text!r} holds a word outside the vocabulary")
+            unknown = [
+                word for word, token in zip(words, ids, strict=True) if token == self.tokenizer.unk_token_id
+            ]
+            named = ", ".join(repr(word) for word in dict.fromkeys(unknown))
+            raise ValueError(f"the text {text!r} holds a word outside the vocabulary: {named}")
+        try:
+            self.grammar.check_text(ids)
+        except ValueError as error:
+            raise ValueError(f"the text {text!r} cannot be used: {error}") from error
         return ids
 
     def decode_text(self, ids: Sequence[int]) -> str:
@@ -89,7 +100,8 @@ class SequenceBuilder:
         """Build the sequence of one training sample.
 
         Raises:
-            ValueError: unknown words, codes outside 0..K-1, or another number of codes than the layout has.
+            ValueError: unknown words, codes outside 0..K-1, another number of codes than the layout has, or a
+                text longer than generation would ever write.
         """
         vocabulary = self.vocabulary
         expected = (vocabulary.goal_codes, vocabulary.kinematics_codes)
@@ -100,6 +112,11 @@ class SequenceBuilder:
             )
         codes = iter([*goal_codes, *kinematics_codes])
         texts = {"goal": self.text(coarse), "kinematics": self.text(fine)}
+        for name, ids in texts.items():
+            if len(ids) > self.grammar.max_text_tokens:
+                raise ValueError(
+                    f"the {name} reasoning has {len(ids)} ids, the grammar allows {self.grammar.max_text_tokens}"
+                )
         prompt = self.prompt(instruction)
         reasoning, action, span = ([False] * len(prompt) for _ in range(3))
         cursor = Cursor(self.grammar, texts)

@@ -2,7 +2,9 @@
 
 Ids are always computed, never obtained by decoding to text and tokenising again: no text could spell a
 code. Each quantiser stage of each level has its own block of K ids, so a code says by its id where in the
-sequence it may stand (§3.2 of the paper offsets the indices to the tail; the separate blocks are ours).
+sequence it may stand (§3.2 of the paper offsets the indices to the tail; the separate blocks are ours). The
+baseline with one bin per action value has as many codes as a chunk has values, and bins mean the same in each
+of them, so there all codes share one block.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Vocabulary:
         bos: id that begins a sequence.
         eos: id that ends a sequence.
         pad: id that fills the rest of a row.
+        shared_block: all stages use the same K ids instead of K ids each.
 
     Raises:
         ValueError: blocks that overlap or do not fit.
@@ -58,9 +61,10 @@ class Vocabulary:
     bos: int
     eos: int
     pad: int
+    shared_block: bool = False
 
     def __post_init__(self) -> None:
-        code_end = self.code_start + self.stages * self.codebook_size
+        code_end = self.code_start + self.code_ids
         delimiter_end = self.delimiter_start + len(DELIMITERS)
         if self.goal_codes < 1 or self.kinematics_codes < 0 or self.codebook_size < 1:
             raise ValueError(
@@ -87,40 +91,54 @@ class Vocabulary:
         bos: int,
         eos: int,
         pad: int,
+        shared_block: bool = False,
     ) -> Vocabulary:
         """Lay out text, then delimiters, then padding, then codes ending exactly at a multiple of 64."""
-        codes = codebook_size * (goal_codes + kinematics_codes)
+        codes = codebook_size * (1 if shared_block else goal_codes + kinematics_codes)
         used = text_size + len(DELIMITERS) + codes
         padded = -(-used // _BLOCK) * _BLOCK
         return cls(
             text_size=text_size, delimiter_start=text_size, code_start=padded - codes, padded_size=padded,
             codebook_size=codebook_size, goal_codes=goal_codes, kinematics_codes=kinematics_codes,
-            text_ids_end=text_size, bos=bos, eos=eos, pad=pad,
+            text_ids_end=text_size, bos=bos, eos=eos, pad=pad, shared_block=shared_block,
         )  # fmt: skip
 
     @classmethod
-    def llama(cls, *, codebook_size: int = 256, goal_codes: int = 2, kinematics_codes: int = 2) -> Vocabulary:
+    def llama(
+        cls,
+        *,
+        codebook_size: int = 256,
+        goal_codes: int = 2,
+        kinematics_codes: int = 2,
+        shared_block: bool = False,
+    ) -> Vocabulary:
         """Lay out over the Llama-2 vocabulary of OpenVLA: codes on the last text ids, delimiters in padding.
 
         Raises:
-            ValueError: more than 1024 codes; ids further down spell characters that prompts need.
+            ValueError: codes that need more than 1024 ids; ids further down spell characters of prompts.
         """
-        codes = codebook_size * (goal_codes + kinematics_codes)
+        codes = codebook_size * (1 if shared_block else goal_codes + kinematics_codes)
         if codes > _LLAMA_MAX_CODES:
             raise ValueError(
-                f"{codes} codes would overwrite letters, the Llama layout holds at most {_LLAMA_MAX_CODES}"
+                f"{codes} code ids would overwrite letters, the Llama layout holds at most {_LLAMA_MAX_CODES}"
             )
         start = _LLAMA_TEXT_SIZE - codes
         return cls(
             text_size=_LLAMA_TEXT_SIZE, delimiter_start=_LLAMA_TEXT_SIZE + 1, code_start=start,
             padded_size=_LLAMA_PADDED_SIZE, codebook_size=codebook_size, goal_codes=goal_codes,
             kinematics_codes=kinematics_codes, text_ids_end=start, bos=1, eos=2, pad=_LLAMA_TEXT_SIZE,
+            shared_block=shared_block,
         )  # fmt: skip
 
     @property
     def stages(self) -> int:
         """Quantiser stages of both levels together."""
         return self.goal_codes + self.kinematics_codes
+
+    @property
+    def code_ids(self) -> int:
+        """Ids taken by action codes."""
+        return self.codebook_size * (1 if self.shared_block else self.stages)
 
     def stage_of(self, level: CodeLevel) -> int:
         """Return the stage counted over both levels, goal first.
@@ -134,8 +152,9 @@ class Vocabulary:
         return level.stage + (self.goal_codes if level.level == "kinematics" else 0)
 
     def block(self, level: CodeLevel) -> range:
-        """Return the ids of one stage."""
-        start = self.code_start + self.stage_of(level) * self.codebook_size
+        """Return the ids of one stage (the same for every stage when the block is shared)."""
+        stage = self.stage_of(level)
+        start = self.code_start + (0 if self.shared_block else stage) * self.codebook_size
         return range(start, start + self.codebook_size)
 
     def code_id(self, level: CodeLevel, code: int) -> int:

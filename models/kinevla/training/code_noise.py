@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinevla.actions import BiLevelTokenizer
+from kinevla.actions import ActionTokenizer, TokenizerError
 from kinevla.text.vocabulary import Vocabulary
 
 _CANDIDATES = 4
@@ -22,20 +22,37 @@ class CodeNoise:
     """Draws code sequences around the exact ones.
 
     Args:
-        tokenizer: action tokenizer.
+        tokenizer: action tokenizer whose codes are a sum of vectors; see `CodeNoise.possible`.
         vocabulary: id layout, for the order of the stages.
+
+    Raises:
+        TokenizerError: a tokenizer whose codes are no such sum, or another number of stages than the layout.
     """
 
-    def __init__(self, tokenizer: BiLevelTokenizer, vocabulary: Vocabulary) -> None:
-        books = tokenizer.network.codebooks()
-        self._books = [books[level.level][level.stage].float() for level in vocabulary.levels()]
+    def __init__(self, tokenizer: ActionTokenizer, vocabulary: Vocabulary) -> None:
+        vectors = tokenizer.code_vectors()
+        if not self.possible(tokenizer) or vectors is None:
+            raise TokenizerError(
+                f"code noise needs codes that sum up to a latent, those of kind {tokenizer.kind!r} do not"
+            )
+        if len(vectors) != vocabulary.stages:
+            raise TokenizerError(
+                f"the tokenizer has {len(vectors)} codes per chunk, the vocabulary {vocabulary.stages}"
+            )
+        self._books = [torch.from_numpy(book) for book in vectors]
         self._tokenizer = tokenizer
 
-    @torch.no_grad()
+    @staticmethod
+    def possible(tokenizer: ActionTokenizer) -> bool:
+        """Say whether the codes sum up to a latent (residual VQ): only then noise can be repaired."""
+        empty = np.zeros((0, tokenizer.horizon, tokenizer.dimensions))
+        return tokenizer.latents(empty) is not None
+
     def latents(self, chunks: np.ndarray) -> Tensor:
-        """Encode relative chunks (N, T, D) into latents (N, d)."""
-        values = torch.from_numpy(self._tokenizer.normaliser.normalise(chunks)).float()
-        return torch.cat([self._tokenizer.network.encode_latent(part) for part in values.split(4096)])
+        """Encode chunks (N, T, D) into latents (N, d)."""
+        values = self._tokenizer.latents(chunks)
+        assert values is not None  # Checked in the constructor.
+        return torch.from_numpy(values)
 
     @torch.no_grad()
     def draw(self, latents: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

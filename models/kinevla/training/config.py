@@ -1,128 +1,230 @@
-"""Settings of a policy training run."""
+"""Settings of a policy training run: what is trained on what, for how long, with which losses."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from kinevla.backbone.config import DecoderConfig, GeometryConfig
+from kinevla.backbone.config import DecoderConfig, FlowConfig, GeometryConfig
+
+# What a continued run may change: where things lie, how long it goes on, how it is spread over the machine
+# and how often it reports. None of it changes what a step computes.
+_FREE = frozenset(
+    {
+        "data", "tokenizer", "vision", "base", "out", "max_minutes", "threads", "processes", "device",
+        "workers", "progress", "log_every", "save_every", "val_every",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class WarmupConfig:
-    """The stage that teaches the geometry fusion before the decoder (ours).
-
-    Attributes:
-        max_steps: steps of this stage; 0 leaves it out.
-        max_share: share of the time budget it may use at most.
-        batch_size: frames per step.
-        learning_rate: peak, cosine to zero.
-    """
+    """The stage that teaches the geometry fusion before the decoder (ours)."""
 
     max_steps: int = 12_000
+    """Steps of this stage; 0 leaves it out."""
     max_share: float = 0.28
+    """Share of the time budget it may use at most."""
     batch_size: int = 384
+    """Frames per step."""
     learning_rate: float = 1e-3
+    """Peak, cosine to zero."""
+
+    def __post_init__(self) -> None:
+        _at_least("warmup.max_steps", self.max_steps, 0)
+        _at_least("warmup.batch_size", self.batch_size, 1)
+        _within("warmup.max_share", self.max_share, 0.0, 1.0)
+        _positive("warmup.learning_rate", self.learning_rate)
 
 
 @dataclass(frozen=True)
 class PolicyTrainConfig:
-    """One policy training run.
+    """One policy training run. A run that is there already is continued to the step.
 
-    Attributes:
-        data: demonstrations.
-        tokenizer: action tokenizer directory.
-        vision: pretrained towers directory.
-        out: directory of the run.
-        max_minutes: time budget of this call.
-        max_steps: bound on steps over all continuations, or None.
-        batch_size: samples per step.
-        learning_rate: peak of AdamW.
-        schedule: 'cosine' or 'constant'.
-        final_rate: cosine ends at this share of the peak.
-        warmup_steps: linear warm-up.
-        weight_decay: AdamW.
-        clip: gradient norm.
-        coupling_weight: lambda of the mutual-information loss; 0 switches it off (ablation).
-        temperature: tau of eq. 6.
-        reasoning_loss_fraction: share of a batch that carries the reasoning loss. The texts are few and
-            learned at once; their scores over the vocabulary are not worth computing for every sample.
-        reasoning: False trains without reasoning texts (ablation).
-        variant_share: share of samples whose instruction is worded differently.
-        code_noise: share of codes in the context that are replaced by near ones (see `code_noise`).
-        keypoint_noise: standard deviation added to image coordinates in -1..1.
-        point_noise_m: standard deviation added to points in space.
-        seed: of weights and order.
-        threads: CPU threads.
-        bf16: mixed precision.
-        log_every: steps between metric rows.
-        val_every: steps between validations.
-        val_samples: held-out frames a validation looks at.
-        save_every: steps between resumable states.
-        warmup: geometry stage.
-        decoder: sizes of the language model.
-        geometry: fusion sizes; the lifter's must be those of the pretrained towers.
+    Exactly one of `vision` (pretrained nano towers, whose features are cached) and `base` (a checkpoint of
+    the public OpenVLA format, whose images are looked at anew in every step) says what is trained.
     """
 
     data: Path
+    """Demonstrations (kinevla data generate)."""
     tokenizer: Path
-    vision: Path
+    """Action tokenizer (kinevla tokenizer train)."""
     out: Path
+    """Where best, last, metrics and the resumable state go."""
+    vision: Path | None = None
+    """Pretrained towers (kinevla vision train); they stay frozen, their features are computed once."""
+    base: Path | None = None
+    """Base checkpoint directory of the OpenVLA format, instead of `vision`."""
     max_minutes: float | None = 40.0
+    """Time of this call, features not counted; None for no bound."""
     max_steps: int | None = None
+    """Bound on steps over all continuations; None for no bound."""
     batch_size: int = 64
+    """Samples per step over all processes and accumulation steps."""
+    accumulation: int = 1
+    """Parts a step's batch is computed in, one after the other, to save memory."""
+    processes: int = 1
+    """Processes started on this machine, on cuda one per GPU; without effect under torchrun."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the network runs."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """'bf16' runs the network in mixed precision; weights and optimiser stay fp32."""
     learning_rate: float = 1.5e-3
-    schedule: str = "cosine"
+    """Peak of AdamW (the paper's recipe: 5e-4)."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate after the warm-up (the paper's recipe: constant)."""
     final_rate: float = 0.02
+    """The cosine ends at this share of the peak."""
     warmup_steps: int = 100
+    """Steps of linear warm-up (the paper's recipe: 0)."""
     weight_decay: float = 0.01
+    """Weight decay of AdamW."""
     clip: float = 1.0
-    coupling_weight: float = 0.1
-    temperature: float = 0.07
-    reasoning_loss_fraction: float = 0.25
+    """Bound on the norm of the gradient."""
     reasoning: bool = True
+    """Reasoning texts in the sequence (off: an ablation)."""
+    reasoning_loss: bool = True
+    """Cross-entropy of the reasoning ids, eq. 4."""
+    reasoning_loss_fraction: float = 0.25
+    """Share of a batch that carries it; the texts are few, learned at once, and costly to score."""
+    action_loss: bool = True
+    """Cross-entropy of the action codes, eq. 5 (with the flow head: its loss)."""
+    coupling_weight: float = 0.1
+    """Lambda of the mutual-information loss, eq. 7 (0: off)."""
+    coupling_negatives: Literal["other_texts", "all"] = "other_texts"
+    """What a sample is compared with: samples of other reasoning texts, or all (eq. 7 to the letter)."""
+    temperature: float = 0.07
+    """Tau of eq. 6."""
+    action_head: Literal["codes", "flow"] = "codes"
+    """'codes' is the method; 'flow' a flow-matching head as a baseline."""
+    tuning: Literal["full", "lora"] = "full"
+    """'full' trains all but the towers; 'lora' adapts all linear layers of a base (peft)."""
+    lora_rank: int = 32
+    """Rank of the adapters."""
+    lora_alpha: int = 16
+    """Scale of the adapters, divided by the rank."""
+    lora_dropout: float = 0.0
+    """Dropout before the adapters."""
+    image_augmentation: bool = True
+    """Random crop and colour jitter of live images (with `base`)."""
     variant_share: float = 0.25
+    """Share of samples whose instruction is worded differently."""
     code_noise: float = 0.4
+    """Share of codes in the context that are replaced by near ones."""
     keypoint_noise: float = 0.004
+    """Standard deviation of noise on image coordinates in -1..1."""
     point_noise_m: float = 0.0015
+    """Standard deviation of noise on points in space, metres."""
     seed: int = 0
+    """Seed of weights, order and noise."""
     threads: int = 1
-    bf16: bool = True
+    """CPU threads per process."""
+    workers: int = 0
+    """Processes that prepare batches ahead; 0 prepares them in the training process."""
+    progress: bool = True
+    """Progress bar."""
     log_every: int = 50
+    """Steps between rows of metrics."""
     val_every: int = 500
+    """Steps between validations."""
     val_samples: int = 256
+    """Held-out frames a validation looks at."""
     save_every: int = 250
+    """Steps between resumable states."""
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
+    """Stage of the geometry fusion (with `vision`)."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    """Sizes of the language model (with `vision`)."""
     geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    """Sizes of the fusion; the lifter's must be those of the pretrained towers (with `vision`)."""
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    """Sizes of the flow head; horizon and dimensions follow from the tokenizer."""
 
     def __post_init__(self) -> None:
-        if self.batch_size < 2:
+        if (self.vision is None) == (self.base is None):
             raise ValueError(
-                f"batch_size must be at least 2 (the coupling loss compares samples), got {self.batch_size}"
+                f"give either vision (pretrained towers) or base (an OpenVLA checkpoint), got vision "
+                f"{self.vision} and base {self.base}"
             )
+        if self.tuning == "lora" and self.base is None:
+            raise ValueError("tuning 'lora' adapts pretrained weights: it needs a base")
+        _at_least("batch_size", self.batch_size, 2, "the coupling loss compares samples")
+        for name in ("accumulation", "processes", "threads", "log_every", "val_every", "val_samples"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("save_every", self.save_every, 1)
+        _at_least("lora_rank", self.lora_rank, 1)
+        _at_least("lora_alpha", self.lora_alpha, 1)
+        for name in ("warmup_steps", "workers", "seed"):
+            _at_least(name, getattr(self, name), 0)
+        if self.max_minutes is not None:
+            _positive("max_minutes", self.max_minutes)
+        if self.max_steps is not None:
+            _at_least("max_steps", self.max_steps, 1)
+        for name in ("learning_rate", "clip", "temperature"):
+            _positive(name, getattr(self, name))
+        for name in ("weight_decay", "coupling_weight", "keypoint_noise", "point_noise_m"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        for name in ("final_rate", "variant_share", "code_noise"):
+            _within(name, getattr(self, name), 0.0, 1.0)
         if not 0.0 < self.reasoning_loss_fraction <= 1.0:
             raise ValueError(
                 f"reasoning_loss_fraction must lie in (0, 1], got {self.reasoning_loss_fraction}"
             )
-        if not self.temperature > 0.0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
-        if not 0.0 <= self.variant_share <= 1.0:
-            raise ValueError(f"variant_share must lie in 0..1, got {self.variant_share}")
+        if not 0.0 <= self.lora_dropout < 1.0:
+            raise ValueError(f"lora_dropout must lie in [0, 1), got {self.lora_dropout}")
+        for item in dataclasses.fields(self):
+            _one_of(item.name, getattr(self, item.name), _CHOICES.get(item.name))
+        if self.coupling_weight > 0.0 and self.batch_size // self.accumulation < 2:
+            raise ValueError(
+                f"batch_size {self.batch_size} in {self.accumulation} accumulation parts leaves the coupling "
+                "loss nothing to compare: it needs at least 2 samples in a part"
+            )
+        if self.action_head == "flow" and self.coupling_weight > 0.0:
+            raise ValueError(
+                "the flow head has no action codes to couple with the reasoning: coupling_weight must be 0, "
+                f"got {self.coupling_weight}"
+            )
+        if not (self.action_loss or (self.reasoning and self.reasoning_loss)):
+            raise ValueError("both action_loss and reasoning_loss are off: there is nothing to learn")
+
+    @property
+    def bf16(self) -> bool:
+        """Mixed precision is on."""
+        return self.precision == "bf16"
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued run must share with the run it continues."""
-        free = {
-            "data",
-            "tokenizer",
-            "vision",
-            "out",
-            "max_minutes",
-            "threads",
-            "log_every",
-            "save_every",
-            "val_every",
-        }
-        return {key: value for key, value in dataclasses.asdict(self).items() if key not in free}
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _FREE}
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "device": ("cpu", "cuda"),
+    "precision": ("fp32", "bf16"),
+    "schedule": ("cosine", "constant"),
+    "coupling_negatives": ("other_texts", "all"),
+    "action_head": ("codes", "flow"),
+    "tuning": ("full", "lora"),
+}
+
+
+def _at_least(name: str, value: int, bound: int, why: str = "") -> None:
+    if value < bound:
+        raise ValueError(f"{name} must be at least {bound}{f' ({why})' if why else ''}, got {value}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0.0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie in {low:g}..{high:g}, got {value}")
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...] | None) -> None:
+    if choices is not None and value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

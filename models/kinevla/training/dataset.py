@@ -1,4 +1,4 @@
-"""Samples of policy training: cached features, measured state, codes of the chunk, texts of the task."""
+"""What policy training knows of every frame but its images: state, codes of the chunk, texts of the task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.actions import BiLevelTokenizer
+from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import build_chunks, split_of
 from kinevla.data.episodes import EpisodeReader
 from kinevla.generation.sequence import SequenceBuilder
@@ -42,6 +42,7 @@ class PolicyData:
     Attributes:
         states: (N, D) float32 measured.
         chunks: (N, T, D) float32 relative chunks.
+        normalised: (N, T, D) float32, the same scaled by the tokenizer's statistics.
         codes: (N, M) codes, goal levels first.
         task: (N,) index into `tasks`.
         tasks: task texts (instruction, coarse, fine), one per task.
@@ -52,12 +53,24 @@ class PolicyData:
 
     states: NDArray[np.float32]
     chunks: NDArray[np.float32]
+    normalised: NDArray[np.float32]
     codes: NDArray[np.int64]
     task: NDArray[np.int64]
     tasks: tuple[tuple[str, str, str], ...]
     templates: tuple[tuple[Template, ...], ...]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+
+    def template(self, row: int, wording: int) -> Template:
+        """Return the sequence of a row in one of its task's wordings, counted round."""
+        own = self.templates[self.task[row]]
+        return own[wording % len(own)]
+
+    def reasoning_positions(self, rows: NDArray[np.int64], wording: NDArray[np.int64]) -> int:
+        """Return at how many positions these rows carry the reasoning loss."""
+        return sum(
+            int(self.template(row, number).reasoning.sum()) for row, number in zip(rows, wording, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ class TokenBatch:
         code_positions: (B, M).
         code_labels: (B, M) ids to predict there.
         task: (B,) reasoning texts that are equal have equal numbers.
+        chunks: (B, T, D) normalised chunks, what the flow head learns instead of codes.
     """
 
     ids: Tensor
@@ -79,11 +93,12 @@ class TokenBatch:
     code_positions: Tensor
     code_labels: Tensor
     task: Tensor
+    chunks: Tensor
 
 
 def load_policy_data(
     reader: EpisodeReader,
-    tokenizer: BiLevelTokenizer,
+    tokenizer: ActionTokenizer,
     builder: SequenceBuilder,
     texts: tuple[tuple[str, str, str], ...],
 ) -> PolicyData:
@@ -106,6 +121,7 @@ def load_policy_data(
     return PolicyData(
         states=chunks.states,
         chunks=chunks.chunks,
+        normalised=tokenizer.normaliser.normalise(chunks.chunks).astype(np.float32),
         codes=tokenizer.encode(chunks.chunks),
         task=of_episode[chunks.episode],
         tasks=texts,
@@ -163,10 +179,7 @@ def token_batch(
     """
     vocabulary = builder.vocabulary
     choice = np.zeros(len(rows), dtype=np.int64) if wording is None else wording
-    chosen = [
-        data.templates[task][number % len(data.templates[task])]
-        for task, number in zip(data.task[rows], choice, strict=True)
-    ]
+    chosen = [data.template(row, number) for row, number in zip(rows, choice, strict=True)]
     length = max(len(template.ids) for template in chosen)
     ids = np.full((len(rows), length), vocabulary.pad)
     reasoning = np.zeros((len(rows), length), dtype=np.bool_)
@@ -182,7 +195,8 @@ def token_batch(
     blocks = np.array([vocabulary.block(level)[0] for level in vocabulary.levels()])
     exact = torch.from_numpy(data.codes[rows])
     context, labels = (exact, exact) if codes is None else codes
-    np.put_along_axis(ids, positions, context.numpy() + blocks, axis=1)
+    if positions.shape[1]:  # With the flow head there are no codes in the sequence.
+        np.put_along_axis(ids, positions, context.numpy() + blocks, axis=1)
     return TokenBatch(
         torch.from_numpy(ids),
         torch.from_numpy(reasoning),
@@ -190,4 +204,5 @@ def token_batch(
         torch.from_numpy(positions),
         labels + torch.from_numpy(blocks),
         torch.from_numpy(data.task[rows]),
+        torch.from_numpy(data.normalised[rows]),
     )

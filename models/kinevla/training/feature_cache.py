@@ -85,7 +85,7 @@ def build_cache(
     Args:
         root: folder of all caches.
         key: from `cache_key`.
-        backbone: towers in evaluation mode.
+        backbone: towers in evaluation mode, on the device they shall run on.
         reader: the data set.
         bf16: mixed precision in the towers (twice as fast, errors below a tenth of a pixel).
     """
@@ -101,6 +101,7 @@ def build_cache(
         for name, (shape, dtype) in _shapes(backbone, sum(frames)).items()
     }
     offsets = np.concatenate([[0], np.cumsum(frames)])
+    device = next(backbone.parameters()).device
     for number in range(done, len(reader)):
         episode = reader.read(number)
         images = torch.from_numpy(
@@ -109,11 +110,11 @@ def build_cache(
         state = torch.from_numpy(episode.state.astype(np.float32))
         for start in range(0, len(episode), _BATCH):
             part = slice(start, start + _BATCH)
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                features = backbone(images[part], state[part])
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                features = backbone(images[part].to(device), state[part].to(device))
             rows = slice(offsets[number] + start, offsets[number] + start + len(features.patches))
             for name, array in arrays.items():
-                array[rows] = getattr(features, name).float().numpy()
+                array[rows] = getattr(features, name).float().cpu().numpy()
         if (number + 1) % 4 == 0 or number + 1 == len(reader):
             for array in arrays.values():
                 array.flush()

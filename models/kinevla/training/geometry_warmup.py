@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinevla.actions import BiLevelTokenizer
+from kinevla.actions import ActionTokenizer
 from kinevla.backbone.model import KineVLAModel
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData
@@ -52,10 +52,16 @@ def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordina
 
 
 @torch.no_grad()
-def _targets(data: PolicyData, tokenizer: BiLevelTokenizer) -> tuple[Tensor, Tensor]:
-    """Return normalised chunks (N, T * D) and their latents scaled to unit variance (N, d)."""
+def _targets(data: PolicyData, tokenizer: ActionTokenizer) -> tuple[Tensor, Tensor]:
+    """Return normalised chunks (N, T * D) and their latents scaled to unit variance (N, d).
+
+    A tokenizer without latents (bins) gives none: (N, 0).
+    """
     motion = torch.from_numpy(tokenizer.normaliser.normalise(data.chunks)).float()
-    latent = torch.cat([tokenizer.network.encode_latent(part) for part in motion.split(4096)])
+    values = tokenizer.latents(data.chunks)
+    if values is None:
+        return motion.flatten(1), motion.new_zeros(len(motion), 0)
+    latent = torch.from_numpy(values)
     return motion.flatten(1), (latent - latent.mean(0)) / latent.std().clamp_min(1e-6)
 
 
@@ -63,7 +69,7 @@ def warm_up_geometry(
     model: KineVLAModel,
     data: PolicyData,
     cache: FeatureCache,
-    tokenizer: BiLevelTokenizer,
+    tokenizer: ActionTokenizer,
     config: PolicyTrainConfig,
     minutes: float | None,
 ) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,10 +115,17 @@ class MetricsLog:
 
 
 def save_state(directory: Path, state: dict[str, Any]) -> None:
-    """Write the state of a run atomically."""
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    write_atomically(directory / STATE_NAME, stream.getvalue())
+    """Write the state of a run atomically: a process killed while writing leaves the state before.
+
+    The state goes to the disk as it is packed: a second copy of a large network may not fit in memory.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f".{STATE_NAME}.tmp"
+    with temporary.open("wb") as stream:
+        torch.save(state, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, directory / STATE_NAME)
 
 
 def load_state(directory: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -137,14 +145,25 @@ def load_state(directory: Path, identity: dict[str, Any]) -> dict[str, Any] | No
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
         raise ResumeError(f"{path} is damaged: {error}") from error
-    stored = state["identity"]
-    for key in sorted(set(stored) | set(identity)):
-        if stored.get(key) != identity.get(key):
+    stored, asked = _flat(state["identity"]), _flat(identity)
+    for key in sorted(set(stored) | set(asked)):
+        if stored.get(key) != asked.get(key):
             raise ResumeError(
-                f"{directory} holds a run with {key} = {stored.get(key)!r}, asked for {identity.get(key)!r}: "
+                f"{directory} holds a run with {key} = {stored.get(key)!r}, asked for {asked.get(key)!r}: "
                 "use another --out"
             )
     return state
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings under dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 def set_threads(threads: int) -> None:

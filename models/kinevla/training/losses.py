@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Negatives = Literal["other_texts", "all"]
 
-def token_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of scores (P, vocabulary) for ids (P,); zero where there are no positions."""
+
+def token_cross_entropy(logits: Tensor, targets: Tensor, divisor: float | None = None) -> Tensor:
+    """Cross-entropy of eq. 4 (reasoning ids) and eq. 5 (action codes), as a mean over the positions.
+
+    The equations sum over the positions of both levels. The mean is that sum divided by the number of
+    positions (ours), so that lengths of texts and batches do not change the weights of the terms.
+
+    Args:
+        logits: (P, vocabulary) scores at the positions of both levels, each given all ids before it.
+        targets: (P,) ids that stand there.
+        divisor: number to divide the sum by instead of P.
+
+    Returns:
+        A scalar; zero where there are no positions.
+    """
     if len(targets) == 0:
         return logits.sum() * 0.0
-    return F.cross_entropy(logits.float(), targets)
+    if divisor is None:
+        return F.cross_entropy(logits.float(), targets)
+    return F.cross_entropy(logits.float(), targets, reduction="sum") / divisor
 
 
 def pooled(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -21,22 +39,52 @@ def pooled(hidden: Tensor, mask: Tensor) -> Tensor:
     return total / weight.sum(1, keepdim=True).clamp_min(1.0)
 
 
-def coupling_loss(reasoning: Tensor, action: Tensor, group: Tensor, temperature: float) -> Tensor:
-    """Symmetric InfoNCE between reasoning and action embeddings (eq. 6, 7).
+def similarity(reasoning: Tensor, action: Tensor, temperature: float) -> Tensor:
+    """Similarity s_ij of eq. 6 between reasoning i and action j.
+
+    The embeddings are scaled to length 1 first (ours, as usual with InfoNCE), so s_ij lies within +-1 / tau.
+
+    Args:
+        reasoning: (B, W) embeddings t_i.
+        action: (B, W) embeddings a_j.
+        temperature: tau > 0.
+
+    Returns:
+        (B, B).
+    """
+    return F.normalize(reasoning.float(), dim=-1) @ F.normalize(action.float(), dim=-1).T / temperature
+
+
+def coupling_loss(
+    reasoning: Tensor,
+    action: Tensor,
+    group: Tensor,
+    temperature: float,
+    negatives: Negatives = "other_texts",
+) -> Tensor:
+    """Symmetric InfoNCE between reasoning and action embeddings (eq. 7 over the similarities of eq. 6).
 
     The annotation has one reasoning text per task, so a batch holds many samples with the same text. Eq. 7
-    would push a sample's actions away from its own text in another row; such pairs are therefore left out of
-    the denominator (ours). A sample that shares its text with the whole batch contributes nothing.
+    would push a sample's actions away from its own text in another row. With `negatives` 'other_texts' such
+    pairs are therefore left out of the denominators (ours); a sample that shares its text with the whole
+    batch then contributes nothing. 'all' is eq. 7 to the letter. Where all texts differ, both are the same.
 
     Args:
         reasoning: (B, W) embeddings of the reasoning spans.
         action: (B, W) embeddings of the code spans.
         group: (B,) equal numbers for equal reasoning texts.
         temperature: tau > 0.
+        negatives: what a sample is compared with.
+
+    Raises:
+        ValueError: unknown `negatives`.
     """
-    similarity = F.normalize(reasoning.float(), dim=-1) @ F.normalize(action.float(), dim=-1).T / temperature
-    same_text = group.unsqueeze(0) == group.unsqueeze(1)
-    itself = torch.eye(len(group), dtype=torch.bool, device=group.device)
-    similarity = similarity.masked_fill(same_text & ~itself, float("-inf"))
+    if negatives not in ("other_texts", "all"):
+        raise ValueError(f"negatives must be 'other_texts' or 'all', got {negatives!r}")
+    scores = similarity(reasoning, action, temperature)
+    if negatives == "other_texts":
+        same_text = group.unsqueeze(0) == group.unsqueeze(1)
+        itself = torch.eye(len(group), dtype=torch.bool, device=group.device)
+        scores = scores.masked_fill(same_text & ~itself, float("-inf"))
     target = torch.arange(len(group), device=group.device)
-    return 0.5 * (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target))
+    return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))

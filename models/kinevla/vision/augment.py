@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Strength of the augmentation.
-
-    Attributes:
-        crop_share: share of images that are cropped and resized.
-        min_area: smallest crop, share of the image's area.
-        brightness: largest change, share of full scale.
-        contrast: contrast factor lies in 1 - c .. 1 + c.
-        saturation: saturation factor lies in 1 - s .. 1 + s.
-        noise: standard deviation of pixel noise, share of full scale.
-    """
-
-    crop_share: float = 0.5
-    min_area: float = 0.85
-    brightness: float = 0.15
-    contrast: float = 0.2
-    saturation: float = 0.2
-    noise: float = 0.015
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.min_area <= 1.0 or not 0.0 <= self.crop_share <= 1.0:
-            raise ValueError(f"min_area {self.min_area} and crop_share {self.crop_share} must lie in 0..1")
+from kinevla.vision.config import AugmentConfig
 
 
 def augment(

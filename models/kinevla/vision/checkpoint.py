@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load, save
-
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.vision_backbone import VisionBackbone
-from kinevla.manifest import verify_manifest, write_atomically, write_json, write_manifest
+from kinevla.manifest import verify_manifest, write_json, write_manifest
+from kinevla.weights import Storage, WeightsError, load_weights, save_weights
 
 VISION_KIND = "vision"
-CONFIG_NAME, WEIGHTS_NAME, REPORT_NAME = "config.json", "towers.safetensors", "report.json"
+CONFIG_NAME, REPORT_NAME, WEIGHTS_STEM = "config.json", "report.json", "towers"
 
 
 class VisionCheckpointError(RuntimeError):
@@ -26,19 +26,36 @@ def make_vision(config: ModelConfig) -> VisionBackbone:
 
 
 def save_vision(
-    directory: Path, backbone: VisionBackbone, config: ModelConfig, settings: Any, report: dict[str, Any]
+    directory: Path,
+    backbone: VisionBackbone,
+    config: ModelConfig,
+    settings: Any,
+    report: dict[str, Any],
+    inputs: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write towers, their configuration and a report of their errors."""
+    """Write towers, their configuration and a report of their errors.
+
+    Args:
+        directory: where to.
+        backbone: the towers.
+        config: their sizes.
+        settings: what they were trained with.
+        report: their errors.
+        inputs: the results they were trained on by role ('views', 'data').
+
+    Raises:
+        WeightsError: weights that are not finite.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().contiguous().cpu() for name, value in backbone.state_dict().items()}
-    write_atomically(directory / WEIGHTS_NAME, save(weights))
+    weights = save_weights(directory, backbone, Storage("fp32"), WEIGHTS_STEM)
     write_json(directory / CONFIG_NAME, config.to_dict())
     write_json(directory / REPORT_NAME, report)
     write_manifest(
         directory,
         kind=VISION_KIND,
-        files=[CONFIG_NAME, WEIGHTS_NAME, REPORT_NAME],
+        files=[CONFIG_NAME, *weights, REPORT_NAME],
         config=settings,
+        inputs=inputs,
         summary=report,
     )
 
@@ -48,16 +65,19 @@ def load_vision(directory: Path) -> tuple[VisionBackbone, ModelConfig, dict[str,
 
     Raises:
         ManifestError: missing or changed files.
-        VisionCheckpointError: weights that do not fit the configuration.
+        VisionCheckpointError: a configuration that cannot be read, or weights that do not fit it or are
+            damaged.
     """
     verify_manifest(directory, kind=VISION_KIND)
-    config = ModelConfig.from_dict(json.loads((directory / CONFIG_NAME).read_text()))
+    path = directory / CONFIG_NAME
+    try:
+        config = ModelConfig.from_dict(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise VisionCheckpointError(f"{path} is incomplete or damaged: {error}") from error
     backbone = make_vision(config)
     try:
-        backbone.load_state_dict(load((directory / WEIGHTS_NAME).read_bytes()))
-    except RuntimeError as error:
-        raise VisionCheckpointError(
-            f"{directory / WEIGHTS_NAME} does not fit its {CONFIG_NAME}: {error}"
-        ) from error
+        load_weights(backbone, directory, stem=WEIGHTS_STEM)
+    except WeightsError as error:
+        raise VisionCheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
     report: dict[str, Any] = json.loads((directory / REPORT_NAME).read_text())
     return backbone.eval(), config, report

@@ -12,32 +12,12 @@ from torch import Tensor
 
 from kinevla.backbone.geometry import PointLifter
 from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.vision.config import LiftConfig
 from kinevla.vision.losses import point_loss
 from kinevla.vision.samples import KeypointSamples
 
 READ_SHARE = 0.6
 _READ_BATCH = 64
-
-
-@dataclass(frozen=True)
-class LiftConfig:
-    """The lifting stage.
-
-    Attributes:
-        max_observations: observations passed through the towers for it.
-        max_steps: bound on steps.
-        batch_size: observations per step.
-        learning_rate: peak.
-        keypoint_noise: standard deviation added to coordinates in -1..1 (0.0078 is half a pixel of 128).
-        bf16: mixed precision while reading keypoints.
-    """
-
-    max_observations: int = 16_000
-    max_steps: int = 8000
-    batch_size: int = 512
-    learning_rate: float = 1e-3
-    keypoint_noise: float = 0.003
-    bf16: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,94 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.vision_backbone import VisionBackbone
 from kinevla.training.loop import Budget, MetricsLog, learning_rate, load_state, save_state, set_threads
-from kinevla.vision.augment import AugmentConfig, augment
+from kinevla.vision.augment import augment
 from kinevla.vision.checkpoint import make_vision, save_vision
+from kinevla.vision.config import VisionTrainConfig
 from kinevla.vision.evaluation import evaluate_keypoints, evaluate_points
-from kinevla.vision.lifting import LiftConfig, read_keypoints, train_lifter
+from kinevla.vision.lifting import read_keypoints, train_lifter
 from kinevla.vision.losses import keypoint_loss
 from kinevla.vision.samples import KeypointSamples, read_demonstration_samples, read_view_samples
 
 log = logging.getLogger(__name__)
 _COLUMNS = ("step", "elapsed_s", "learning_rate", "loss", "heatmap", "position_px", "visible", "images_per_s")
-
-
-@dataclass(frozen=True)
-class VisionTrainConfig:
-    """One pretraining run.
-
-    Attributes:
-        views: directory of rendered views.
-        out: directory of the run and of its result.
-        demonstrations: directory of episodes with keypoints, or None.
-        max_minutes: time budget of this call, the lifting stage included.
-        max_steps: bound on steps over all continuations, or None.
-        batch_size: observations (two images each) per step.
-        learning_rate: peak.
-        weight_decay: AdamW.
-        warmup_steps: linear warm-up.
-        lift_share: share of the time kept for the points in space.
-        demonstration_stride: every n-th frame of a demonstration is used.
-        demonstration_share: share of a batch drawn from demonstrations.
-        val_samples: held-out views the error is reported on.
-        seed: of weights, order and augmentation.
-        threads: CPU threads.
-        bf16: mixed precision in the towers.
-        log_every: steps between reports.
-        save_every: steps between resumable states.
-        augment: augmentation.
-        lift: lifting stage.
-        model: sizes.
-    """
-
-    views: Path
-    out: Path
-    demonstrations: Path | None = None
-    max_minutes: float | None = 25.0
-    max_steps: int | None = None
-    batch_size: int = 24
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    warmup_steps: int = 50
-    lift_share: float = 0.25
-    demonstration_stride: int = 4
-    demonstration_share: float = 0.5
-    val_samples: int = 500
-    seed: int = 0
-    threads: int = 1
-    bf16: bool = True
-    log_every: int = 50
-    save_every: int = 200
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    lift: LiftConfig = field(default_factory=LiftConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.val_samples < 1 or self.demonstration_stride < 1:
-            raise ValueError("batch_size, val_samples and demonstration_stride must be at least 1")
-        if not 0.0 <= self.lift_share < 1.0 or not 0.0 <= self.demonstration_share <= 1.0:
-            raise ValueError("lift_share must lie in 0..1 (below 1) and demonstration_share in 0..1")
-
-    def identity(self) -> dict[str, Any]:
-        """Return what a continued run must share with the run it continues."""
-        return {
-            "batch_size": self.batch_size, "learning_rate": self.learning_rate, "seed": self.seed,
-            "weight_decay": self.weight_decay, "model": self.model.to_dict(),
-            "augment": dataclasses.asdict(self.augment), "max_steps": self.max_steps,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,7 +107,10 @@ def train_vision(config: VisionTrainConfig) -> dict[str, Any]:
         "views": len(data.views),
         "demonstration_frames": len(data.demonstrations) if data.demonstrations is not None else 0,
     }
-    save_vision(config.out, backbone, config.model, config, report)
+    inputs = {"views": config.views}
+    if config.demonstrations is not None:
+        inputs["data"] = config.demonstrations
+    save_vision(config.out, backbone, config.model, config, report, inputs)
     return report
 
 

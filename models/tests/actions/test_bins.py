@@ -2,27 +2,38 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kinevla.actions import ActionNormaliser, BinTokenizer, TokenizerError
+from kinevla.data.chunks import ChunkConfig
 
 
-@settings(max_examples=40, deadline=None)
-@given(horizon=st.integers(1, 6), dimensions=st.integers(1, 9), seed=st.integers(0, 1000))
-def test_binning_loses_at_most_half_a_bin(horizon, dimensions, seed):
-    rng = np.random.default_rng(seed)
-    chunks = rng.normal(size=(20, horizon, dimensions))
-    chunks[..., -1] = rng.random((20, horizon))
-    normaliser = ActionNormaliser.fit(chunks)
-    tokenizer = BinTokenizer(normaliser, horizon)
-    codes = tokenizer.encode(chunks)
-    assert codes.shape == (20, horizon * dimensions) == (20, tokenizer.codes_per_chunk)
-    half_bin = np.where(normaliser.keep, 1.0, 2.0 * normaliser.scale) / 256 / 2
-    assert np.all(np.abs(tokenizer.decode(codes) - chunks) <= half_bin + 1e-9)
+def tokenizer(bins: int = 256) -> BinTokenizer:
+    actions = np.array([[-1.0, 0.0], [1.0, 1.0]])
+    return BinTokenizer(ActionNormaliser.fit(actions), ChunkConfig(horizon=1), 0.1, bins)
+
+
+def test_codes_are_the_bins_of_openvla_frame_by_frame():
+    codes = tokenizer().encode(np.array([[[-1.0, 0.0]], [[0.0, 0.5]], [[1.0, 1.0]]]))
+    assert codes.tolist() == [[0, 0], [128, 128], [255, 255]]
+    assert tokenizer().codes_per_chunk == tokenizer().goal_levels == 2
+
+
+def test_value_outside_the_range_falls_into_the_outermost_bin():
+    assert tokenizer().encode(np.array([[[-7.0, 3.0]]])).tolist() == [[0, 255]]
+
+
+def test_all_places_share_one_block_of_codes():
+    assert tokenizer().shared_block
+    first, second = tokenizer().code_vectors()
+    np.testing.assert_array_equal(first, second)
+    assert np.all(np.diff(first[:, 0]) > 0)
 
 
 def test_code_outside_the_bins_is_refused():
-    tokenizer = BinTokenizer(ActionNormaliser.fit(np.random.default_rng(0).random((5, 2))), 1)
     with pytest.raises(TokenizerError, match=r"256 .* 0\.\.255"):
-        tokenizer.decode(np.array([[0, 256]]))
+        tokenizer().decode(np.array([[0, 256]]))
+
+
+def test_a_single_bin_is_refused():
+    with pytest.raises(TokenizerError, match="at least 2, got 1"):
+        tokenizer(1)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kinevla.actions import training
-from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
 from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 
 CONFIG = TokenizerTrainingConfig(
@@ -35,6 +35,62 @@ class _StopAfter:
     def passed(self) -> bool:
         self.left -= 1
         return self.left < 0
+
+
+def state_after(stage1: int, stage2: int, encoder_share: float) -> dict[str, torch.Tensor]:
+    """Weights of a run that stops after so many steps of each stage."""
+    stop = pytest.MonkeyPatch()
+    with stop.context() as patch:
+        # One question per step, one more to enter Stage II.
+        patch.setattr(training, "Deadline", lambda minutes: _StopAfter(stage1 + stage2))
+        network = train_tokenizer(
+            chunks(), chunks(), replace(CONFIG, encoder_share=encoder_share), progress=False
+        ).network
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    """Names of the parts of the network that differ."""
+    return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize(("share", "encoder"), [(0.0, set()), (0.5, {"encoder"})])
+def test_stage_one_trains_decoder_and_goal_stack_only(share, encoder):
+    begun, done = state_after(1, 0, share), state_after(12, 0, share)
+    assert changed(begun, done) == {"decoder", "goal_stack"} | encoder
+
+
+@pytest.mark.parametrize(("share", "encoder"), [(0.0, set()), (0.5, {"encoder"})])
+def test_stage_two_trains_decoder_and_kinematics_stack_and_leaves_every_goal_bit(share, encoder):
+    begun, done = state_after(12, 0, share), state_after(12, 12, share)
+    assert changed(begun, done) == {"decoder", "kinematics_stack"} | encoder
+    goal = [name for name in begun if name.startswith("goal_stack")]
+    assert len(goal) > 4
+    assert all(torch.equal(begun[name], done[name]) for name in goal)
+
+
+def test_gradients_of_stage_two_stop_at_the_goal_stack():
+    network = RvqVae(CONFIG.network)
+    data = torch.from_numpy(chunks()).float()
+    network.train()
+    network(data, kinematics=False)  # k-means start
+    network.freeze_goal()
+    network.train()
+    network(data)
+    output, quantised = network(data)
+    ((output - data).abs().mean() + quantised.commitment).backward()
+    reached = {
+        name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()
+    }
+    assert reached == {"encoder", "decoder"}  # codebooks learn by moving averages, not by gradients
+    assert not any(p.requires_grad for p in network.goal_stack.parameters())
+
+
+def test_stage_two_starts_from_the_decoder_of_stage_one():
+    begun, one_step = state_after(12, 0, 0.0), state_after(12, 1, 0.0)
+    weight = "decoder.linear.weight"
+    assert (begun[weight] - one_step[weight]).abs().max() < 3e-3  # one step of AdamW at 1e-3
+    assert not torch.equal(state_after(1, 0, 0.0)[weight], begun[weight])
 
 
 @pytest.mark.parametrize("steps", [3, 12, 17])

@@ -68,7 +68,7 @@ def test_coarse_chunks_keep_slow_motion_and_lose_shaking(make_episode):
         front_jpeg=images.front_jpeg,
         wrist_jpeg=images.wrist_jpeg,
     )
-    config = ChunkConfig()
+    config = ChunkConfig(smoothing_frames=1.0, sharp_dimensions=())
     coarse = episode_chunks(shaken, config, coarse=True)
     fine = episode_chunks(shaken, config)
     assert np.abs(np.diff(coarse[10:40], axis=1)).max() < 0.2 * np.abs(np.diff(fine[10:40], axis=1)).max()
@@ -94,3 +94,29 @@ def test_empty_split_is_refused(make_episode):
 def test_unknown_split_is_refused(make_episode):
     with pytest.raises(ValueError, match="'test'"):
         build_chunks([make_episode()], ChunkConfig(), split="test")
+
+
+def test_gripper_closes_at_once_in_coarse_chunks_too(make_episode):
+    episode = make_episode()
+    coarse, fine = (episode_chunks(episode, ChunkConfig(), coarse=coarse) for coarse in (True, False))
+    np.testing.assert_array_equal(coarse[..., 7], fine[..., 7])
+    assert not np.allclose(coarse[..., :7], fine[..., :7])
+
+
+def test_absolute_joint_targets_are_the_targets_themselves(make_episode):
+    episode = make_episode()
+    chunks = episode_chunks(episode, ChunkConfig(joint_targets="absolute"))
+    np.testing.assert_array_equal(chunks[3], episode.target[3:8])
+    assert ChunkConfig(joint_targets="absolute").absolute_in(3) == (0, 1, 2)
+    assert ChunkConfig().absolute_in(3) == (-1,)
+
+
+def test_unknown_joint_targets_are_refused():
+    with pytest.raises(ValueError, match="'deltas'"):
+        ChunkConfig(joint_targets="deltas")
+
+
+@pytest.mark.parametrize("field", ["absolute_dimensions", "sharp_dimensions"])
+def test_dimension_outside_the_action_is_refused(make_episode, field):
+    with pytest.raises(ValueError, match="dimension 8 lies outside an action of 8"):
+        episode_chunks(make_episode(), ChunkConfig(**{field: (8,)}), coarse=True)

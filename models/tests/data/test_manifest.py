@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kinevla.manifest import ManifestError, read_manifest, verify_manifest, write_atomically, write_manifest
+from kinevla.manifest import (
+    ManifestError,
+    chain,
+    describe_input,
+    file_sha256,
+    read_manifest,
+    require_input,
+    verify_manifest,
+    write_atomically,
+    write_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -91,3 +102,87 @@ def test_value_json_cannot_hold_is_refused(tmp_path):
     with pytest.raises(ValueError):
         write_manifest(tmp_path, kind="thing", files=["a"], summary={"bad": float("nan")})
     assert not (tmp_path / "manifest.json").exists()
+
+
+def test_inputs_are_named_by_the_hash_of_their_manifest_and_in_turn_by_theirs(result, tmp_path):
+    made = tmp_path / "made"
+    write_atomically(made / "c", b"third")
+    write_manifest(made, kind="other", files=["c"], inputs={"data": result})
+    last = tmp_path / "last"
+    write_atomically(last / "d", b"fourth")
+    statistics = {"kind": "statistics", "sha256": "ab" * 32}
+    manifest = write_manifest(
+        last, kind="last", files=["d"], inputs={"tokenizer": made, "statistics": statistics}
+    )
+    chained = {"/".join(roles): record for roles, record in chain(manifest)}
+    assert set(chained) == {"tokenizer", "tokenizer/data", "statistics"}
+    assert chained["tokenizer/data"]["manifest_sha256"] == file_sha256(result / "manifest.json")
+    assert chained["tokenizer/data"]["kind"] == "thing"
+    assert chained["tokenizer"]["source_sha256"] == manifest["code"]["source_sha256"]
+    assert chained["statistics"] == statistics
+    assert require_input(manifest, result) == ("tokenizer", "data")
+    assert verify_manifest(last, kind="last") == manifest
+
+
+def test_a_result_that_is_none_of_the_inputs_is_refused(result, tmp_path):
+    other = tmp_path / "other"
+    write_atomically(other / "c", b"third")
+    manifest = write_manifest(other, kind="other", files=["c"], inputs={"data": result})
+    require_input(manifest, result)
+    write_manifest(result, kind="thing", files=["a.bin"], config={"changed": True})
+    with pytest.raises(ManifestError, match=r"is none of the inputs: data [0-9a-f]{12}"):
+        require_input(manifest, result)
+    with pytest.raises(ManifestError, match=r"holds no manifest\.json"):
+        require_input(manifest, tmp_path / "deep")
+
+
+def test_a_directory_of_other_origin_is_named_by_the_hashes_of_its_files(tmp_path):
+    public = tmp_path / "public"
+    write_atomically(public / "weights", b"w")
+    record = describe_input(public)
+    assert record["kind"] == "foreign"
+    assert record["files"] == {"weights": file_sha256(public / "weights")}
+
+
+def test_an_input_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match="ghost does not exist"):
+        describe_input(tmp_path / "ghost")
+
+
+def test_a_configuration_changed_afterwards_is_refused(result):
+    manifest = json.loads((result / "manifest.json").read_text())
+    manifest["config"]["sizes"] = [1, 3]
+    (result / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ManifestError, match="config was changed"):
+        read_manifest(result)
+
+
+def test_a_manifest_written_before_inputs_were_recorded_is_read(result):
+    manifest = json.loads((result / "manifest.json").read_text())
+    del manifest["inputs"], manifest["config_sha256"]
+    (result / "manifest.json").write_text(json.dumps(manifest))
+    assert list(chain(verify_manifest(result))) == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hosts"])
+def test_files_outside_the_result_are_refused(result, name):
+    manifest = json.loads((result / "manifest.json").read_text())
+    manifest["files"][name] = {"bytes": 1, "sha256": "0" * 64}
+    (result / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ManifestError, match="lies outside the result"):
+        verify_manifest(result)
+
+
+@pytest.mark.parametrize("files", [None, [], {"a.bin": 5}, {"a.bin": {"bytes": 5}}])
+def test_a_damaged_list_of_files_is_refused(result, files):
+    manifest = json.loads((result / "manifest.json").read_text())
+    (result / "manifest.json").write_text(json.dumps(manifest | {"files": files}))
+    with pytest.raises(ManifestError, match=r"lists no files|entry of a\.bin"):
+        read_manifest(result)
+
+
+def test_a_path_that_is_no_directory_is_named(result):
+    with pytest.raises(ManifestError, match=r"a\.bin is a file"):
+        read_manifest(result / "a.bin")
+    with pytest.raises(ManifestError, match="nowhere does not exist"):
+        read_manifest(result / "nowhere")

@@ -81,7 +81,7 @@ def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig
     values: dict[str, object] = {
         "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "vision": workplace / "vision",
         "out": out,
-        "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "bf16": False,
+        "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "precision": "fp32",
         "log_every": 1,
         "val_every": 100, "val_samples": 16, "save_every": 2, "decoder": TINY_DECODER,
         "geometry": TINY_GEOMETRY,

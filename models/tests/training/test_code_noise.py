@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from kinevla.actions import BiLevelTokenizer
-from kinevla.data.chunks import build_chunks
+from kinevla.actions import ActionNormaliser, BiLevelTokenizer, BinTokenizer, TokenizerError
+from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import EpisodeReader
 from kinevla.text import Vocabulary
 from kinevla.training.code_embeddings import seed_code_embeddings
@@ -78,3 +78,29 @@ def test_codes_of_similar_motion_start_with_similar_embeddings(workplace: Path, 
     book = run.tokenizer.network.codebooks()["goal"][0]
     meant, found = torch.cdist(book, book).flatten(), torch.cdist(rows, rows).flatten()
     assert float(torch.corrcoef(torch.stack([meant, found]))[0, 1]) > 0.9
+
+
+def test_bins_have_no_code_noise_but_seeded_embeddings(workplace: Path, tmp_path: Path) -> None:
+    run = prepare_run(tiny_run(workplace, tmp_path / "run"))
+    actions = np.array([[-1.0, 0.0], [1.0, 1.0]])
+    bins = BinTokenizer(ActionNormaliser.fit(actions), ChunkConfig(horizon=2), 0.1, codebook_size=16)
+    assert CodeNoise.possible(run.tokenizer)
+    assert not CodeNoise.possible(bins)
+    with pytest.raises(TokenizerError, match="'bins'"):
+        CodeNoise(bins, run.builder.vocabulary)
+    block = run.builder.vocabulary.block(run.builder.vocabulary.levels()[0])
+    before = run.model.language_model.lm_head.weight.detach().clone()
+    seed_code_embeddings(run.model, run.builder.vocabulary, bins)
+    after = run.model.language_model.lm_head.weight.detach()
+    rows = after[block.start : block.stop]
+    near, far = (rows[0] - rows[1]).norm(), (rows[0] - rows[15]).norm()
+    assert near < 0.2 * far
+    assert torch.equal(after[block.stop :], before[block.stop :])
+
+
+def test_code_noise_refuses_a_layout_of_other_stages(tokenizer: BiLevelTokenizer) -> None:
+    other = Vocabulary.after_text(
+        100, codebook_size=16, goal_codes=1, kinematics_codes=1, bos=1, eos=2, pad=0
+    )
+    with pytest.raises(TokenizerError, match="4 codes per chunk, the vocabulary 2"):
+        CodeNoise(tokenizer, other)

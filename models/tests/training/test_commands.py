@@ -5,22 +5,66 @@ import sys
 from pathlib import Path
 
 import pytest
-import tyro
 
+from kinevla.cli.command import UsageError
+from kinevla.cli.main import find_command
+from kinevla.cli.parse import read_line
 from kinevla.training.cli_commands import (
-    PolicyTrainArgs,
-    VisionTrainArgs,
+    PolicyTrainConfig,
+    VisionTrainConfig,
     run_policy_train,
     run_vision_train,
 )
 
+PATHS = "--data d --tokenizer t --vision v --out o"
 
-def test_training_options_are_read_from_the_command_line() -> None:
-    line = "--data d --tokenizer t --vision v --out o --max-minutes 3 --no-reasoning --coupling-weight 0"
-    args = tyro.cli(PolicyTrainArgs, args=line.split())
-    assert (args.data, args.max_minutes, args.reasoning, args.coupling_weight) == (Path("d"), 3.0, False, 0.0)
-    towers = tyro.cli(VisionTrainArgs, args=["--views", "a", "--out", "b", "--demos", "c", "--threads", "2"])
-    assert (towers.demos, towers.threads) == (Path("c"), 2)
+
+def read(command: str, line: str):
+    """Read a command line as `kinevla` does."""
+    found = find_command(command.split())
+    assert found is not None
+    return read_line(found, line.split()).args
+
+
+def test_training_options_are_the_configuration_itself() -> None:
+    config = read("train", f"{PATHS} --max-minutes 3 --no-reasoning --coupling-weight 0 --decoder.layers 6")
+    assert isinstance(config, PolicyTrainConfig)
+    assert (config.data, config.max_minutes, config.reasoning) == (Path("d"), 3.0, False)
+    assert (config.coupling_weight, config.decoder.layers) == (0.0, 6)
+    towers = read("vision train", "--views a --out b --demos c --threads 2 --model.vision.image-size 64")
+    assert isinstance(towers, VisionTrainConfig)
+    assert (towers.demonstrations, towers.threads) == (Path("c"), 2)
+    assert towers.model.vision.image_size == 64
+
+
+def test_a_preset_gives_defaults_that_options_override() -> None:
+    config = read("train", f"--preset bi-rea --batch-size 8 {PATHS}")
+    assert (config.coupling_weight, config.reasoning, config.batch_size) == (0.0, True, 8)
+    nested = read("train", f"--preset=tiny {PATHS} --decoder.heads 4")
+    assert (nested.decoder.hidden_size, nested.decoder.layers, nested.decoder.heads) == (64, 2, 4)
+    assert read("train", f"{PATHS} --coupling-weight 0.3 --preset bi-rep").coupling_weight == 0.3
+
+
+def test_a_preset_that_starts_from_a_base_checkpoint_asks_for_it() -> None:
+    config = read("train", "--preset paper --data d --tokenizer t --base b --out o")
+    assert config.base == Path("b") and config.vision is None and config.tuning == "lora"
+    with pytest.raises(UsageError, match="missing required options: --base"):
+        read("train", "--preset paper --data d --tokenizer t --out o")
+
+
+def test_a_tokenizer_of_another_kind_than_the_presets_is_refused() -> None:
+    shipped = Path(__file__).parents[2] / "checkpoints" / "nano" / "action_tokenizer"
+    with pytest.raises(UsageError, match=r"'bins' needs a 'bins' tokeniser, .* of kind 'bilevel_rvq'"):
+        read("train", f"--preset bins --data d --tokenizer {shipped} --vision v --out o")
+    read("train", f"--preset bi-rep --data d --tokenizer {shipped} --vision v --out o")
+
+
+def test_tokenizer_presets_choose_the_kind() -> None:
+    assert read("tokenizer train", "--data d --out o --preset bins").kind == "bins"
+    single = read("tokenizer train", "--data d --out o --preset single-vq --training.batch 2048")
+    assert single.kind == "rvq" and single.training.batch == 2048
+    with pytest.raises(UsageError, match="'bins' is a tokeniser of kind 'bins', --kind says 'rvq'"):
+        read("tokenizer train", "--data d --out o --preset bins --kind rvq")
 
 
 def test_asking_for_the_commands_does_not_load_torch() -> None:
@@ -30,10 +74,10 @@ def test_asking_for_the_commands_does_not_load_torch() -> None:
 
 def test_missing_inputs_are_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="views"):
-        run_vision_train(VisionTrainArgs(views=tmp_path / "views", out=tmp_path / "out"))
+        run_vision_train(VisionTrainConfig(views=tmp_path / "views", out=tmp_path / "out"))
     with pytest.raises(RuntimeError, match="demos"):
         run_policy_train(
-            PolicyTrainArgs(
+            PolicyTrainConfig(
                 data=tmp_path / "demos", tokenizer=tmp_path / "t", vision=tmp_path / "v", out=tmp_path / "out"
             )
         )

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import shutil
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from kinevla.backbone.lora import trainable_parameters
+from kinevla.data.episodes import EpisodeWriter
+from kinevla.training.distributed import join_processes
 from kinevla.training.loop import STATE_NAME, ResumeError
-from kinevla.training.policy_trainer import prepare_run, train_policy
+from kinevla.training.policy_run import prepare_run
+from kinevla.training.policy_trainer import PolicyTrainer, set_training, train_policy
+from kinevla.training.samples import Part, iterate_steps
 from kinevla.training.validation import validate
 
-from .conftest import tiny_run
+from .conftest import SIZE, TINY_DECODER, make_episode, tiny_run
 
 
 def weights_of(directory: Path) -> dict[str, torch.Tensor]:
@@ -19,29 +27,35 @@ def weights_of(directory: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
-    workplace: Path, tmp_path: Path
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_policy(tiny_run(workplace, tmp_path / "straight"))
     stopped = tiny_run(workplace, tmp_path / "stopped")
-    with pytest.MonkeyPatch.context() as patch:
-        calls = []
+    whole_step = PolicyTrainer.step
 
-        def stop_after_two(*arguments: object, **options: object) -> torch.Tensor:
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            calls.append(1)
-            return original(*arguments, **options)
+    def stop_in_the_third_step(self: PolicyTrainer, parts: list[Part], rate: float) -> torch.Tensor:
+        if self.budget.step == 2:
+            raise KeyboardInterrupt
+        return whole_step(self, parts, rate)
 
-        import kinevla.training.policy_trainer as trainer
-
-        original = trainer._step
-        patch.setattr(trainer, "_step", stop_after_two)
+    with monkeypatch.context() as patch:
+        patch.setattr(PolicyTrainer, "step", stop_in_the_third_step)
         with pytest.raises(KeyboardInterrupt):
             train_policy(stopped)
     train_policy(stopped)
     straight, continued = weights_of(tmp_path / "straight"), weights_of(tmp_path / "stopped")
     for name, value in straight.items():
         assert torch.equal(value, continued[name]), name
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    workplace: Path, tmp_path: Path
+) -> None:
+    for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+        train_policy(tiny_run(workplace, tmp_path / name, seed=seed, max_steps=2))
+    first, again, other = (weights_of(tmp_path / name) for name in ("first", "again", "other"))
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert any(not torch.equal(value, other[name]) for name, value in first.items())
 
 
 def test_every_loss_term_is_in_the_metrics_file(workplace: Path, tmp_path: Path) -> None:
@@ -56,42 +70,132 @@ def test_every_loss_term_is_in_the_metrics_file(workplace: Path, tmp_path: Path)
     assert rows[-1]["val_joint_l1_mrad"] and rows[-1]["val_code4_accuracy"]
 
 
-def test_the_coupling_loss_can_be_switched_off(workplace: Path, tmp_path: Path) -> None:
-    train_policy(tiny_run(workplace, tmp_path / "run", coupling_weight=0.0, max_steps=1))
+@pytest.mark.parametrize(
+    ("setting", "column"),
+    [
+        ({"coupling_weight": 0.0}, "loss_coupling"),
+        ({"reasoning_loss": False}, "loss_reasoning"),
+        ({"action_loss": False}, "loss_action"),
+    ],
+)
+def test_each_loss_term_can_be_switched_off(
+    workplace: Path, tmp_path: Path, setting: dict[str, object], column: str
+) -> None:
+    train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, **setting))
     with (tmp_path / "run" / "metrics.csv").open() as stream:
-        assert float(next(csv.DictReader(stream))["loss_coupling"]) == 0.0
+        row = next(csv.DictReader(stream))
+    for name in ("loss_reasoning", "loss_action", "loss_coupling"):
+        assert (float(row[name]) == 0.0) == (name == column), name
+
+
+def test_the_metrics_are_drawn(workplace: Path, tmp_path: Path) -> None:
+    train_policy(tiny_run(workplace, tmp_path / "run", max_steps=2))
+    picture = (tmp_path / "run" / "metrics.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
+
+
+def test_the_papers_schedule_keeps_the_learning_rate_from_the_first_step(
+    workplace: Path, tmp_path: Path
+) -> None:
+    recipe = {"schedule": "constant", "warmup_steps": 0, "learning_rate": 5e-4}
+    train_policy(tiny_run(workplace, tmp_path / "run", max_steps=2, **recipe))
+    with (tmp_path / "run" / "metrics.csv").open() as stream:
+        assert [float(row["learning_rate"]) for row in csv.DictReader(stream)] == [5e-4] * 2
+
+
+@pytest.mark.parametrize("head", ["codes", "flow"])
+def test_a_batch_in_two_parts_gives_the_gradient_of_the_whole(
+    workplace: Path, tmp_path: Path, head: str
+) -> None:
+    """Token losses only: the coupling compares the samples of a part, the flow loss draws noise per part."""
+    gradients = []
+    for accumulation in (1, 2):
+        config = tiny_run(
+            workplace, tmp_path / str(accumulation), accumulation=accumulation, coupling_weight=0.0,
+            action_head=head, action_loss=head == "codes", clip=1e9, reasoning_loss_fraction=0.45,
+        )  # fmt: skip
+        run = prepare_run(config)
+        trainer = PolicyTrainer(run, join_processes(config))
+        kept: dict[str, torch.Tensor] = {}
+        for name, parameter in trainable_parameters(run.model).items():
+            parameter.register_post_accumulate_grad_hook(
+                lambda p, name=name, kept=kept: kept.__setitem__(name, p.grad.clone())
+            )
+        trainer.step(next(iterate_steps(trainer.samples, 0, workers=0)), rate=0.0)
+        gradients.append(kept)
+    whole, parts = gradients
+    assert set(whole) == set(parts) and len(whole) > 20
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize(("batch", "accumulation"), [(16, 3), (6, 4)])
+def test_a_batch_that_cannot_be_divided_is_refused(
+    workplace: Path, tmp_path: Path, batch: int, accumulation: int
+) -> None:
+    with pytest.raises(ValueError, match=f"batch_size {batch} .*{accumulation} accumulation"):
+        train_policy(
+            tiny_run(workplace, tmp_path / "run", batch_size=batch, accumulation=accumulation, max_steps=1)
+        )
+
+
+def test_batches_prepared_ahead_by_workers_are_the_same(workplace: Path, tmp_path: Path) -> None:
+    config = tiny_run(workplace, tmp_path / "run", accumulation=2)
+    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
+    for here, ahead in zip(
+        islice(iterate_steps(trainer.samples, 5, workers=0), 2),
+        islice(iterate_steps(trainer.samples, 5, workers=1), 2),
+        strict=True,
+    ):
+        for one, other in zip(here, ahead, strict=True):
+            assert torch.equal(one.tokens.ids, other.tokens.ids)
+            assert torch.equal(one.inputs.keypoints, other.inputs.keypoints)
+            assert one.positions == other.positions and one.seed == other.seed
 
 
 def test_a_run_with_other_settings_is_not_continued(workplace: Path, tmp_path: Path) -> None:
     train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1))
     with pytest.raises(ResumeError, match="batch_size = 16, asked for 8"):
         train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, batch_size=8))
+    wider = dataclasses.replace(TINY_DECODER, intermediate_size=64)
+    with pytest.raises(ResumeError, match=r"decoder.intermediate_size = 128, asked for 64"):
+        train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, decoder=wider))
+
+
+def test_a_run_on_other_data_is_not_continued(workplace: Path, tmp_path: Path) -> None:
+    train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1))
+    shutil.copytree(workplace / "demos", tmp_path / "demos")
+    EpisodeWriter(tmp_path / "demos", {"made": "up"}, image_size=SIZE).add(make_episode(5, 77))
+    with pytest.raises(ResumeError, match="holds a run with data = "):
+        train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, data=tmp_path / "demos"))
+
+
+def test_a_damaged_state_is_refused_by_name(workplace: Path, tmp_path: Path) -> None:
+    config = tiny_run(workplace, tmp_path / "run", max_steps=1)
+    train_policy(config)
+    state = tmp_path / "run" / STATE_NAME
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(ResumeError, match=r"trainer.pt is damaged"):
+        train_policy(config)
 
 
 def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(
     workplace: Path, tmp_path: Path
 ) -> None:
-    import dataclasses
-
-    import kinevla.training.policy_trainer as trainer
-
     config = tiny_run(
-        workplace, tmp_path / "run", max_steps=400, batch_size=32, learning_rate=5e-3, variant_share=0.0,
-        keypoint_noise=0.0, point_noise_m=0.0,
+        workplace, tmp_path / "run", batch_size=32, variant_share=0.0, keypoint_noise=0.0, point_noise_m=0.0,
         code_noise=0.0, weight_decay=0.0,
     )  # fmt: skip
     run = prepare_run(config)
-    few = dataclasses.replace(run.data, train=run.data.train[::4][:32])
-    run.data = few
-    parameters = trainer._trainable(run.model)
-    trainer.set_training(run.model)
-    optimiser = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=0.0)
-    first = last = 0.0
-    for step in range(260):
-        last = float(trainer._step(run, optimiser, parameters, step)[2])
-        first = first or last
-    assert last < 0.2 * first
-    figures = validate(run.model, few, run.cache, run.builder, run.tokenizer, few.train, bf16=False)
+    run.data = dataclasses.replace(run.data, train=run.data.train[::4][:32])
+    trainer = PolicyTrainer(run, join_processes(config))
+    set_training(run.model)
+    losses = [
+        float(trainer.step(parts, rate=3e-3)[2])
+        for parts in islice(iterate_steps(trainer.samples, 0, workers=0), 260)
+    ]
+    assert losses[-1] < 0.2 * losses[0]
+    figures = validate(run, run.data.train)
     assert figures["code1_accuracy"] > 0.9
     assert figures["reasoning_accuracy"] > 0.95
 

@@ -1,0 +1,140 @@
+"""A generator that computes everything and writes what it is told: timing with a known share of kept ids.
+
+A network with random weights never ends its text, and how much of a draft it confirms is chance. What a plan
+costs depends only on how many ids are drafted, confirmed and written, so the answer is dictated: the scores
+of every position are computed and compared as always, then the dictated id takes the place of the best one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinevla.backbone.model import KineVLAModel
+from kinevla.generation.decoder import CachedDecoder
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generation, Generator, GeneratorConfig
+from kinevla.generation.grammar import Choice, Cursor, Grammar
+from kinevla.generation.sampling import Sampler, SamplingConfig
+
+
+class BenchGenerator(Generator):
+    """A generator whose answer can be dictated and whose passes can be read afterwards.
+
+    Args:
+        model: the network.
+        grammar: admissible answers.
+        config: use of drafts.
+        decoder: computes hidden states instead of the usual decoder.
+
+    Attributes:
+        last: the latest answer.
+    """
+
+    def __init__(
+        self,
+        model: KineVLAModel,
+        grammar: Grammar,
+        config: GeneratorConfig | None = None,
+        decoder: CachedDecoder | None = None,
+    ) -> None:
+        super().__init__(model, grammar, config)
+        self.last: Generation | None = None
+        self._dictated: tuple[int, ...] | None = None
+        self._prefix = 0
+        if decoder is not None:
+            self._decoder = decoder
+
+    def dictate(self, ids: Sequence[int]) -> None:
+        """Fix all ids of the next answers."""
+        self._dictated = tuple(ids)
+
+    def generate(
+        self,
+        observation: Tensor,
+        prompt_ids: Sequence[int],
+        draft: Draft | None = None,
+        forced: Mapping[str, Sequence[int]] | None = None,
+        sampling: SamplingConfig | None = None,
+    ) -> Generation:
+        """As `Generator.generate`."""
+        self._prefix = 1 + observation.shape[1] + len(prompt_ids)
+        self.last = super().generate(observation, prompt_ids, draft, forced, sampling)
+        return self.last
+
+    def _choose(
+        self, hidden: Tensor, choices: Sequence[Choice | None], sampler: Sampler | None
+    ) -> list[int | None]:
+        best = super()._choose(hidden, choices, sampler)
+        if self._dictated is None:
+            return best
+        # The state at a position chooses the id after it; the last state is that of the last position.
+        first = self._decoder.length - len(choices) + 1 - self._prefix
+        told = self._dictated[first : first + len(choices)]
+        return [None if choice is None else token for choice, token in zip(choices, told, strict=True)]
+
+
+def made_up_answer(
+    grammar: Grammar, text_tokens: Mapping[str, int], text_ids: range, rng: np.random.Generator
+) -> tuple[tuple[int, ...], Draft]:
+    """Draw an answer of given length.
+
+    Args:
+        grammar: its form.
+        text_tokens: ids of each reasoning text, by level.
+        text_ids: ids the texts are drawn from.
+        rng: source of chance.
+
+    Returns:
+        All ids of the answer, and the same as a draft.
+    """
+    texts = {
+        name: tuple(int(i) for i in rng.integers(text_ids.start, text_ids.stop, count))
+        for name, count in text_tokens.items()
+    }
+    cursor = Cursor(grammar, texts)
+    while not cursor.done:
+        token = cursor.determined()
+        if token is None:
+            choices, _ = cursor.admissible()
+            token = int(rng.integers(choices.start, choices.stop))
+        cursor.advance(token)
+    draft = Draft(
+        cursor.text("goal"), cursor.codes("goal"), cursor.text("kinematics"), cursor.codes("kinematics")
+    )
+    return tuple(cursor.written), draft
+
+
+def corrupt(draft: Draft, share: float, text_ids: range) -> Draft:
+    """Return a draft of which the leading `share` of each text is right and every later id is wrong.
+
+    Raises:
+        ValueError: a share outside 0..1, or fewer than two ids to choose from.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"the share of accepted ids must lie in 0..1, got {share}")
+    if len(text_ids) < 2:
+        raise ValueError(f"a wrong id needs at least two to choose from, got {text_ids}")
+
+    def wrong(ids: tuple[int, ...]) -> tuple[int, ...]:
+        right = math.floor(share * len(ids) + 0.5)
+        other = (text_ids.start + (i - text_ids.start + 1) % len(text_ids) for i in ids[right:])
+        return (*ids[:right], *other)
+
+    return Draft(
+        wrong(draft.goal_text), draft.goal_codes, wrong(draft.kinematics_text), draft.kinematics_codes
+    )
+
+
+def count_positions(model: KineVLAModel) -> int:
+    """Return the number of observation tokens of a network."""
+    size, cameras = model.config.vision.image_size, len(model.config.vision.cameras)
+    device = model.state_scale.device
+    with torch.inference_mode():
+        images = torch.zeros(1, cameras, size, size, 3, dtype=torch.uint8, device=device)
+        state = torch.zeros(1, model.config.state_dim, device=device)
+        return model.observe(model.vision_backbone(images, state), state).shape[1]

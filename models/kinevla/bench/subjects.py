@@ -1,0 +1,271 @@
+"""What is measured: a policy from a checkpoint, or one of any size with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from kinevla.actions import ActionNormaliser, BiLevelTokenizer
+from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.backbone.config import ModelConfig, TowerConfig
+from kinevla.backbone.model import KineVLAModel
+from kinevla.bench.dictation import BenchGenerator, count_positions
+from kinevla.bench.memory import count_parameters, require_memory
+from kinevla.bench.static_decoder import DEFAULT_BUCKETS, StaticDecoder
+from kinevla.checkpoint import CheckpointParts, load_checkpoint
+from kinevla.configs.models import MODELS
+from kinevla.data.chunks import ChunkConfig
+from kinevla.data.episode import CAMERAS
+from kinevla.data.views import ViewReader
+from kinevla.generation.grammar import Grammar
+from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
+from kinevla.policy import KineVLAPolicy, Observation
+from kinevla.text import load_task_texts
+from kinevla.text.tokenizer import build_word_tokenizer, instruction_words
+from kinevla.text.vocabulary import Vocabulary
+
+_NORMAL_STD = 0.02
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A policy ready to be timed.
+
+    Attributes:
+        name: what it is, for the report.
+        policy: the policy.
+        generator: its generator.
+        grammar: form of its answers.
+        text_ids: ids its texts consist of.
+        text_tokens: length of each text when answers are dictated; None when the policy speaks for itself.
+        instruction: a sentence it knows.
+        parameters: of the network.
+        observation_tokens: tokens of one observation.
+        horizon: actions per chunk.
+        state_dim: D of the joint state.
+    """
+
+    name: str
+    policy: KineVLAPolicy
+    generator: BenchGenerator
+    grammar: Grammar
+    text_ids: range
+    text_tokens: dict[str, int] | None
+    instruction: str
+    parameters: int
+    observation_tokens: int
+    horizon: int
+    state_dim: int
+
+
+def median_text_tokens(builder: SequenceBuilder) -> dict[str, int]:
+    """Return the median number of ids of the coarse and fine texts of all annotated tasks."""
+    tasks = load_task_texts()
+    return {
+        "goal": round(median(len(builder.text(task.coarse)) for task in tasks)),
+        "kinematics": round(median(len(builder.text(task.fine)) for task in tasks)),
+    }
+
+
+def checkpoint_subject(
+    directory: Path,
+    device: torch.device,
+    tower_dtype: torch.dtype,
+    *,
+    instruction: str | None = None,
+    static: bool = False,
+) -> Subject:
+    """Load a checkpoint.
+
+    Args:
+        directory: where it is.
+        device: where it runs.
+        tower_dtype: type its convolutional towers compute in.
+        instruction: the sentence; None for the annotated one whose reasoning has the median length.
+        static: use the decoder of static shapes.
+
+    Raises:
+        ManifestError: a file is missing or was changed.
+        CheckpointError: parts that do not fit together.
+    """
+    parts = load_checkpoint(directory)
+    if instruction is None:
+        known = frozenset(parts.known_words)
+        tasks = [task for task in load_task_texts() if instruction_words([task.instruction]) <= known]
+        if not tasks:
+            raise ValueError(f"{directory} knows the words of no annotated instruction: give one")
+        # The typical one: of median length of its reasoning.
+        tasks.sort(key=lambda task: len(parts.builder.tokenizer(task.coarse + task.fine).input_ids))
+        instruction = tasks[len(tasks) // 2].instruction
+    parts.model.to(device)
+    return _subject(str(directory), parts, instruction, tower_dtype, None, static)
+
+
+def random_subject(
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    text_tokens: tuple[int, int] | None = None,
+    static: bool = False,
+    force: bool = False,
+    seed: int = 0,
+) -> Subject:
+    """Build a policy of a registered size with random weights, directly on its device.
+
+    Texts are made of the small word-level vocabulary whatever the size: only their number of ids matters for
+    time. A Llama tokenizer would cut them into more pieces; `text_tokens` sets another length.
+
+    Args:
+        name: entry of `kinevla.configs.models.MODELS`.
+        device: where it runs.
+        dtype: type of its weights; with convolutional towers only of the towers.
+        text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
+        static: use the decoder of static shapes.
+        force: try even if memory will not do.
+        seed: of the weights.
+
+    Raises:
+        UnknownNameError: no such size.
+        MemoryEstimateError: it will not fit.
+    """
+    config = MODELS.get(name)
+    convolutional = isinstance(config.vision.featurizer, TowerConfig)
+    weight_dtype = torch.float32 if convolutional else dtype
+    with torch.device("meta"):
+        parameters = count_parameters(KineVLAModel(config))
+    if not force:
+        require_memory(f"random {name}", parameters, weight_dtype, device)
+    tasks = load_task_texts()
+    # No coarse data, no statistics: codes of random weights mean nothing, decoding them costs the same.
+    network = RvqVae(RvqVaeConfig(dimensions=config.state_dim))
+    keep = tuple(index == config.state_dim - 1 for index in range(config.state_dim))
+    normaliser = ActionNormaliser((-1.0,) * len(keep), (1.0,) * len(keep), keep)
+    tokenizer = BiLevelTokenizer(network, normaliser, ChunkConfig(horizon=network.config.horizon), 0.1)
+    text = build_word_tokenizer(words for t in tasks for words in (t.instruction, t.coarse, t.fine))
+    vocabulary = _vocabulary(config, len(text))
+    builder = SequenceBuilder(
+        text, Grammar(vocabulary, first_text_id=4), () if convolutional else (LLAMA_SPACE_ID,)
+    )
+    model = random_model(config, device, weight_dtype, seed=seed)
+    instruction = tasks[0].instruction
+    parts = CheckpointParts(model, builder, tokenizer, Path(), tuple(instruction_words([instruction])))
+    lengths = median_text_tokens(builder)
+    if text_tokens is not None:
+        lengths = dict(zip(lengths, text_tokens, strict=True))
+    tower_dtype = dtype if convolutional else torch.float32
+    return _subject(f"random weights, {name}", parts, instruction, tower_dtype, lengths, static)
+
+
+def random_model(
+    config: ModelConfig, device: torch.device, dtype: torch.dtype, *, seed: int = 0
+) -> KineVLAModel:
+    """Return a network with random weights, never in memory twice.
+
+    Args:
+        config: sizes.
+        device: where the weights are made.
+        dtype: type of the parts that have public weights.
+        seed: of the weights.
+    """
+    torch.manual_seed(seed)
+    if isinstance(config.vision.featurizer, TowerConfig):
+        with device:
+            return KineVLAModel(config)
+    model = KineVLAModel(config, public_on_meta=True)
+    for part in (model.vision_backbone, model.projector, model.language_model):
+        part.to(dtype).to_empty(device=device)
+    model.restore_buffers()
+    model.to(device)
+    with torch.no_grad():
+        for value in model.parameters():
+            # Matrices random, vectors (biases, factors of norms) small or one: activations stay finite.
+            value.normal_(0.0, _NORMAL_STD)
+            if value.dim() == 1:
+                value.add_(1.0)
+    return model
+
+
+def _vocabulary(config: ModelConfig, text_size: int) -> Vocabulary:
+    llama = Vocabulary.llama()
+    if config.vocabulary_size == llama.padded_size:
+        return llama
+    vocabulary = Vocabulary.after_text(
+        text_size, codebook_size=256, goal_codes=2, kinematics_codes=2, bos=1, eos=2, pad=0
+    )
+    if vocabulary.padded_size > config.vocabulary_size:
+        raise ValueError(
+            f"{vocabulary.padded_size} ids do not fit the network's vocabulary of {config.vocabulary_size}"
+        )
+    return vocabulary
+
+
+def _subject(
+    name: str,
+    parts: CheckpointParts,
+    instruction: str,
+    tower_dtype: torch.dtype,
+    text_tokens: dict[str, int] | None,
+    static: bool,
+) -> Subject:
+    model, grammar = parts.model, parts.builder.grammar
+    parameters = count_parameters(model)
+    decoder = None
+    if static:
+        longest = count_positions(model) + 128 + 2 * grammar.max_text_tokens + max(DEFAULT_BUCKETS)
+        window = min(model.config.decoder.max_positions, longest)
+        decoder = StaticDecoder(model, window, graphs=model.state_scale.is_cuda)
+    generator = BenchGenerator(model, grammar, decoder=decoder)
+    policy = KineVLAPolicy(parts, tower_dtype, generator)
+    end = min(grammar.vocabulary.text_ids_end, len(parts.builder.tokenizer))
+    return Subject(
+        name=name,
+        policy=policy,
+        generator=generator,
+        grammar=grammar,
+        text_ids=range(grammar.first_text_id, end),
+        text_tokens=text_tokens,
+        instruction=instruction,
+        parameters=parameters,
+        observation_tokens=count_positions(model),
+        horizon=policy.horizon,
+        state_dim=model.config.state_dim,
+    )
+
+
+def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> Iterator[Observation]:
+    """Yield frames that change a little from one to the next, and joint angles that drift.
+
+    Args:
+        state_dim: D of the joint state.
+        size: side of the camera frames, pixels.
+        seed: source of chance.
+    """
+    rng = np.random.default_rng(seed)
+    front, wrist = rng.integers(40, 216, (2, size, size, 3), dtype=np.int16)
+    state = rng.uniform(-0.5, 0.5, state_dim)
+    while True:
+        yield Observation(front.astype(np.uint8), wrist.astype(np.uint8), state.copy())
+        shift = rng.integers(-3, 4, (2, *front.shape), dtype=np.int16)
+        front, wrist = np.clip(front + shift[0], 0, 255), np.clip(wrist + shift[1], 0, 255)
+        state = np.clip(state + rng.normal(0.0, 0.02, state_dim), -1.0, 1.0)
+
+
+def view_observations(directory: Path) -> Iterator[Observation]:
+    """Yield the rendered views of a data set again and again, as they are stored (no resizing is left to do).
+
+    Raises:
+        ManifestError: no views there.
+        DataError: a damaged shard.
+    """
+    reader = ViewReader(directory)
+    while True:
+        for views in reader:
+            images = zip(*(views.images(camera) for camera in CAMERAS), strict=True)
+            for (front, wrist), state in zip(images, views.state, strict=True):
+                yield Observation(front, wrist, np.asarray(state, dtype=np.float64))

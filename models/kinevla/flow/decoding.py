@@ -1,0 +1,62 @@
+"""From a finished sequence to a chunk, and from the head's normalised chunks to targets for the joints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinevla.actions.tokenizer import ActionTokenizer
+from kinevla.data.chunks import to_absolute
+
+if TYPE_CHECKING:
+    from kinevla.backbone.model import KineVLAModel
+
+
+@torch.no_grad()
+def chunk_of_sequence(
+    model: KineVLAModel, observation: Tensor, ids: Sequence[int], bos: int
+) -> NDArray[np.float64]:
+    """Compute the chunk that follows a finished sequence, in one decoder pass and the head's Euler steps.
+
+    The pass runs over the whole prefix once more after the reasoning was generated; without reasoning it is
+    the only one.
+
+    Args:
+        model: network with a flow head.
+        observation: (1, V, hidden) observation tokens.
+        ids: prompt and answer, up to and including its end.
+        bos: id before the observation.
+
+    Returns:
+        (T, D) normalised actions.
+
+    Raises:
+        ValueError: the network has no flow head.
+    """
+    if model.flow_head is None:
+        raise ValueError("the network has no flow head: its chunks are decoded from action codes")
+    device = observation.device
+    start = model.embed_ids(torch.tensor([[bos]], device=device))
+    tokens = model.embed_ids(torch.tensor([list(ids)], dtype=torch.long, device=device))
+    hidden = model.hidden_states(torch.cat([start, observation.to(start.dtype), tokens], dim=1))
+    mask = torch.ones(hidden.shape[:2], dtype=torch.bool, device=device)
+    return np.asarray(model.flow_head.sample(hidden, mask)[0].double().cpu().numpy(), dtype=np.float64)
+
+
+def absolute_targets(
+    normalised: NDArray[np.floating], states: NDArray[np.floating], tokenizer: ActionTokenizer
+) -> NDArray[np.float64]:
+    """Return absolute targets (N, T, D) of normalised chunks (N, T, D) seen from states (N, D).
+
+    The statistics and the way chunks are cut come from the action tokenizer; its codes are not used, so the
+    256-bin tokenizer, which has nothing but statistics, is enough. Only the gripper's overshoot beyond fully
+    open or closed is cut off, as when codes are decoded.
+    """
+    chunks = tokenizer.normaliser.denormalise(normalised)
+    targets = to_absolute(chunks, states, tokenizer.chunk_config.absolute_in(tokenizer.dimensions))
+    return np.where(np.asarray(tokenizer.normaliser.keep), np.clip(targets, 0.0, 1.0), targets)

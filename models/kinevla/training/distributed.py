@@ -1,0 +1,109 @@
+"""Several processes that train as one: what they share, agree on and exchange.
+
+Each process computes its part of every batch and gradients are averaged (`accelerate` and torch's
+`DistributedDataParallel` do that). The functions here are the rest; with one process they do nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from kinevla.training.config import PolicyTrainConfig
+
+# The others wait while the first process computes features, validates or writes a checkpoint.
+_PATIENCE = timedelta(hours=6)
+
+
+class DeviceError(RuntimeError):
+    """The machine or the number of processes does not fit the settings."""
+
+
+def join_processes(config: PolicyTrainConfig) -> Accelerator:
+    """Join the processes of a run, or stand alone when there is one.
+
+    Raises:
+        DeviceError: no GPU where one is asked for, or another device in use by this program already.
+        ValueError: a batch that cannot be divided among processes and accumulation steps.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device is cuda, but this machine has no usable CUDA device")
+    accelerator = Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision="no",  # `Objective` switches autocast itself, around exactly the forward pass.
+        gradient_accumulation_steps=config.accumulation,
+        kwargs_handlers=[
+            InitProcessGroupKwargs(timeout=_PATIENCE),
+            DistributedDataParallelKwargs(find_unused_parameters=_some_unused(config)),
+        ],
+    )
+    if accelerator.device.type != config.device:
+        raise DeviceError(
+            f"device is {config.device}, but this program works on {accelerator.device} already"
+        )
+    parts = accelerator.num_processes * config.accumulation
+    if config.batch_size % parts:
+        raise ValueError(
+            f"batch_size {config.batch_size} is no multiple of {accelerator.num_processes} processes x "
+            f"{config.accumulation} accumulation parts"
+        )
+    return accelerator
+
+
+def _some_unused(config: PolicyTrainConfig) -> bool:
+    """Say whether parameters get no gradient: blocks behind the features read, and terms that are off."""
+    terms = config.reasoning and config.reasoning_loss and config.action_loss and config.coupling_weight > 0.0
+    return config.base is not None or config.action_head == "flow" or not terms
+
+
+def launched() -> bool:
+    """Say whether a launcher (torchrun, accelerate launch, or `launch`) has started this process."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+class _AllGather(torch.autograd.Function):
+    """Rows of all processes; the gradient of a row is the sum of what all processes found for it."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        context.count = len(rows)
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        first = dist.get_rank() * context.count
+        return total[first : first + context.count]
+
+
+def all_gather_with_grad(rows: Tensor) -> Tensor:
+    """Join the rows (B, ...) of all processes in order: (processes * B, ...); B is the same in all.
+
+    Gradients flow back to the process a row came from, summed over the processes. So the mean over processes
+    of a loss of the joined rows has exactly the gradient of that loss, which is what averaging the
+    processes' gradients computes.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return rows
+    joined: Tensor = _AllGather.apply(rows)
+    return joined
+
+
+def agree(accelerator: Accelerator, value: float) -> float:
+    """Return the first process's value in all of them: clocks differ, decisions must not."""
+    if accelerator.num_processes == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64, device=accelerator.device)
+    dist.broadcast(shared, src=0)
+    return float(shared.item())

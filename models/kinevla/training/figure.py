@@ -1,0 +1,59 @@
+"""The course of a training run as a picture: `metrics.png` beside `metrics.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from kinevla.manifest import write_atomically
+
+FIGURE_NAME = "metrics.png"
+_LOSSES = {
+    "loss": "total",
+    "loss_reasoning": "reasoning (eq. 4)",
+    "loss_action": "action (eq. 5)",
+    "loss_coupling": "coupling (eq. 7)",
+}
+_ERRORS = {"val_joint_l1_mrad": "policy", "val_joint_l1_tokenizer_mrad": "exact codes"}
+
+
+def draw_metrics(table: Path) -> Path:
+    """Draw the loss terms, the held-out joint error and the learning rate over the steps.
+
+    Args:
+        table: `metrics.csv` of a run; the picture is written beside it.
+
+    Returns:
+        The picture's path.
+    """
+    # Without pyplot: it keeps figures and a backend for the whole process.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, errors, rate = figure.subplots(1, 3)
+    for axes, columns, title in (
+        (losses, _LOSSES, "training loss"),
+        (errors, _ERRORS, "held-out joint error, mrad"),
+        (rate, {"learning_rate": "learning rate"}, "learning rate"),
+    ):
+        for column, label in columns.items():
+            points = [(int(row["step"]), float(row[column])) for row in rows if row.get(column)]
+            if any(value for _, value in points):
+                axes.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 50 else None)
+        axes.set_title(title)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        if len(axes.lines) > 1:
+            axes.legend()
+    if losses.lines:
+        losses.set_yscale("log")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    path = table.with_name(FIGURE_NAME)
+    write_atomically(path, content.getvalue())
+    return path

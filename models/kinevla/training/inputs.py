@@ -1,0 +1,135 @@
+"""Where a training step gets to see its frames: features computed once, or images looked at anew.
+
+Frozen towers see every image only once (`CachedInputs`). Where towers are trained or images augmented, they
+have to be run in every step (`ImageInputs`). The training loop does not know the difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinevla.backbone.features import VisualFeatures
+from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.preprocessing import ImageAugmentation, augment, centre_crop, resize
+from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.images import decode_jpeg
+from kinevla.training.feature_cache import FeatureCache
+from kinevla.training.geometry_warmup import noisy
+
+Inputs = VisualFeatures | Tensor
+T = TypeVar("T")
+_KEPT_EPISODES = 512
+
+
+class InputSource(Protocol):
+    """Gives what the network sees of some frames."""
+
+    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Inputs:
+        """Return visual features, or images (B, N, S, S, 3) uint8, of frames of the data set.
+
+        Args:
+            rows: (B,) numbers of the frames, counted through all episodes.
+            seeds: (B,) one seed per sample for noise and augmentation; None leaves the frames as they are.
+        """
+
+
+@dataclass(frozen=True)
+class CachedInputs:
+    """Features from the cache, with noise on the points while training.
+
+    Attributes:
+        cache: features of all frames.
+        keypoint_noise: standard deviation added to image coordinates in -1..1.
+        point_noise_m: standard deviation added to points in space, metres.
+    """
+
+    cache: FeatureCache
+    keypoint_noise: float
+    point_noise_m: float
+
+    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> VisualFeatures:
+        """See `InputSource`."""
+        features = self.cache.batch(rows)
+        if seeds is None:
+            return features
+        keypoints, points = features.keypoints.clone(), features.points.clone()
+        for row, seed in enumerate(seeds):
+            generator = torch.Generator().manual_seed(int(seed))
+            keypoints[row] = noisy(keypoints[row], self.keypoint_noise, generator, 2)
+            points[row] = noisy(points[row], self.point_noise_m, generator, 3)
+        return VisualFeatures(features.patches, keypoints, features.local, points)
+
+
+class ImageInputs:
+    """Images of the frames at the network's size, cropped and recoloured while training.
+
+    Episodes are read when they are needed; the JPEG images of the latest few hundred stay in memory.
+
+    Args:
+        reader: the data set.
+        cameras: names in token order.
+        size: side of the network's images, pixels.
+        augmentation: strengths, or None to take the images as they are. With it, frames without a seed are
+            cropped to their centre: a network trained on crops is run on crops.
+
+    Raises:
+        ValueError: a camera the data set does not have.
+    """
+
+    def __init__(
+        self,
+        reader: EpisodeReader,
+        cameras: tuple[str, ...],
+        size: int,
+        augmentation: ImageAugmentation | None,
+    ) -> None:
+        if unknown := [camera for camera in cameras if camera not in CAMERAS]:
+            raise ValueError(f"the data set has no camera {', '.join(unknown)}, it has {', '.join(CAMERAS)}")
+        self._reader, self._cameras, self._size, self._augmentation = reader, cameras, size, augmentation
+        self._ends = np.cumsum([entry.frames for entry in reader.entries])
+        self._jpeg = lru_cache(maxsize=_KEPT_EPISODES)(self._read)
+
+    def _read(self, number: int) -> tuple[tuple[bytes, ...], ...]:
+        episode = self._reader.read(number)
+        return tuple(getattr(episode, f"{camera}_jpeg") for camera in self._cameras)
+
+    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Tensor:
+        """See `InputSource`."""
+        return torch.stack(
+            [self._frame(int(row), None if seeds is None else int(seeds[i])) for i, row in enumerate(rows)]
+        )
+
+    def _frame(self, row: int, seed: int | None) -> Tensor:
+        number = int(np.searchsorted(self._ends, row, side="right"))
+        frame = row - (int(self._ends[number - 1]) if number else 0)
+        images = [torch.from_numpy(decode_jpeg(jpeg[frame])) for jpeg in self._jpeg(number)]
+        stacked = torch.stack([resize(image, self._size) for image in images])
+        if self._augmentation is None:
+            return stacked
+        if seed is None:
+            return centre_crop(stacked, self._augmentation.crop_area)
+        return augment(stacked, self._augmentation, torch.Generator().manual_seed(seed))
+
+
+def visual_features(model: KineVLAModel, inputs: Inputs, state: Tensor) -> VisualFeatures:
+    """Return the features of inputs of either kind, running the towers where they are images."""
+    return inputs if isinstance(inputs, VisualFeatures) else model.vision_backbone(inputs, state)
+
+
+def on_device(value: T, device: torch.device) -> T:
+    """Return a tensor, or a dataclass with all its tensors, on a device."""
+    result: Any = value
+    if isinstance(value, Tensor):
+        result = value.to(device, non_blocking=True)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: on_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
+        result = dataclasses.replace(value, **parts)
+    return result

@@ -1,0 +1,259 @@
+"""Weights on disk: one safetensors file, or shards with an index, in a chosen precision.
+
+Reading compares all headers with the network before a value is touched; the values then take the place of the
+network's own tensors one by one, so a network built under `empty_parameters` never holds its weights twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from kinevla.manifest import write_atomically, write_json
+
+Precision = Literal["fp32", "fp16", "bf16"]
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
+}  # fmt: skip
+_HEADER_BYTES_PER_TENSOR = 160
+_SHOWN = 5
+
+
+class WeightsError(RuntimeError):
+    """Weights that are damaged, not finite or of another network; the text names files and tensors."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How weights are stored.
+
+    Attributes:
+        precision: of parameters; buffers (statistics) keep theirs.
+        shard_bytes: a file holds at most this many bytes, unless a single tensor needs more. Weights that fit
+            into one file make no shards.
+
+    Raises:
+        ValueError: unknown precision, or less than 1 KiB per file.
+    """
+
+    precision: Precision = "fp16"
+    shard_bytes: int = 4 << 30
+
+    def __post_init__(self) -> None:
+        if self.precision not in DTYPES:
+            raise ValueError(f"precision must be one of {', '.join(DTYPES)}, got {self.precision!r}")
+        if self.shard_bytes < 1024:
+            raise ValueError(f"shard_bytes must be at least 1024, got {self.shard_bytes}")
+
+
+def index_name(stem: str) -> str:
+    """Return the name of the index beside shards."""
+    return f"{stem}.safetensors.index.json"
+
+
+def save_weights(
+    directory: Path, module: nn.Module, storage: Storage | None = None, stem: str = "model"
+) -> list[str]:
+    """Write the weights of a network, replacing those that are there.
+
+    Args:
+        directory: where to.
+        module: the network.
+        storage: precision and size of a file.
+        stem: file name without '.safetensors'.
+
+    Returns:
+        Names of the files, the index among them.
+
+    Raises:
+        WeightsError: a value that is not finite, or too large for the precision; nothing is written then.
+    """
+    storage = storage or Storage()
+    state = module.state_dict()
+    exact = {name for name, _ in module.named_buffers()}
+    kinds = {name: _stored_type(value, name in exact, storage) for name, value in state.items()}
+    for name, value in state.items():
+        _check_storable(name, value, kinds[name])
+    sizes = {name: value.numel() * kinds[name].itemsize for name, value in state.items()}
+    shards = _partition(sizes, storage)
+    single = len(shards) == 1
+    files = [
+        f"{stem}.safetensors" if single else f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors"
+        for number in range(1, len(shards) + 1)
+    ]
+    for file, names in zip(files, shards, strict=True):
+        # Converted shard by shard, so that a large network is never in memory twice.
+        part = {name: state[name].detach().to("cpu", kinds[name]).contiguous().clone() for name in names}
+        write_atomically(directory / file, save(part))
+    if not single:
+        where = {name: file for file, names in zip(files, shards, strict=True) for name in names}
+        index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": where}
+        write_json(directory / index_name(stem), index)
+        files.append(index_name(stem))
+    for old in (*directory.glob(f"{stem}.safetensors*"), *directory.glob(f"{stem}-*-of-*.safetensors")):
+        if old.name not in files:
+            old.unlink()
+    return files
+
+
+def _stored_type(value: Tensor, exact: bool, storage: Storage) -> torch.dtype:
+    return value.dtype if exact or not value.is_floating_point() else DTYPES[storage.precision]
+
+
+def _check_storable(name: str, value: Tensor, kind: torch.dtype) -> None:
+    if value.is_meta:
+        raise WeightsError(f"{name} holds no values (meta device)")
+    if not value.is_floating_point():
+        return
+    _check_finite(name, value)
+    largest, bound = float(value.abs().max()) if value.numel() else 0.0, torch.finfo(kind).max
+    if largest > bound:
+        raise WeightsError(
+            f"{name} holds {largest:.4g}, {kind} ends at {bound:.4g}: store it as bf16 or fp32"
+        )
+
+
+def _partition(sizes: Mapping[str, int], storage: Storage) -> list[list[str]]:
+    """Fill files in the order of the names, each up to the size of a shard."""
+    shards: list[list[str]] = [[]]
+    used = 0
+    for name, size in sizes.items():
+        size += len(name) + _HEADER_BYTES_PER_TENSOR
+        if shards[-1] and used + size > storage.shard_bytes:
+            shards.append([])
+            used = 0
+        shards[-1].append(name)
+        used += size
+    return shards
+
+
+@contextlib.contextmanager
+def empty_parameters() -> Iterator[None]:
+    """Build networks whose parameters take no memory and no time; buffers are computed as usual."""
+    register = nn.Module.register_parameter
+
+    def on_meta(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        if param is not None:
+            param = nn.Parameter(param.detach().to("meta"), requires_grad=param.requires_grad)
+        register(self, name, param)
+
+    nn.Module.register_parameter = on_meta  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.register_parameter = register  # type: ignore[method-assign]
+
+
+def weight_files(directory: Path, stem: str = "model") -> list[str]:
+    """Return the names of the weight files of a directory, without the index.
+
+    Raises:
+        WeightsError: neither a single file nor an index, or an unreadable index.
+    """
+    index = directory / index_name(stem)
+    if not index.is_file():
+        if (directory / f"{stem}.safetensors").is_file():
+            return [f"{stem}.safetensors"]
+        raise WeightsError(f"{directory} holds neither {stem}.safetensors nor {index.name}")
+    try:
+        where = json.loads(index.read_text())["weight_map"]
+        files = sorted(set(where.values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{index} is no readable index of shards: {error!r}") from error
+    for file in files:
+        if Path(file).name != file or not (directory / file).is_file():
+            raise WeightsError(f"{index} names {file}, which is missing")
+    return files
+
+
+def load_weights(
+    module: nn.Module,
+    directory: Path,
+    *,
+    dtype: torch.dtype | None = torch.float32,
+    device: torch.device | str = "cpu",
+    stem: str = "model",
+) -> None:
+    """Put stored weights in the place of a network's tensors.
+
+    Args:
+        module: the network, possibly built under `empty_parameters`.
+        directory: written by `save_weights`.
+        dtype: of parameters in memory; None leaves them as they are stored.
+        device: where they go; the network's buffers go there as well.
+        stem: file name without '.safetensors'.
+
+    Raises:
+        WeightsError: missing or damaged files; tensors that are missing, unknown, misshapen or of another
+            type (all listed, and nothing was changed); values that are not finite.
+    """
+    files = weight_files(directory, stem)
+    own = module.state_dict()
+    buffers = {name for name, _ in module.named_buffers()}
+    _compare(directory, files, own)
+    for file in files:
+        with _opened(directory / file) as stored:
+            part = {}
+            for name in stored.keys():  # noqa: SIM118 (not a dictionary)
+                value = stored.get_tensor(name)
+                _check_finite(f"{directory / file}: {name}", value)
+                # The network decides on the layout in memory (channels last in convolutions).
+                kind = own[name].dtype if name in buffers else (dtype or value.dtype)
+                part[name] = torch.empty_like(own[name], device=device, dtype=kind).copy_(value)
+        module.load_state_dict(part, strict=False, assign=True)
+    for name, buffer in list(module.named_buffers()):
+        if buffer.device != torch.device(device):
+            owner, _, last = name.rpartition(".")
+            setattr(module.get_submodule(owner), last, buffer.to(device))
+
+
+def _compare(directory: Path, files: list[str], own: Mapping[str, Tensor]) -> None:
+    """Refuse weights whose headers do not say what the network needs."""
+    seen: set[str] = set()
+    problems: dict[str, list[str]] = {"unknown": [], "misshapen": [], "of another type": []}
+    for file in files:
+        with _opened(directory / file) as stored:
+            for name in stored.keys():  # noqa: SIM118 (not a dictionary)
+                header = stored.get_slice(name)
+                shape, kind = tuple(header.get_shape()), str(header.get_dtype())
+                seen.add(name)
+                if name not in own:
+                    problems["unknown"].append(name)
+                elif shape != tuple(own[name].shape):
+                    problems["misshapen"].append(f"{name} {shape} instead of {tuple(own[name].shape)}")
+                elif own[name].is_floating_point() != (kind in ("F16", "BF16", "F32")):
+                    problems["of another type"].append(f"{name} {kind} instead of {own[name].dtype}")
+    texts = [_listed("missing", sorted(set(own) - seen)), *(_listed(*item) for item in problems.items())]
+    if found := [text for text in texts if text]:
+        raise WeightsError(f"the weights of {directory} are not this network's: {'; '.join(found)}")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
+    try:
+        with safe_open(path, framework="pt") as stored:
+            yield stored
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def _listed(what: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{what}: {', '.join(names[:_SHOWN])}{more}"
+
+
+def _check_finite(name: str, value: Tensor) -> None:
+    if value.is_floating_point() and not torch.isfinite(value).all():
+        bad = int((~torch.isfinite(value)).sum())
+        raise WeightsError(f"{name} holds {bad} of {value.numel()} values that are not finite")

@@ -1,0 +1,116 @@
+"""A policy goes to disk and comes back: kinds of tokenizers, shards, precision, the record of its making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kinevla.checkpoint import CheckpointParts, load_checkpoint, record_closed_loop, save_checkpoint
+from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_atomically, write_manifest
+from kinevla.policy import KineVLAPolicy, Observation
+from kinevla.weights import Storage
+
+from .conftest import SENTENCE, make_parts
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints" / "nano"
+
+
+def observation() -> Observation:
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    return Observation(images[0], images[1], np.zeros(8))
+
+
+@pytest.mark.parametrize("kind", ["bilevel_rvq", "rvq", "bins"])
+def test_a_policy_of_every_kind_of_tokenizer_comes_back(tmp_path: Path, kind: str) -> None:
+    parts = make_parts(kind, tmp_path / "tokenizer")
+    save_checkpoint(tmp_path / "policy", parts, {}, storage=Storage("fp32"))
+    loaded = load_checkpoint(tmp_path / "policy")
+    assert loaded.action_tokenizer.kind == kind
+    assert loaded.builder.vocabulary == parts.builder.vocabulary
+    mine, theirs = parts.model.state_dict(), loaded.model.state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    plan = KineVLAPolicy(loaded).plan(observation(), SENTENCE)
+    assert plan.actions.shape == (5, 8)
+    assert len(plan.goal_codes + plan.kinematics_codes) == parts.action_tokenizer.codes_per_chunk
+
+
+def test_a_sharded_checkpoint_plans_as_the_single_file(parts: CheckpointParts, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "one", parts, {})
+    save_checkpoint(tmp_path / "many", parts, {}, storage=Storage(shard_bytes=64_000))
+    shards = sorted(path.name for path in (tmp_path / "many").glob("model-*.safetensors"))
+    assert len(shards) > 2
+    assert set(shards) < set(read_manifest(tmp_path / "many")["files"])
+    one = KineVLAPolicy.load(tmp_path / "one").plan(observation(), SENTENCE)
+    many = KineVLAPolicy.load(tmp_path / "many").plan(observation(), SENTENCE)
+    np.testing.assert_array_equal(one.actions, many.actions)
+    (tmp_path / "many" / shards[0]).unlink()
+    with pytest.raises(RuntimeError, match=shards[0]):
+        load_checkpoint(tmp_path / "many")
+
+
+def test_parameters_come_in_the_precision_asked_for(checkpoint: Path) -> None:
+    stored = load_checkpoint(checkpoint, dtype=None).model
+    assert {value.dtype for value in stored.parameters()} == {torch.float16}
+    assert stored.state_scale.dtype == torch.float32
+    half = load_checkpoint(checkpoint, dtype=torch.bfloat16).model
+    assert {value.dtype for value in half.parameters()} == {torch.bfloat16}
+
+
+def test_a_loaded_network_is_frozen_in_evaluation_and_complete(checkpoint: Path) -> None:
+    model = load_checkpoint(checkpoint).model
+    assert not model.training
+    assert not any(value.requires_grad for value in model.parameters())
+    assert not any(value.is_meta for value in (*model.parameters(), *model.buffers()))
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path
+    batch_size: int
+
+
+def result(directory: Path, kind: str, inputs: dict[str, Path] | None = None) -> Path:
+    write_atomically(directory / "content", kind.encode())
+    write_manifest(directory, kind=kind, files=["content"], config={"of": kind}, inputs=inputs)
+    return directory
+
+
+def test_the_manifest_names_by_hash_what_made_the_checkpoint(parts: CheckpointParts, tmp_path: Path) -> None:
+    data = result(tmp_path / "demos", "episodes")
+    towers = result(tmp_path / "vision", "vision", {"data": data})
+    save_checkpoint(
+        tmp_path / "policy", parts, {},
+        settings=Settings(tmp_path / "demos", 64), inputs={"data": data, "towers": towers},
+    )  # fmt: skip
+    manifest = read_manifest(tmp_path / "policy")
+    inputs = manifest["inputs"]
+    assert set(inputs) == {"data", "towers", "tokenizer", "statistics"}
+    assert inputs["data"]["manifest_sha256"] == file_sha256(data / MANIFEST_NAME)
+    assert inputs["towers"]["inputs"]["data"] == inputs["data"]
+    assert inputs["statistics"]["sha256"] == parts.action_tokenizer.normaliser.sha256
+    assert len(manifest["config_sha256"]) == len(manifest["code"]["source_sha256"]) == 64
+    assert manifest["config"]["training"] == {"batch_size": 64}
+    assert str(tmp_path) not in (tmp_path / "policy" / MANIFEST_NAME).read_text()
+
+
+def test_closed_loop_figures_leave_the_record_of_its_making(parts: CheckpointParts, tmp_path: Path) -> None:
+    data = result(tmp_path / "demos", "episodes")
+    save_checkpoint(
+        tmp_path / "policy", parts, {}, inputs={"data": data}, storage=Storage(shard_bytes=64_000)
+    )
+    before = read_manifest(tmp_path / "policy")
+    record_closed_loop(tmp_path / "policy", {"tasks": [], "note": "none"})
+    after = read_manifest(tmp_path / "policy")
+    assert after["inputs"] == before["inputs"] and after["config"] == before["config"]
+    assert set(after["files"]) == set(before["files"])
+
+
+def test_the_shipped_checkpoint_written_before_inputs_were_recorded_still_loads() -> None:
+    assert "inputs" not in read_manifest(SHIPPED)
+    parts = load_checkpoint(SHIPPED)
+    assert parts.action_tokenizer.codes_per_chunk == 4
+    assert {value.dtype for value in parts.model.parameters()} == {torch.float32}

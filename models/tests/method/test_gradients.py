@@ -1,0 +1,144 @@
+"""Which parameters each term of the objective teaches, and that each can be switched off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from kinevla.training.objective import PolicyLoss, policy_loss
+
+from .conftest import Sample, make_sample, settings
+
+# Groups of parameters by the beginnings of their names.
+DECODER = ("language_model.model.layers", "language_model.model.norm")
+EMBEDDING, HEAD = ("language_model.model.embed_tokens",), ("language_model.lm_head",)
+OBSERVATION, TOWERS = ("projector", "observation"), ("vision_backbone",)
+TEXT_MAP, CODE_MAP, FLOW = ("coupling_reasoning",), ("coupling_action",), ("flow_head",)
+
+
+def taught(sample: Sample, term: torch.Tensor, group: tuple[str, ...]) -> set[bool]:
+    """Whether the parameters of a group get a gradient that is not zero."""
+    sample.model.zero_grad()
+    term.backward(retain_graph=True)
+    chosen = [p for name, p in sample.model.named_parameters() if name.startswith(group)]
+    assert chosen, group
+    return {p.grad is not None and bool(p.grad.any()) for p in chosen}
+
+
+def loss_of(sample: Sample, **changes: Any) -> PolicyLoss:
+    return policy_loss(*sample.arguments(), settings(**changes), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return make_sample()
+
+
+@pytest.mark.parametrize("term", ["reasoning", "action"])
+def test_a_cross_entropy_teaches_decoder_head_and_observation_but_no_projection_of_the_coupling(
+    sample: Sample, term: str
+) -> None:
+    loss = getattr(loss_of(sample), term)
+    for group in (DECODER, EMBEDDING, HEAD):
+        assert taught(sample, loss, group) == {True}, group
+    assert True in taught(sample, loss, OBSERVATION)
+    for group in (TEXT_MAP, CODE_MAP, TOWERS):
+        assert taught(sample, loss, group) == {False}, group
+
+
+def test_the_coupling_teaches_both_projections_and_the_decoder_but_not_the_head(sample: Sample) -> None:
+    loss = loss_of(sample).coupling
+    for group in (TEXT_MAP, CODE_MAP):
+        assert True in taught(sample, loss, group), group
+    assert taught(sample, loss, DECODER) == {True}
+    for group in (HEAD, TOWERS):
+        assert taught(sample, loss, group) == {False}, group
+
+
+def test_frozen_towers_get_no_gradient_from_the_total(sample: Sample) -> None:
+    assert taught(sample, loss_of(sample).total, TOWERS) == {False}
+
+
+def test_the_reasoning_term_of_a_row_teaches_the_embeddings_that_row_reads_and_no_others(
+    sample: Sample,
+) -> None:
+    # A quarter of four rows carries the reasoning loss: the first.
+    sample.model.zero_grad()
+    loss_of(sample, reasoning_loss_fraction=0.25).reasoning.backward()
+    gradient = sample.model.language_model.model.embed_tokens.weight.grad
+    assert gradient is not None
+    vocabulary = sample.vocabulary
+    # The end is predicted and never read; all codes are read by the delimiters behind them.
+    read = {int(i) for i in sample.batch.ids[0]} - {vocabulary.eos, vocabulary.pad} | {vocabulary.bos}
+    assert set(gradient.any(dim=1).nonzero().flatten().tolist()) == read
+
+
+def test_the_flow_loss_teaches_head_decoder_and_observation_but_not_the_vocabulary_head() -> None:
+    sample = make_sample(flow=True)
+    for name, parameter in sample.model.named_parameters():
+        if "modulation" in name:  # Gates start at zero and would hide what lies behind them.
+            torch.nn.init.normal_(parameter, std=0.2)
+    loss = loss_of(sample, action_head="flow", coupling_weight=0.0)
+    assert float(loss.total) == pytest.approx(float(loss.reasoning) + float(loss.action), rel=1e-6)
+    for group in (DECODER, EMBEDDING):
+        assert taught(sample, loss.action, group) == {True}, group
+    for group in (FLOW, OBSERVATION):
+        assert True in taught(sample, loss.action, group), group
+    for group in (HEAD, TOWERS, TEXT_MAP, CODE_MAP):
+        assert taught(sample, loss.action, group) == {False}, group
+    assert taught(sample, loss.reasoning, FLOW) == {False}
+
+
+def test_the_flow_loss_is_the_heads_own_on_the_unpadded_sequence() -> None:
+    sample = make_sample(flow=True, reasoning=False)
+    loss = loss_of(sample, action_head="flow", coupling_weight=0.0, reasoning=False)
+    model, ids, total = sample.model, sample.batch.ids, 0.0
+    assert model.flow_head is not None
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(4, 5, 8, generator=generator)
+    time = 0.001 + 0.999 * torch.rand(4, generator=generator) ** (1 / 1.5)
+    observation = model.observe(sample.features, sample.state)
+    for row in range(4):
+        kept = ids[row][ids[row] != sample.vocabulary.pad]
+        tokens = model.embed_ids(torch.cat([torch.tensor([sample.vocabulary.bos]), kept])[None])
+        sequence = torch.cat([tokens[:, :1], observation[row : row + 1], tokens[:, 1:]], dim=1)
+        hidden = model.hidden_states(sequence)
+        chunk, t = sample.batch.chunks[row], time[row]
+        point = t * noise[row] + (1 - t) * chunk
+        velocity = model.flow_head.expert(
+            point[None], t[None], model.flow_head.expert.read(hidden), torch.ones(1, hidden.shape[1]).bool()
+        )
+        total += float(((velocity[0] - (noise[row] - chunk)) ** 2).mean()) / 4
+    assert float(loss.action) == pytest.approx(total, rel=1e-4)
+    assert float(loss.reasoning) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "term"),
+    [({"reasoning_loss": False}, "reasoning"), ({"action_loss": False}, "action"),
+     ({"coupling_weight": 0.0}, "coupling")],
+)  # fmt: skip
+def test_each_term_can_be_switched_off_and_leaves_the_others_as_they_are(
+    sample: Sample, change: dict[str, Any], term: str
+) -> None:
+    whole, part = loss_of(sample), loss_of(sample, **change)
+    for name in ("reasoning", "action", "coupling"):
+        expected = 0.0 if name == term else float(getattr(whole, name))
+        assert float(getattr(part, name)) == pytest.approx(expected, rel=1e-6), name
+    weights = {"reasoning": 1.0, "action": 1.0, "coupling": 0.1}
+    rest = sum(weights[name] * float(getattr(whole, name)) for name in weights if name != term)
+    assert float(part.total) == pytest.approx(rest, rel=1e-5)
+
+
+def test_a_coupling_with_the_flow_head_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"coupling_weight must be 0, got 0\.1"):
+        loss_of(make_sample(flow=True), action_head="flow", coupling_weight=0.1)
+
+
+def test_all_negatives_make_equal_texts_repel_each_other(sample: Sample) -> None:
+    sample.batch.task.zero_()
+    assert float(loss_of(sample).coupling) == pytest.approx(0.0, abs=1e-6)
+    assert float(loss_of(sample, coupling_negatives="all").coupling) > 0.1
+    sample.batch.task.copy_(torch.arange(4))
