@@ -41,6 +41,7 @@ CHECKPOINT_KIND = "policy"
 CHECKPOINT_FORMAT = 1
 CONFIG_NAME, TRAINING_NAME, CARD_NAME = "config.json", "training.json", "README.md"
 TEXT_TOKENIZER, ACTION_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "action_tokenizer", "model"
+_WEIGHT_PREFIXES = (f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-")
 _ENTRIES = (
     "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "known_words", "statistics_sha256",
 )  # fmt: skip
@@ -132,6 +133,29 @@ def save_checkpoint(
     _write_card(directory, weights, training, parts, made_with, made_from)
 
 
+def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
+    """Write a checkpoint again in another precision or in other files; what it was made from stays recorded.
+
+    Args:
+        source: a checkpoint; it is verified first.
+        out: where to; another directory.
+        storage: precision and size of the weight files.
+
+    Raises:
+        ManifestError, StatisticsError, CheckpointError: see `load_checkpoint`.
+        CheckpointError: source and out are the same, or a weight is too large for the precision.
+    """
+    if Path(source).resolve() == Path(out).resolve():
+        raise CheckpointError(f"{out} cannot be converted in place: give another directory")
+    parts = load_checkpoint(source, dtype=None)
+    training = json.loads((Path(source) / TRAINING_NAME).read_text())
+    save_checkpoint(out, parts, training, storage=storage)
+    manifest, fresh = read_manifest(source), read_manifest(out)
+    weights = [name for name in fresh["files"] if name.startswith(_WEIGHT_PREFIXES)]
+    config = dict(manifest["config"] or {}) | {"storage": storage}
+    _write_card(Path(out), weights, training, parts, config, manifest.get("inputs") or fresh["inputs"])
+
+
 def _without_paths(settings: Any) -> Any:
     if settings is None:
         return None
@@ -182,9 +206,7 @@ def record_closed_loop(directory: Path, figures: dict[str, Any]) -> None:
             raise CheckpointError(f"closed-loop figures of {row['instruction']!r} are not possible: {row}")
     training = json.loads((directory / TRAINING_NAME).read_text()) | {"closed_loop": figures}
     manifest = read_manifest(directory)
-    weights = [
-        name for name in manifest["files"] if name.startswith((f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-"))
-    ]
+    weights = [name for name in manifest["files"] if name.startswith(_WEIGHT_PREFIXES)]
     _write_card(directory, weights, training, parts, manifest["config"], manifest.get("inputs", {}))
 
 

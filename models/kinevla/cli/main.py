@@ -119,6 +119,14 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla recipe check paper_openvla7b --json",),
     ),
     Command(
+        ("checkpoint", "convert"),
+        "kinevla.cli.checkpoint_commands",
+        "ConvertArgs",
+        "run_convert",
+        "store a checkpoint in another precision or in smaller files",
+        examples=("kinevla checkpoint convert .data/policy/best --out .data/small --shard-mib 16",),
+    ),
+    Command(
         ("config", "list"),
         "kinevla.cli.config_commands",
         "ListArgs",
@@ -159,6 +167,7 @@ GROUPS: dict[str, str] = {
     "evaluate": "success in the simulator",
     "bench": "speed",
     "recipe": "runs of full size, written down",
+    "checkpoint": "trained policies on disk",
     "config": "named configurations",
     "manifest": "hashes of a result and of what made it",
 }

@@ -69,7 +69,7 @@ def read_line(command: Command, line: Sequence[str]) -> Request:
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            parsed = tyro.cli(
+            parsed: Any = tyro.cli(
                 wrapper,
                 args=list(line),
                 prog=f"kinevla {command.name}",

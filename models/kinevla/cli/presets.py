@@ -87,7 +87,7 @@ class TokenizerPresets:
 
 def _unchecked(kind: type, values: dict[str, Any]) -> Any:
     # The defaults of a form that is still to be filled in: its own checks need the paths.
-    form = object.__new__(kind)
+    form: Any = object.__new__(kind)
     for name, value in values.items():
         object.__setattr__(form, name, value)
     return form

@@ -61,7 +61,7 @@ class TrainingPreset:
 
 
 PATHS = ("data", "tokenizer", "vision", "base", "out")
-_PLAIN = {"reasoning": False, "coupling_weight": 0.0}
+_PLAIN: dict[str, Any] = {"reasoning": False, "coupling_weight": 0.0}
 
 
 def _preset(tokenizer: str, kind: str, *, needs_base: bool = False, **settings: Any) -> TrainingPreset:

@@ -203,7 +203,8 @@ class Generator:
                 )
             if len(ids) > texts[name].max_tokens:
                 raise ValueError(
-                    f"the forced {name} reasoning has {len(ids)} ids, at most {texts[name].max_tokens} are read"
+                    f"the forced {name} reasoning has {len(ids)} ids, the grammar allows "
+                    f"{texts[name].max_tokens}"
                 )
             grammar.check_text(ids)
 

@@ -115,7 +115,8 @@ class SequenceBuilder:
         for name, ids in texts.items():
             if len(ids) > self.grammar.max_text_tokens:
                 raise ValueError(
-                    f"the {name} reasoning has {len(ids)} ids, the grammar allows {self.grammar.max_text_tokens}"
+                    f"the {name} reasoning has {len(ids)} ids, the grammar allows "
+                    f"{self.grammar.max_text_tokens}"
                 )
         prompt = self.prompt(instruction)
         reasoning, action, span = ([False] * len(prompt) for _ in range(3))

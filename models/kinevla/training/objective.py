@@ -182,14 +182,8 @@ def policy_loss(
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
 
     Raises:
-        ValueError: the coupling is on with the flow head, which has no codes to embed.
+        ValueError: settings ask for the flow head and the network has none.
     """
-    flow = config.action_head == "flow"
-    if flow and config.coupling_weight > 0.0:
-        raise ValueError(
-            f"the flow head has no action codes to couple with the reasoning: coupling_weight must be 0, got "
-            f"{config.coupling_weight}"
-        )
     states = sequence_states(model, features, state, batch.ids, bos)
     spoken = batch.reasoning.clone()
     if positions is None:
@@ -197,7 +191,7 @@ def policy_loss(
     reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
     if config.reasoning and config.reasoning_loss:
         reasoning = reasoning_term(model, states, batch, spoken, positions.reasoning if positions else None)
-    if config.action_loss and flow:
+    if config.action_loss and config.action_head == "flow":
         action = flow_term(model, states, batch, generator)
     elif config.action_loss:
         action = action_term(model, states, batch, positions.action if positions else None)

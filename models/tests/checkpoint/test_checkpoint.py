@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from kinevla.checkpoint import CheckpointParts, load_checkpoint, record_closed_loop, save_checkpoint
+from kinevla.cli.main import main
 from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_atomically, write_manifest
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.weights import Storage
@@ -107,6 +109,25 @@ def test_closed_loop_figures_leave_the_record_of_its_making(parts: CheckpointPar
     after = read_manifest(tmp_path / "policy")
     assert after["inputs"] == before["inputs"] and after["config"] == before["config"]
     assert set(after["files"]) == set(before["files"])
+
+
+def test_a_converted_checkpoint_has_the_files_asked_for_and_the_same_making(
+    parts: CheckpointParts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = result(tmp_path / "demos", "episodes")
+    source, out = tmp_path / "policy", tmp_path / "converted"
+    save_checkpoint(source, parts, {"policy": {"step": 7}}, inputs={"data": data}, storage=Storage("fp32"))
+    line = ["checkpoint", "convert", str(source), "--out", str(out), "--shard-mib", "0.0625", "--json"]
+    assert main([*line, "--precision", "bf16"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["precision"] == "bf16" and len(told["weights"]) > 1
+    assert max(told["weights"].values()) <= 65_536
+    before, after = read_manifest(source), read_manifest(out)
+    assert after["inputs"] == before["inputs"] and after["summary"] == {"step": 7}
+    assert after["config"]["storage"]["precision"] == "bf16"
+    assert {value.dtype for value in load_checkpoint(out, dtype=None).model.parameters()} == {torch.bfloat16}
+    assert main(["checkpoint", "convert", str(source), "--out", str(source)]) == 1
+    assert "cannot be converted in place" in capsys.readouterr().err
 
 
 def test_the_shipped_checkpoint_written_before_inputs_were_recorded_still_loads() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from kinevla import __version__
-from kinevla.cli.main import COMMANDS, find_command, main
+from kinevla.cli.command import EXIT_MEANING
+from kinevla.cli.main import COMMANDS, GROUPS, find_command, main
+from kinevla.manifest import write_atomically, write_manifest
 
 MODELS = Path(__file__).parents[2]
 FAKE = Path(__file__).parents[1] / "data" / "fake"
@@ -55,7 +59,7 @@ def test_every_command_exists_and_has_help(capsys, command):
     with pytest.raises(SystemExit) as end:
         main([*command.words, "--help"])
     assert end.value.code == 0
-    assert "--max-minutes" in capsys.readouterr().out or command.words[-1] == "report"
+    assert f"usage: kinevla {command.name}" in capsys.readouterr().out
 
 
 def test_help_and_data_commands_do_not_load_torch():
@@ -70,10 +74,54 @@ def test_help_and_data_commands_do_not_load_torch():
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_wrong_option_ends_with_usage_error(tmp_path):
-    with pytest.raises(SystemExit) as end:
-        main(["data", "generate", "--out", str(tmp_path), "--episodes", "3"])
-    assert end.value.code == 2
+def test_help_tells_groups_examples_and_exit_statuses(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"{group}: {summary}" in text for group, summary in GROUPS.items())
+    assert all(f"  {code.value:<4} {meaning}" in text for code, meaning in EXIT_MEANING.items())
+    assert "kinevla train --data" in text
+
+
+@pytest.mark.parametrize("kind", [None, "training", "tokenizer", "model"])
+def test_configurations_are_listed_by_kind(capsys, kind):
+    line = ["config", "list"] + ([] if kind is None else ["--kind", kind])
+    assert main(line) == 0
+    assert ("bi-rea" in capsys.readouterr().out) == (kind in (None, "training"))
+    assert main([*line, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == ({kind} if kind else {"training", "tokenizer", "model"})
+
+
+def test_a_configuration_is_shown_with_every_value(capsys):
+    assert main(["config", "show", "tiny", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {"training", "tokenizer", "model"}
+    assert figures["training"]["decoder"]["layers"] == 2
+    assert main(["config", "show", "bi-rea"]) == 0
+    text = capsys.readouterr().out
+    assert "coupling_weight = 0.0" in text and "tokenizer = kinevla" in text and "decoder.layers = 4" in text
+
+
+def test_the_chain_of_a_result_is_shown(tmp_path, capsys):
+    for name, inputs in (("demos", {}), ("tokens", {"data": tmp_path / "demos"})):
+        write_atomically(tmp_path / name / "content", name.encode())
+        write_manifest(tmp_path / name, kind=name, files=["content"], inputs=inputs)
+    last = tmp_path / "policy"
+    write_atomically(last / "content", b"x")
+    made_from = {"tokenizer": tmp_path / "tokens", "statistics": {"kind": "statistics", "sha256": "ab" * 32}}
+    write_manifest(last, kind="policy", files=["content"], inputs=made_from)
+    assert main(["manifest", "show", str(last)]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"tokenizer: tokens 'tokens', manifest [0-9a-f]{12}", text)
+    assert re.search(r"  data: demos 'demos', manifest [0-9a-f]{12}", text)
+    assert "statistics: statistics, sha256 abababababab" in text and "(the installed ones)" in text
+    line = ["manifest", "check", str(last), "--against", str(tmp_path / "demos"), "--json"]
+    assert main(line) == 0
+    assert json.loads(capsys.readouterr().out)["made_from"] == {str(tmp_path / "demos"): "tokenizer/data"}
+    (tmp_path / "demos" / "content").write_bytes(b"other")
+    write_manifest(tmp_path / "demos", kind="demos", files=["content"])
+    assert main(line) == 1
+    assert "is none of the inputs" in capsys.readouterr().err
 
 
 def test_failure_is_one_line_without_traceback(tmp_path, capsys):
@@ -139,3 +187,5 @@ def test_demonstrations_to_tokenizer_to_report_on_the_command_line(tmp_path, mon
     assert main(["tokenizer", "report", "--tokenizer", str(out), "--data", str(data), "--no-baselines"]) == 0
     assert "perplexity" in capsys.readouterr().out
     assert (out / "report" / "report.png").is_file()
+    for result, source in ((out, data), (out / "report", out), (out / "report", data)):
+        assert main(["manifest", "check", str(result), "--against", str(source)]) == 0

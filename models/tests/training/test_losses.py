@@ -34,6 +34,22 @@ def test_samples_with_the_same_reasoning_do_not_repel_each_other() -> None:
     )
 
 
+def test_unknown_negatives_are_refused() -> None:
+    with pytest.raises(ValueError, match="'other_texts' or 'all', got 'none'"):
+        coupling_loss(torch.randn(2, 3), torch.randn(2, 3), torch.arange(2), 0.1, "none")  # type: ignore[arg-type]
+
+
+def test_a_divisor_replaces_the_number_of_positions() -> None:
+    torch.manual_seed(3)
+    logits, targets = torch.randn(6, 9), torch.arange(6)
+    mean = token_cross_entropy(logits, targets)
+    parts = (
+        token_cross_entropy(logits[:2], targets[:2], 3.0),
+        token_cross_entropy(logits[2:], targets[2:], 3.0),
+    )
+    assert float(sum(parts) / 2) == pytest.approx(float(mean), rel=1e-6)
+
+
 def test_no_positions_give_zero_loss_and_no_nan() -> None:
     logits = torch.zeros(0, 7, requires_grad=True)
     assert float(token_cross_entropy(logits, torch.zeros(0, dtype=torch.long))) == 0.0

@@ -8,7 +8,7 @@ import pytest
 
 from kinevla.actions import StatisticsError
 from kinevla.checkpoint import CheckpointError, record_closed_loop
-from kinevla.manifest import ManifestError, read_manifest, write_json
+from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
 from kinevla.training.policy_trainer import train_policy
 
@@ -150,6 +150,15 @@ def reseal(directory: Path, config: dict) -> None:
         "sha256": file_sha256(directory / "config.json"),
     }
     write_json(directory / "manifest.json", manifest)
+
+
+def test_the_manifest_names_data_towers_tokenizer_and_settings(checkpoint: Path, workplace: Path) -> None:
+    manifest = read_manifest(checkpoint)
+    assert set(manifest["inputs"]) == {"data", "towers", "tokenizer", "statistics"}
+    for role, name in (("data", "demos"), ("towers", "vision"), ("tokenizer", "tokenizer")):
+        assert require_input(manifest, workplace / name) == (role,)
+    training = manifest["config"]["training"]
+    assert training["max_steps"] == 2 and not {"data", "vision", "out"} & set(training)
 
 
 def test_the_model_card_says_what_the_eyes_were_trained_on_and_what_it_cost(checkpoint: Path) -> None:

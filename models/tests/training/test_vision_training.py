@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from kinevla.data.episode import encode_frames
-from kinevla.manifest import ManifestError
+from kinevla.manifest import ManifestError, read_manifest, require_input, write_atomically, write_manifest
 from kinevla.training.loop import STATE_NAME, ResumeError
-from kinevla.vision import KeypointSamples, VisionTrainConfig, load_vision, train_vision
+from kinevla.vision import (
+    KeypointSamples,
+    VisionCheckpointError,
+    VisionTrainConfig,
+    load_vision,
+    train_vision,
+)
 from kinevla.vision import trainer as vision_trainer
 from kinevla.vision.augment import AugmentConfig, augment
 from kinevla.vision.lifting import LiftConfig
@@ -36,11 +42,18 @@ def bright_spots(count: int, seed: int) -> KeypointSamples:
 
 
 @pytest.fixture
+def named_views(directory: Path) -> Path:
+    """A result that stands for the views; the tests make up what is read from it."""
+    write_atomically(directory / "views", b"made up")
+    write_manifest(directory, kind="views", files=["views"])
+    return directory
+
+
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VisionTrainConfig:
     data = VisionData(bright_spots(60, 0), None, bright_spots(12, 1))
     monkeypatch.setattr(vision_trainer, "load_data", lambda _: data)
     return VisionTrainConfig(
-        views=tmp_path / "views",
+        views=named_views(tmp_path / "views"),
         out=tmp_path / "vision",
         max_minutes=None,
         max_steps=4,
@@ -109,8 +122,12 @@ def test_saved_towers_see_the_same_and_a_changed_file_is_refused(config: VisionT
     images = torch.randint(0, 256, (1, 2, SIZE, SIZE, 3), dtype=torch.uint8)
     state = torch.zeros(1, 8)
     assert torch.equal(first(images, state).keypoints, second(images, state).keypoints)
+    assert require_input(read_manifest(config.out), config.views) == ("views",)
     (config.out / "towers.safetensors").write_bytes(b"nonsense")
     with pytest.raises(ManifestError, match=r"towers\.safetensors"):
+        load_vision(config.out)
+    write_manifest(config.out, kind="vision", files=["config.json", "report.json", "towers.safetensors"])
+    with pytest.raises(VisionCheckpointError, match=r"towers\.safetensors is damaged"):
         load_vision(config.out)
 
 
