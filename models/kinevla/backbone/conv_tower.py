@@ -40,10 +40,10 @@ def _down(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """Return one convolution that does what `conv` and then the batch norm `norm` do, its statistics fixed."""
+    """Return one convolution that does what `conv` and then the batch norm `norm` (in evaluation) do."""
     assert isinstance(norm, nn.BatchNorm2d), "folded already"
     folded: nn.Conv2d = fuse_conv_bn_eval(conv, norm)
-    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class ResidualBlock(nn.Module):
@@ -148,8 +148,8 @@ class ConvTower(nn.Module):
         """Turn into the tower that only looks: same output up to rounding, fewer passes over memory.
 
         Batch norms go into the convolutions. The first convolution is linear in the pixels and in the
-        coordinate channels, which are the same for every image, so ``W * [(x - mean) / std, coordinates] + b =
-        (W_rgb / std) * x + map``: the map is computed once, here. Zero padding stands after normalisation;
+        coordinate channels, which are the same for every image, so ``W * [(x - mean) / std, coordinates] + b
+        = (W_rgb / std) * x + map``: the map is computed once, here. Zero padding stands after normalisation;
         the map carries its effect at the border.
 
         Args:

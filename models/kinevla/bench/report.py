@@ -53,18 +53,22 @@ def as_text(figures: Figures, machine: dict[str, Any], settings: dict[str, Any])
         + ", ".join(f"{name} {value}" for name, value in settings.items()),
         f"{figures.repetitions} plans of each kind in turn; median (p90) in ms",
         "",
-        f"{'':<12}{'per chunk':>18}{'per action':>18}{'per pass':>18}{'passes':>8}{'ids kept':>10}{'same':>9}",
+        f"{'':<12}{'per chunk':>18}{'per action':>18}{'per pass':>18}"
+        f"{'passes':>8}{'ids kept':>10}{'same':>9}",
     ]
     for name, row in figures.variants.items():
         cells = "".join(
-            f"{f'{s.median * 1e3:.2f} ({s.p90 * 1e3:.2f})':>18}" for s in (row.chunk_s, row.action_s, row.pass_s)
+            f"{f'{s.median * 1e3:.2f} ({s.p90 * 1e3:.2f})':>18}"
+            for s in (row.chunk_s, row.action_s, row.pass_s)
         )
         same = f"{row.same_answer}/{figures.repetitions}"
         lines.append(f"{name:<12}{cells}{row.passes:>8.0f}{row.accepted_share:>10.0%}{same:>9}")
     lines += ["", f"{'one pass':<12}" + "".join(f"{kind:>18}" for kind in ("prefill", "verify", "decode"))]
     for name, row in figures.variants.items():
         cells = "".join(
-            f"{f'{s.median * 1e3:.2f} ({s.p90 * 1e3:.2f})':>18}" if (s := row.kind_s.get(kind)) else f"{'-':>18}"
+            f"{f'{s.median * 1e3:.2f} ({s.p90 * 1e3:.2f})':>18}"
+            if (s := row.kind_s.get(kind))
+            else f"{'-':>18}"
             for kind in ("prefill", "verify", "decode")
         )
         lines.append(f"{name:<12}{cells}")
@@ -74,7 +78,8 @@ def as_text(figures: Figures, machine: dict[str, Any], settings: dict[str, Any])
     lines.append("")
     for name, ratio in figures.ratios.items():
         lines.append(
-            f"{name} is {ratio.value:.2f} times as fast per chunk as plain (95 % {ratio.low:.2f} .. {ratio.high:.2f})"
+            f"{name} is {ratio.value:.2f} times as fast per chunk as plain "
+            f"(95 % {ratio.low:.2f} .. {ratio.high:.2f})"
         )
     return "\n".join(lines) + "\n"
 

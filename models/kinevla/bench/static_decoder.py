@@ -41,6 +41,8 @@ class StaticDecoder(CachedDecoder):
             decoder's positions.
     """
 
+    length: int
+
     def __init__(
         self,
         model: KineVLAModel,
@@ -78,7 +80,9 @@ class StaticDecoder(CachedDecoder):
         """
         start, count = self.length, len(embeddings)
         if start + count > self.max_length:
-            raise ValueError(f"a sequence of {start + count} positions exceeds the window of {self.max_length}")
+            raise ValueError(
+                f"a sequence of {start + count} positions exceeds the window of {self.max_length}"
+            )
         self.length = start + count
         bucket = next((size for size in self.buckets if size >= count), count)
         if start + bucket > self.max_length:

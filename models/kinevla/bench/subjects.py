@@ -176,7 +176,7 @@ def random_model(
     torch.manual_seed(seed)
     if isinstance(config.vision.featurizer, TowerConfig):
         with device:
-            return KineVLAModel(config)
+            return KineVLAModel(config).eval()
     model = KineVLAModel(config, public_on_meta=True)
     for part in (model.vision_backbone, model.projector, model.language_model):
         part.to(dtype).to_empty(device=device)
@@ -188,7 +188,7 @@ def random_model(
             value.normal_(0.0, _NORMAL_STD)
             if value.dim() == 1:
                 value.add_(1.0)
-    return model
+    return model.eval()
 
 
 def _vocabulary(config: ModelConfig, text_size: int) -> Vocabulary:

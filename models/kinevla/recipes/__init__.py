@@ -1,4 +1,4 @@
-"""Runs written down: a TOML file per recipe, and a dry run that says what it will take (`kinevla recipe check`)."""
+"""Runs written down: a TOML file per recipe, and a dry run of it (`kinevla recipe check`)."""
 
 from __future__ import annotations
 

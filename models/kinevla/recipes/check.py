@@ -176,12 +176,16 @@ def _vocabulary(recipe: Recipe, config: ModelConfig) -> Vocabulary:
     part = recipe.tokenizer
     try:
         vocabulary = Vocabulary.llama(
-            codebook_size=part.codebook_size, goal_codes=part.goal_codes, kinematics_codes=part.kinematics_codes
+            codebook_size=part.codebook_size,
+            goal_codes=part.goal_codes,
+            kinematics_codes=part.kinematics_codes,
         )
     except ValueError as error:
         raise RecipeError(f"[tokenizer]: {error}") from error
     if vocabulary.padded_size != config.vocabulary_size:
-        raise RecipeError(f"the network has {config.vocabulary_size} ids, the layout {vocabulary.padded_size}")
+        raise RecipeError(
+            f"the network has {config.vocabulary_size} ids, the layout {vocabulary.padded_size}"
+        )
     return vocabulary
 
 

@@ -50,8 +50,9 @@ def state_bytes(total: int, trained: int, weight_bytes: int) -> tuple[int, int, 
 def decoder_layer_bytes(config: DecoderConfig) -> int:
     """Bytes one token keeps in one decoder layer: 24 h + 8 f.
 
-    Eight tensors of width h in bfloat16 (both norms' inputs and outputs, query, key, value, attention output),
-    single-precision copies in the two norms, four tensors of width f (gate, up, SiLU(gate), product).
+    Eight tensors of width h in bfloat16 (both norms' inputs and outputs, query, key, value, attention
+    output), single-precision copies in the two norms, four tensors of width f (gate, up, SiLU(gate),
+    product).
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     return _BF16 * 8 * hidden + _FP32 * 2 * hidden + _BF16 * 4 * inner
@@ -68,7 +69,11 @@ def tower_block_bytes(config: VitTowerConfig) -> int:
 def decoder_bytes(config: DecoderConfig, tokens: int, *, checkpointing: bool) -> int:
     """Bytes of the decoder for `tokens` tokens over the batch; checkpointing keeps inputs and one layer."""
     layer = decoder_layer_bytes(config) * tokens
-    return config.layers * _BF16 * config.hidden_size * tokens + layer if checkpointing else config.layers * layer
+    return (
+        config.layers * _BF16 * config.hidden_size * tokens + layer
+        if checkpointing
+        else config.layers * layer
+    )
 
 
 def tower_bytes(config: VitTowerConfig, tokens: int, *, checkpointing: bool) -> int:

@@ -46,7 +46,11 @@ def report_text(name: str, recipe: Recipe, report: RecipeReport) -> str:
     share = report.trained_parameters / report.total_parameters
     lines += [f"  {'trained':<28}{report.trained_parameters:>16,} ({share:.2%})", ""]
     parts = ", ".join(f"{key} {value}" for key, value in dataclasses.asdict(report.sequence).items())
-    lines += [f"longest sequence: {report.sequence.total} positions ({parts})", "", "shapes of one micro-batch"]
+    lines += [
+        f"longest sequence: {report.sequence.total} positions ({parts})",
+        "",
+        "shapes of one micro-batch",
+    ]
     lines += [f"  {what:<28}{shape}" for what, shape in report.shapes.items()]
     lines += ["", "memory per GPU (GB, estimated)"]
     for label, size in (

@@ -28,11 +28,12 @@ def plain_state(model: KineVLAModel) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, LoraLayer):
-            base = module.get_base_layer()
-            weight = base.weight.float() + module.get_delta_weight(_ADAPTER).float()
+            layer: Any = module  # peft declares these methods on the classes below LoraLayer only.
+            base = layer.get_base_layer()
+            weight = base.weight.float() + layer.get_delta_weight(_ADAPTER).float()
             state[f"{name}.weight"] = weight.to(base.weight.dtype).cpu()
             if base.bias is not None:
-                state[f"{name}.bias"] = base.bias.cpu()
+                state[f"{name}.bias"] = base.bias.detach().cpu()
     adapted = tuple(name for name, module in model.named_modules() if isinstance(module, LoraLayer))
     for name, value in model.state_dict().items():
         if not name.startswith(tuple(f"{layer}." for layer in adapted)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from kinevla.data.images import decode_jpeg
 from kinevla.training.feature_cache import FeatureCache
 from kinevla.training.geometry_warmup import noisy
 
-Inputs = VisualFeatures | Tensor
+Inputs: TypeAlias = VisualFeatures | Tensor
 T = TypeVar("T")
 _KEPT_EPISODES = 512
 

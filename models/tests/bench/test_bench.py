@@ -116,7 +116,9 @@ def test_a_full_size_architecture_runs_in_half_precision(monkeypatch: pytest.Mon
         tower = VitTowerConfig(
             width=16, depth=2, heads=2, mlp_hidden=32, class_token=True, register_tokens=4, layer_scale=True
         )
-        other = replace(tower, class_token=False, register_tokens=0, attention_pool=True, normalisation="half")
+        other = replace(
+            tower, class_token=False, register_tokens=0, attention_pool=True, normalisation="half"
+        )
         return ModelConfig(
             vision=VisionConfig(
                 image_size=56, keypoints=(), patch_grid=4, patch_position=False, featurizer=tower,

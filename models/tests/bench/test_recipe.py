@@ -94,7 +94,7 @@ def test_formulas_give_the_figures_of_a_tiny_network() -> None:
 
 
 def test_the_recipe_is_the_training_preset_of_the_paper(recipe: Recipe) -> None:
-    changes = dict(TRAININGS.get("paper").changes)
+    changes = TRAININGS.get("paper").values()
     assert recipe.training.global_batch == changes["batch_size"] == 64
     assert recipe.training.steps == changes["max_steps"] == 50_000
     assert recipe.training.learning_rate == changes["learning_rate"] == 5e-4
@@ -133,7 +133,9 @@ def test_recipes_are_found_by_name_or_path_and_small_models_have_none(recipe: Re
         model_config(replace(recipe, model=replace(recipe.model, size="nano")))
 
 
-def test_the_command_fails_when_memory_will_not_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_fails_when_memory_will_not_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "small.toml"
     path.write_text(find_recipe(PAPER).read_text().replace("gpu_memory_gb = 80.0", "gpu_memory_gb = 40.0"))
     assert main(["recipe", "check", str(path), "--json"]) == 1

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from kinevla.backbone.model import KineVLAModel
+from kinevla.configs import MODELS
 from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights, weight_files
 
 
@@ -180,3 +182,11 @@ def test_weights_of_another_network_change_nothing(network: Small, tmp_path: Pat
     assert "missing: extra.bias, extra.weight" in text
     assert "misshapen: first.weight (64, 64) instead of (64, 32)" in text
     torch.testing.assert_close(other.last.weight, before)
+
+
+def test_the_papers_network_is_built_empty_without_its_thirty_gigabytes() -> None:
+    with empty_parameters():
+        model = KineVLAModel(MODELS.get("7b"))
+    assert sum(value.numel() for value in model.parameters()) > 7.5e9
+    assert all(value.is_meta for value in model.parameters())
+    assert not any(value.is_meta for value in model.buffers())

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.actions.rvq_vae import RvqVaeConfig
 from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, TowerConfig, VisionConfig
+from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.openvla import PUBLIC_PARTS
+from kinevla.backbone.openvla_format import read_config
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.text import load_task_texts
+from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
+from kinevla.text.tokenizer import _PATTERN as TEXT_PATTERN
+from kinevla.text.tokenizer import split_words
 from kinevla.training.config import PolicyTrainConfig, WarmupConfig
 from kinevla.vision.checkpoint import make_vision, save_vision
 
@@ -88,3 +98,46 @@ def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig
         "warmup": WarmupConfig(max_steps=3, batch_size=16),
     }  # fmt: skip
     return PolicyTrainConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def write_tiny_base(directory: Path) -> Path:
+    """Write a checkpoint of the public OpenVLA format: tiny towers and decoder, Llama's number of ids."""
+    towers = [
+        {"width": 24, "depth": 3, "heads": 2, "mlp_hidden": 48},
+        {"width": 16, "depth": 3, "heads": 2, "mlp_hidden": 40},
+    ]
+    config = {
+        "model_type": "openvla",
+        "image_resize_strategy": "resize-naive",
+        "image_sizes": [28, 28],
+        "n_action_bins": 256,
+        "norm_stats": {},
+        "pad_to_multiple_of": 64,
+        "pad_token_id": 32000,
+        "text_config": {
+            "model_type": "llama", "vocab_size": 32064, "pad_token_id": 32000, "hidden_size": 32,
+            "intermediate_size": 56, "num_attention_heads": 4, "num_key_value_heads": 4,
+            "num_hidden_layers": 2,
+        },
+        "timm_model_ids": ["vit_large_patch14_reg4_dinov2.lvd142m", "vit_so400m_patch14_siglip_224"],
+        "use_fused_vision_backbone": True,
+        "vision_towers": towers,
+    }  # fmt: skip
+    directory.mkdir(parents=True)
+    (directory / "config.json").write_text(json.dumps(config))
+    pieces = {piece for text in load_task_texts() for part in (text.instruction, text.coarse, text.fine)
+              for word in split_words(part) for piece in (word, word.lower())}  # fmt: skip
+    pieces |= {PROMPT_HEAD.rstrip(), PROMPT_TAIL, " ", "\n"}
+    pieces |= {f" {piece.strip()}" for piece in pieces if piece.strip()}
+    words = ["<unk>", "<s>", "</s>", *sorted(pieces)]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(TEXT_PATTERN), behavior="isolated")
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (directory / "special_tokens_map.json").write_text(json.dumps(special))
+    torch.manual_seed(0)
+    model = KineVLAModel(read_config(directory).model_config(("front",)), pad_id=32000)
+    public = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(PUBLIC_PARTS)}
+    save_file(public, directory / "model.safetensors")
+    return directory

@@ -41,7 +41,6 @@ def bright_spots(count: int, seed: int) -> KeypointSamples:
     return KeypointSamples(tuple(zip(*jpeg, strict=True)), points, visible, state, metres)
 
 
-@pytest.fixture
 def named_views(directory: Path) -> Path:
     """A result that stands for the views; the tests make up what is read from it."""
     write_atomically(directory / "views", b"made up")
@@ -49,6 +48,7 @@ def named_views(directory: Path) -> Path:
     return directory
 
 
+@pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VisionTrainConfig:
     data = VisionData(bright_spots(60, 0), None, bright_spots(12, 1))
     monkeypatch.setattr(vision_trainer, "load_data", lambda _: data)
