@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from kinevla.cli.command import Exit, Outcome
 from kinevla.evaluation.config import EvaluateConfig
 
 
@@ -16,18 +15,14 @@ class EvaluateArgs(EvaluateConfig):
 
     rerun: Path | None = None
     """Repeat the evaluation of this directory or manifest.json into --out, with its options."""
-    json: bool = False
-    """Print the figures as JSON."""
 
     def __post_init__(self) -> None:
         if self.rerun is None:
             super().__post_init__()
 
 
-def run_evaluate(args: EvaluateArgs) -> int:
-    """Run the trials and print the figures; 3 when the time budget ended before the trials."""
-    from dataclasses import fields
-
+def run_evaluate(args: EvaluateArgs) -> Outcome:
+    """Run the trials; not finished when the time budget ended before them."""
     from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate
     from kinevla.manifest import to_plain
 
@@ -37,21 +32,17 @@ def run_evaluate(args: EvaluateArgs) -> int:
         config = EvaluateConfig(**{item.name: getattr(args, item.name) for item in fields(EvaluateConfig)})
     outcome = evaluate(config)
     if outcome.summary is None:
-        print("no trial was finished: run the same command again to go on", file=sys.stderr)
-        return 3
-    if args.json:
-        print(json.dumps(to_plain(outcome.summary), ensure_ascii=False))
-    else:
-        print(outcome.summary.text())
-        print(f"report: {config.out / REPORT_NAME}")
+        text = "no trial was finished: run the same command again to go on"
+        return Outcome(text, {"trials": 0, "wanted": outcome.wanted}, Exit.UNFINISHED)
+    lines = [outcome.summary.text(), f"report: {config.out / REPORT_NAME}"]
+    figures = to_plain(outcome.summary) | {"trials": len(outcome.results), "wanted": outcome.wanted}
     if not outcome.complete:
-        print(
-            f"{len(outcome.results)} of {outcome.wanted} trials: run the same command again to go on",
-            file=sys.stderr,
-        )
-        return 3
+        lines.append(f"{len(outcome.results)} of {outcome.wanted} trials: run the same command to go on")
+        return Outcome("\n".join(lines), figures, Exit.UNFINISHED)
+    code = Exit.DONE
     if args.rerun is not None:
         changed = differences(args.rerun, config.out)
-        print("\n".join(changed) or "every verdict is the same", file=sys.stderr)
-        return 1 if changed else 0
-    return 0
+        lines += changed or ["every verdict is the same"]
+        figures["changed"] = changed
+        code = Exit.FAILED if changed else Exit.DONE
+    return Outcome("\n".join(lines), figures, code)

@@ -6,6 +6,7 @@ targets of a recorded episode shows whether data set and environment agree on wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -128,7 +129,7 @@ class PolicyController:
         self._instruction = self._policy.check_instruction(start.instruction)
         seed = (start.seed, start.task, _INTERVENTION_STREAM)
         fine = intervene(self._intervention, start.texts, self._texts, seed)
-        self._forced = None if fine is None else (start.texts[0], fine)
+        self._forced = None if fine is None else (None, fine)
         self._draft = None
 
     def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
@@ -201,5 +202,9 @@ class ReplayController:
 @lru_cache(maxsize=1)
 def make_controller(config: ControllerConfig) -> Controller:
     """Build a controller; the last one is kept, so that a worker loads its checkpoint once."""
-    kinds = {"policy": PolicyController, "expert": ExpertController, "replay": ReplayController}
+    kinds: dict[ControllerKind, Callable[[ControllerConfig], Controller]] = {
+        "policy": PolicyController,
+        "expert": ExpertController,
+        "replay": ReplayController,
+    }
     return kinds[config.kind](config)

@@ -6,12 +6,14 @@ the reasoning steers the motion, kinematics success falls and goal success does 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 Intervention = Literal["none", "random", "mismatched"]
+_WORD = re.compile(r"\w+")
 INTERVENTIONS: tuple[Intervention, ...] = ("none", "random", "mismatched")
 
 
@@ -38,9 +40,9 @@ def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng:
 
 
 def random_text(own: str, texts: Sequence[str], rng: np.random.Generator) -> str:
-    """Draw as many words as `own` has, each at random from the words of all texts."""
-    words = sorted({word for text in texts for word in text.split()})
-    return " ".join(words[int(index)] for index in rng.integers(len(words), size=len(own.split())))
+    """Draw as many words as `own` has, each at random from the words of all texts, without punctuation."""
+    words = sorted({word for text in texts for word in _WORD.findall(text)})
+    return " ".join(words[int(index)] for index in rng.integers(len(words), size=len(_WORD.findall(own))))
 
 
 def intervene(

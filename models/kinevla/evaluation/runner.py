@@ -143,6 +143,11 @@ def _finish(
         kind=EVALUATION_KIND,
         files=[TRIALS_NAME, SUMMARY_NAME, TEXT_NAME, REPORT_NAME, *films],
         config={"evaluate": config, "inputs": identity["inputs"]},
+        inputs={
+            role: path
+            for role, path in (("policy", config.checkpoint), ("data", config.episodes))
+            if path is not None
+        },
         summary={"trials": len(results), "wanted": wanted, "pooled": summary.pooled},
     )
 

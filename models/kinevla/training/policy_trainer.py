@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
@@ -189,12 +190,14 @@ class PolicyTrainer:
                     self._report(metrics, rate, bar)
                 if last or budget.step % config.save_every == 0:
                     self._save()
-        accelerator.wait_for_everyone()
-        return {
+        totals = {
             "step": budget.step,
             "minutes": budget.used_s / 60.0,
             "best_joint_l1_mrad": self.best,
-        } | self.figures
+        }
+        # Only the first process has figures; the others wait here until it has written everything.
+        result: dict[str, Any] = broadcast_object_list([totals | self.figures])[0]
+        return result
 
     def step(self, parts: list[Part], rate: float) -> Tensor:
         """Do one optimiser step.
