@@ -1,12 +1,18 @@
-"""`kinevla data generate` and `kinevla data views`."""
+"""The commands of `kinevla data`: making, converting, judging and handing on demonstrations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from kinevla.cli.command import Exit, Outcome
+import tyro
+
+from kinevla.cli.command import Exit, Outcome, UsageError
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, RANDOM_VIEWS
+
+if TYPE_CHECKING:
+    from kinevla.data.convert import ConvertReport
 
 
 @dataclass(frozen=True)
@@ -105,3 +111,248 @@ def run_views(args: ViewsArgs) -> Outcome:
     if held < wanted:
         text += "\nnot complete: run the same command again to go on"
     return Outcome(text, figures, Exit.DONE if held >= wanted else Exit.UNFINISHED)
+
+
+@dataclass(frozen=True)
+class ConvertArgs:
+    """Options of `kinevla data convert`."""
+
+    bags: tyro.conf.Positional[tuple[Path, ...]]
+    """Recordings (rosbag2 folders), or folders with recordings below them."""
+    out: Path
+    """Data set directory; recordings it already holds are skipped."""
+    rate_hz: float = 10.0
+    """Frames per second."""
+    image_size: int = 128
+    """Side of the stored images, pixels."""
+    rotate: tuple[Literal["front", "wrist"], ...] = ()
+    """Cameras whose images are turned by 180 degrees."""
+    max_image_age_s: float = 0.1
+    """Oldest image a frame may show, s."""
+    max_joint_gap_s: float = 0.1
+    """Widest gap between joint states, s."""
+    idle_rad: float = 1e-3
+    """Frames in which no joint moves further than this are left out, rad; 0 keeps all."""
+    idle_gripper: float = 0.01
+    """The same bound for the gripper, opening 0..1."""
+    instruction: str = ""
+    """Instruction of all these recordings; '' for what they say themselves."""
+    goal_reasoning: str = ""
+    """Goal-level text; '' for the recording's, the annotated tasks' or the grammar's."""
+    kinematics_reasoning: str = ""
+    """Kinematics-level text; '' likewise."""
+    accept_bad: bool = False
+    """Also take recordings marked bad or incomplete."""
+    accept_failures: bool = False
+    """Also take demonstrations judged a failure."""
+    workers: int = 2
+    """Processes."""
+    progress: bool = True
+    """Show a progress bar."""
+
+
+def run_convert(args: ConvertArgs) -> Outcome:
+    """Convert recordings; a bad one is reported and the others are converted all the same."""
+    from kinevla.data.convert import ConvertConfig, Texts, convert_all
+
+    _some(args.bags, "BAG")
+    config = ConvertConfig(
+        rate_hz=args.rate_hz,
+        max_image_age_s=args.max_image_age_s,
+        max_joint_gap_s=args.max_joint_gap_s,
+        image_size=args.image_size,
+        rotate=args.rotate,
+        idle_rad=args.idle_rad,
+        idle_gripper=args.idle_gripper,
+        accept_bad=args.accept_bad,
+        accept_failures=args.accept_failures,
+    )
+    texts = Texts(args.instruction, args.goal_reasoning, args.kinematics_reasoning)
+    report = convert_all(args.bags, args.out, config, texts, workers=args.workers, progress=args.progress)
+    return _batch(report)
+
+
+@dataclass(frozen=True)
+class AuditArgs:
+    """Options of `kinevla data audit`."""
+
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Recordings, folders of recordings, or data sets."""
+    gap_factor: float = 1.5
+    """A gap longer than this many median periods counts as lost messages."""
+    max_delay_s: float = 1.0
+    """Largest distance between capture stamp and time of recording, s."""
+    max_step_rad: float = 0.5
+    """Largest step of a joint target between two frames of a data set, rad."""
+
+
+def run_audit(args: AuditArgs) -> Outcome:
+    """Judge recordings and data sets; problems end in status 1."""
+    from kinevla.data.audit import AuditConfig, audit_all, audit_text
+    from kinevla.manifest import to_plain
+
+    _some(args.paths, "PATH")
+    audits = audit_all(args.paths, AuditConfig(args.gap_factor, args.max_delay_s, args.max_step_rad))
+    bad = any(audit.problems for audit in audits)
+    return Outcome(audit_text(audits), {"audits": to_plain(audits)}, Exit.FAILED if bad else Exit.DONE)
+
+
+@dataclass(frozen=True)
+class StatsArgs:
+    """Options of `kinevla data stats`."""
+
+    data: tyro.conf.Positional[Path]
+    """Data set directory."""
+
+
+def run_stats(args: StatsArgs) -> Outcome:
+    """Print figures of a data set."""
+    from kinevla.data.episodes import EpisodeReader
+    from kinevla.data.stats import data_stats
+    from kinevla.manifest import to_plain
+
+    stats = data_stats(EpisodeReader(args.data))
+    return Outcome(stats.text(), to_plain(stats))
+
+
+@dataclass(frozen=True)
+class SplitArgs:
+    """Options of `kinevla data split`."""
+
+    data: tyro.conf.Positional[Path]
+    """Data set directory."""
+    val_percent: int = 10
+    """Share of episodes held out, percent; training uses 10."""
+    out: Path | None = None
+    """File to write; None for split.json in the data set."""
+
+
+def run_split(args: SplitArgs) -> Outcome:
+    """Write down which episodes are learnt from and which are held out."""
+    from kinevla.data.episodes import EpisodeReader
+    from kinevla.data.split import data_split, write_split
+    from kinevla.manifest import to_plain
+
+    split = data_split(EpisodeReader(args.data), args.val_percent)
+    path = write_split(args.data, split, args.out)
+    text = f"{len(split.train)} episodes to learn from, {len(split.val)} held out: {path}"
+    return Outcome(text, to_plain(split) | {"file": str(path)})
+
+
+@dataclass(frozen=True)
+class ShowArgs:
+    """Options of `kinevla data show`."""
+
+    data: tyro.conf.Positional[Path]
+    """Data set directory."""
+    out: Path
+    """Picture (.png) or film (.mp4) to write."""
+    episode: int = 0
+    """Position of the episode in the data set, from 0."""
+    frames: int = 12
+    """Moments on the picture."""
+
+
+def run_show(args: ShowArgs) -> Outcome:
+    """Draw an episode with its images, joints and texts."""
+    from kinevla.data.episodes import EpisodeReader
+    from kinevla.data.show import show_episode
+
+    reader = EpisodeReader(args.data)
+    if not 0 <= args.episode < len(reader):
+        raise UsageError(f"--episode {args.episode} lies outside 0..{len(reader) - 1}")
+    show_episode(reader.read(args.episode), args.out, args.frames)
+    return Outcome(f"{reader.entries[args.episode].name}: {args.out}", {"out": str(args.out)})
+
+
+@dataclass(frozen=True)
+class LeRobotArgs:
+    """Options of `kinevla data export lerobot`."""
+
+    data: tyro.conf.Positional[Path]
+    """Data set directory."""
+    out: Path
+    """Directory to write; must be empty or missing."""
+    store: Literal["video", "lossless", "png"] = "video"
+    """Images as films, as films that keep every pixel, or as png inside the tables."""
+    robot: str = "realman_rm75"
+    """Name of the robot in the description."""
+    progress: bool = True
+    """Show a progress bar."""
+
+
+def run_lerobot(args: LeRobotArgs) -> Outcome:
+    """Export a data set to the LeRobotDataset format."""
+    from kinevla.data.episodes import EpisodeReader
+    from kinevla.data.lerobot import export_lerobot
+
+    reader = EpisodeReader(args.data)
+    frames = export_lerobot(reader, args.out, store=args.store, robot=args.robot, progress=args.progress)
+    figures = {"episodes": len(reader), "frames": frames, "out": str(args.out)}
+    return Outcome(f"{len(reader)} episodes, {frames} frames in {args.out}", figures)
+
+
+@dataclass(frozen=True)
+class LiberoArgs:
+    """Options of `kinevla data import libero`."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """LIBERO's HDF5 files, or folders of them."""
+    out: Path
+    """Data set directory; demonstrations it already holds are skipped."""
+    relabel: Literal["libero_goal_relabeled", "kine_libero"] = "libero_goal_relabeled"
+    """Set of annotated tasks whose texts are used."""
+    task: int | None = None
+    """Number in that set; None finds it by the file's own instruction."""
+    rate_hz: float = 20.0
+    """Frames per second of the recording."""
+    image_size: int = 128
+    """Side of the stored images, pixels."""
+    drop_idle: bool = True
+    """Leave out frames in which nothing moves."""
+
+
+def run_libero(args: LiberoArgs) -> Outcome:
+    """Import LIBERO's demonstrations."""
+    from kinevla.data.libero_import import LiberoConfig, import_libero
+
+    _some(args.files, "FILE")
+    config = LiberoConfig(args.relabel, args.task, args.rate_hz, args.image_size, args.drop_idle)
+    return _batch(import_libero(args.files, args.out, config))
+
+
+@dataclass(frozen=True)
+class AnnotateArgs:
+    """Options of `kinevla data annotate`."""
+
+    instructions: tyro.conf.Positional[tuple[str, ...]]
+    """Sentences to annotate, each in quotation marks."""
+
+
+def run_annotate(args: AnnotateArgs) -> Outcome:
+    """Write goal and kinematics texts of instructions, or say why a sentence is refused."""
+    from kinevla.manifest import to_plain
+    from kinevla.text.annotate import AnnotationError, annotate
+
+    _some(args.instructions, "INSTRUCTION")
+    found, refused = [], []
+    for sentence in args.instructions:
+        try:
+            found.append(annotate(sentence))
+        except AnnotationError as error:
+            refused.append(str(error))
+    lines = [f"{a.instruction}\n  goal: {a.coarse}\n  kinematics: {a.fine}" for a in found]
+    lines += [f"refused: {reason}" for reason in refused]
+    figures = {"annotations": to_plain(found), "refused": refused}
+    return Outcome("\n".join(lines), figures, Exit.FAILED if refused else Exit.DONE)
+
+
+def _batch(report: ConvertReport) -> Outcome:
+    from kinevla.manifest import to_plain
+
+    return Outcome(report.text(), to_plain(report), Exit.FAILED if report.errors else Exit.DONE)
+
+
+def _some(values: tuple[object, ...], name: str) -> None:
+    if not values:
+        raise UsageError(f"missing {name}")

@@ -33,6 +33,30 @@ def check_image(image: Image) -> None:
         raise ImageError(f"an image must have shape (H, W, 3), got {image.shape}")
 
 
+def centre_square(image: Image) -> Image:
+    """Return the largest square in the middle of an (H, W, 3) image, as a view."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def camera_view(image: Image, size: int = MODEL_IMAGE_SIZE, *, rotate: bool = False) -> Image:
+    """Turn a camera image of any shape into what the model sees: centre square, `to_model_size`.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        size: side of the result, pixels.
+        rotate: turn by 180 degrees, for cameras mounted upside down.
+
+    Raises:
+        ImageError: not an RGB uint8 image, or smaller than `size`.
+    """
+    check_image(image)
+    square = centre_square(image)
+    return to_model_size(np.ascontiguousarray(square[::-1, ::-1]) if rotate else square, size)
+
+
 def to_model_size(image: Image, size: int = MODEL_IMAGE_SIZE) -> Image:
     """Shrink a square camera image to the model's side length by area averaging.
 

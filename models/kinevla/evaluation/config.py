@@ -21,8 +21,8 @@ class EvaluateConfig:
 
     out: Path
     """Where trials, report, films and manifest go; an unfinished evaluation there is continued."""
-    env: Literal["kine-realman"] = "kine-realman"
-    """Which tasks."""
+    env: Literal["kine-realman", "libero"] = "kine-realman"
+    """Which tasks; libero needs LIBERO and its assets, and says where to get them."""
     policy: ControllerKind = "policy"
     """Who moves: a trained policy, or a control (expert: scripted, replay: recorded episodes)."""
     checkpoint: Path | None = None

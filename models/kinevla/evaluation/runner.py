@@ -59,6 +59,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
     """
+    if config.env == "libero":
+        _refuse_libero()
     jobs = config.jobs()
     identity = to_plain(config.identity()) | {"inputs": _inputs(config)}
     done = _continue(config.out, identity)
@@ -86,6 +88,20 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     summary = summarise(results, bert=config.bert, bert_model=config.bert_model)
     _finish(config, identity, results, summary, len(jobs))
     return Evaluation(results, len(jobs), summary)
+
+
+def _refuse_libero() -> None:
+    """Say why trials on LIBERO cannot run: it is missing, or the loop was never proven on it."""
+    from kinevla.evaluation.libero.installation import LiberoMissingError, libero_root
+
+    try:
+        libero_root()
+    except LiberoMissingError as error:
+        raise EvaluationError(str(error)) from error
+    raise EvaluationError(
+        "LIBERO is here, but `kinevla evaluate` has no controller for its 7 hand motions: drive "
+        "kinevla.evaluation.libero.environment.LiberoEnvironment with your own policy"
+    )
 
 
 def _inputs(config: EvaluateConfig) -> dict[str, str]:

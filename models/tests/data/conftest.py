@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kinevla.data.episodes import Episode, encode_frames
+
+# For `bag_maker`, which several test files write recordings with.
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture

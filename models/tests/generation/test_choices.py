@@ -36,8 +36,8 @@ def test_one_level_can_be_forced_and_the_other_is_generated_for_it(model: KineVL
 
 def test_a_draft_is_used_for_the_level_that_is_not_forced(model: KineVLAModel) -> None:
     generator = Generator(model, SHORT)
-    plain = generator.generate(observation(1), PROMPT, forced={"goal": GOAL})
-    again = generator.generate(observation(1), PROMPT, plain.draft, {"goal": GOAL})
+    plain = generator.generate(observation(9), PROMPT, forced={"goal": GOAL})
+    again = generator.generate(observation(9), PROMPT, plain.draft, {"goal": GOAL})
     assert again.ids == plain.ids
     assert (again.goal_text_reused, again.kinematics_text_reused) == (False, True)
     assert again.forward_passes == 4

@@ -136,7 +136,7 @@ def test_one_changed_word_does_not_cost_the_rest_of_the_draft() -> None:
     draft = dataclasses.replace(answer.draft, goal_text=tuple(text))
     again = Generator(_BASE, GRAMMAR).generate(observation(0), PROMPT, draft)
     assert again.ids == answer.ids
-    assert again.forward_passes <= 7
+    assert again.forward_passes <= _ANSWERS[0].forward_passes / 4
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -40,10 +40,13 @@ def init(args: list[str] | None = None) -> None:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
 
 
-def spin_until_signal(node: Node, period_s: float = 0.1) -> None:
-    """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`."""
+def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | None = None) -> None:
+    """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`.
+
+    `executor` None: a single-threaded one.
+    """
     _serving.set()
-    executor = SingleThreadedExecutor()
+    executor = executor or SingleThreadedExecutor()
     executor.add_node(node)
     try:
         while rclpy.ok() and not _stop.is_set():

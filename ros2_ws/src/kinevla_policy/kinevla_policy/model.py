@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kinevla.data.images import centre_square
 from kinevla_policy.observation_buffer import SyncedObservation
 
 
@@ -40,11 +38,3 @@ class CheckpointPolicy:
             state=observation.state,
         )
         return self._policy.plan(seen, instruction, draft)
-
-
-def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The largest square in the middle of an (H, W, 3) image, as a view; the model looks at squares."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[top : top + side, left : left + side]

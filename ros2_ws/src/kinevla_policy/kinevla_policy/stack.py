@@ -22,6 +22,11 @@ class StackSettings:
         task, seed: scene of the simulation.
         frame_log: file for all traffic of the emulated controller; empty: none.
         policy: false leaves the policy out (teaching, or a policy on another machine).
+        teleop: leader of a teleoperation: none, sim, rm75, or topic (any node that publishes
+            `/leader/joint_states`). With a leader the policy is left out: only one source may drive the arm.
+        leader_ip, leader_port: controller of the leader arm, with `teleop` rm75.
+        record: also start the recorder of demonstrations.
+        record_folder: where its episodes go.
     """
 
     sim: bool = False
@@ -35,6 +40,11 @@ class StackSettings:
     seed: int = 1
     frame_log: str = ""
     policy: bool = True
+    teleop: str = "none"
+    leader_ip: str = "192.168.1.19"
+    leader_port: int = 8080
+    record: bool = False
+    record_folder: str = "~/kine_episodes"
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,11 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
     """The processes to start.
 
     Raises:
-        ValueError: the policy is wanted but there is no checkpoint.
+        ValueError: the policy is wanted but there is no checkpoint, or `teleop` is unknown.
     """
     specs = [*(_simulated(settings) if settings.sim else _cameras(settings)), _driver(settings)]
-    if settings.policy:
+    specs += _teleoperation(settings)
+    if settings.policy and settings.teleop == "none":
         checkpoint = settings.checkpoint or default_checkpoint()
         if not checkpoint:
             raise ValueError("no checkpoint: give checkpoint:=/path/to/folder (a folder with manifest.json)")
@@ -76,6 +87,8 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
                 parameters={"checkpoint": checkpoint},
             )
         )
+    if settings.record:
+        specs.append(_recorder(settings))
     return tuple(specs)
 
 
@@ -97,6 +110,42 @@ def _driver(settings: StackSettings) -> NodeSpec:
         parameter_file=_config("realman_driver", "driver.yaml"),
         parameters=parameters,
     )
+
+
+def _recorder(settings: StackSettings) -> NodeSpec:
+    parameters: dict[str, Any] = {"folder": settings.record_folder}
+    if settings.sim:
+        parameters["image_rate_hz"] = 15.0  # of the simulated cameras
+    return NodeSpec(
+        "kine_teleop",
+        "recorder_node",
+        "recorder",
+        parameter_file=_config("kine_teleop", "recorder.yaml"),
+        parameters=parameters,
+    )
+
+
+def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
+    """The puppet and its leader; nothing without teleoperation."""
+    if settings.teleop == "none":
+        return []
+    leaders: dict[str, dict[str, Any]] = {
+        "topic": {},
+        "sim": {"task": settings.task, "seed": settings.seed},
+        "rm75": {"robot_ip": settings.leader_ip, "robot_port": settings.leader_port},
+    }
+    if settings.teleop not in leaders:
+        raise ValueError(f"teleop:={settings.teleop} is unknown: none, {', '.join(leaders)}")
+    file = _config("kine_teleop", "puppet.yaml")
+    specs = [NodeSpec("kine_teleop", "puppet_node", "kine_teleop", parameter_file=file)]
+    if settings.teleop != "topic":
+        name = f"{settings.teleop}_leader"
+        file = _config("kine_teleop", f"{name}.yaml")
+        parameters = leaders[settings.teleop]
+        specs.append(
+            NodeSpec("kine_teleop", f"{name}_node", name, parameter_file=file, parameters=parameters)
+        )
+    return specs
 
 
 def _simulated(settings: StackSettings) -> list[NodeSpec]:

@@ -39,6 +39,11 @@ DESCRIPTIONS = {
     "seed": "placement, light and colours of the simulated scene",
     "frame_log": "file for all traffic with the simulated controller",
     "policy": "false: without the policy node",
+    "teleop": "leader of a teleoperation: none, sim, rm75 or topic (no policy then)",
+    "leader_ip": "address of the leader arm's controller, with teleop:=rm75",
+    "leader_port": "TCP port of the leader arm's controller",
+    "record": "true: also start the recorder of demonstrations",
+    "record_folder": "where the recorder's episodes go",
 }
 
 

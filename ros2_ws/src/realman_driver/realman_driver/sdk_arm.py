@@ -198,6 +198,18 @@ class RealmanArm:
         for number in joint_numbers:
             self._request("rm_set_joint_en_state", number, 1)
 
+    def set_drag_sensitivity(self, percent: int) -> None:
+        """How lightly the arm follows a hand during drag teach, 0..100 (100: as delivered). Raises ArmError."""
+        self._request("rm_set_drag_teach_sensitivity", percent)
+
+    def start_drag_teach(self) -> None:
+        """Let the joints be led by hand, without recording a path. Raises ArmError."""
+        self._request("rm_start_drag_teach", 0)
+
+    def stop_drag_teach(self) -> None:
+        """End drag teach: the joints hold where they are. Raises ArmError."""
+        self._request("rm_stop_drag_teach")
+
     def _request(self, method: str, *arguments: Any) -> Any:
         """Call a request/answer method under the lock; the payload of its answer, or None."""
         if not self._usable:

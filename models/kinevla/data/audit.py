@@ -1,0 +1,163 @@
+"""What is wrong with a recording or a data set: rates, gaps, drops, stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kinevla.data.bags import find_bags, open_bag
+from kinevla.data.episodes import EPISODES_KIND, EpisodeReader
+from kinevla.data.packing import DataError
+from kinevla.manifest import MANIFEST_NAME, ManifestError, read_manifest
+
+_STAMPED = ("sensor_msgs/", "trajectory_msgs/", "diagnostic_msgs/")
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """What counts as wrong.
+
+    Attributes:
+        gap_factor: a gap longer than this many median periods counts as lost messages.
+        max_delay_s: largest distance between capture stamp and time of recording, s.
+        max_step_rad: largest step of a joint target between two frames of a data set, rad.
+    """
+
+    gap_factor: float = 1.5
+    max_delay_s: float = 1.0
+    max_step_rad: float = 0.5
+
+
+@dataclass(frozen=True)
+class TopicAudit:
+    """One topic of a recording.
+
+    Attributes:
+        messages: how many there are.
+        rate_hz: from the median distance of capture stamps.
+        largest_gap_s: between neighbouring capture stamps, s.
+        dropped: messages missing, judged by gaps and the median distance.
+        stamp_errors: stamps that repeat, run backwards or lie far from the time of recording.
+    """
+
+    messages: int
+    rate_hz: float
+    largest_gap_s: float
+    dropped: int
+    stamp_errors: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Findings about one recording or data set; `problems` is empty where all is well."""
+
+    path: str
+    kind: str
+    problems: tuple[str, ...]
+    topics: dict[str, TopicAudit]
+    episodes: int = 0
+    frames: int = 0
+
+
+def audit_topic(stamps_ns: Sequence[int], received_ns: Sequence[int], config: AuditConfig) -> TopicAudit:
+    """Judge the stamps of one topic, in the order of recording."""
+    stamps = np.asarray(stamps_ns, dtype=np.int64)
+    steps = np.diff(stamps) / 1e9
+    forward = steps[steps > 0]
+    period = float(np.median(forward)) if len(forward) else 0.0
+    dropped = 0
+    if period:
+        gaps = forward[forward > config.gap_factor * period]
+        dropped = int(np.sum(np.rint(gaps / period) - 1))
+    far = abs(np.asarray(received_ns, dtype=np.int64) - stamps) / 1e9 > config.max_delay_s
+    return TopicAudit(
+        messages=len(stamps),
+        rate_hz=1.0 / period if period else 0.0,
+        largest_gap_s=float(forward.max(initial=0.0)),
+        dropped=dropped,
+        stamp_errors=int(np.sum(steps <= 0) + np.sum(far)),
+    )
+
+
+def audit_bag(path: Path, config: AuditConfig) -> Audit:
+    """Judge all topics with a header of one recording.
+
+    Raises:
+        DataError: damaged or foreign recording.
+    """
+    stamps: dict[str, tuple[list[int], list[int]]] = {}
+    with open_bag(path) as bag:
+        topics = tuple(name for name, kind in bag.topics.items() if kind.startswith(_STAMPED))
+        for raw in bag.messages(topics):
+            own = stamps.setdefault(raw.topic, ([], []))
+            own[0].append(raw.stamp_ns)
+            own[1].append(raw.received_ns)
+    if not stamps:
+        raise DataError(f"{path} holds no messages with capture stamps")
+    found = {topic: audit_topic(*own, config) for topic, own in sorted(stamps.items())}
+    problems = []
+    for topic, item in found.items():
+        # Chunks and diagnostics come when they come: only streams can have gaps.
+        if item.dropped and topic.endswith(("image_raw", "camera_info", "joint_states", "target")):
+            problems.append(f"{topic}: {item.dropped} messages lost, gap {item.largest_gap_s:.3f} s")
+        if item.stamp_errors:
+            problems.append(f"{topic}: {item.stamp_errors} stamps repeat, run backwards or are far off")
+    return Audit(str(path), "bag", tuple(problems), found)
+
+
+def audit_data_set(path: Path, config: AuditConfig) -> Audit:
+    """Read every episode of a data set, one at a time, and judge it."""
+    reader = EpisodeReader(path)
+    problems, frames = [], 0
+    for index, entry in enumerate(reader.entries):
+        try:
+            episode = reader.read(index)
+            for camera in ("front", "wrist"):
+                episode.images(camera)
+        except (DataError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        frames += len(episode)
+        step = abs(np.diff(episode.target[:, :-1], axis=0)).max(initial=0.0)
+        if step > config.max_step_rad:
+            problems.append(f"{entry.name}: a target jumps by {step:.3f}, bound {config.max_step_rad}")
+    return Audit(str(path), "data set", tuple(problems), {}, len(reader), frames)
+
+
+def audit_all(paths: tuple[Path, ...], config: AuditConfig) -> list[Audit]:
+    """Judge recordings and data sets; what cannot be read is a problem like any other."""
+    audits = []
+    for path in map(Path, paths):
+        if (path / MANIFEST_NAME).is_file():
+            try:
+                read_manifest(path, kind=EPISODES_KIND)
+                audits.append(audit_data_set(path, config))
+            except (DataError, ManifestError) as error:
+                audits.append(Audit(str(path), "data set", (str(error),), {}))
+            continue
+        for bag in find_bags((path,)):
+            try:
+                audits.append(audit_bag(bag, config))
+            except DataError as error:
+                audits.append(Audit(str(bag), "bag", (str(error),), {}))
+    return audits
+
+
+def audit_text(audits: Sequence[Audit]) -> str:
+    """Lay the findings out for people."""
+    lines = []
+    for audit in audits:
+        state = f"{len(audit.problems)} problems" if audit.problems else "good"
+        lines.append(f"{audit.path}: {state}")
+        if audit.episodes:
+            lines.append(f"  {audit.episodes} episodes, {audit.frames} frames")
+        for topic, item in audit.topics.items():
+            lines.append(
+                f"  {topic:<36} {item.messages:>7} messages {item.rate_hz:7.1f} Hz  gap {item.largest_gap_s:.3f} s"
+                f"  lost {item.dropped}  stamp errors {item.stamp_errors}"
+            )
+        lines += [f"  ! {problem}" for problem in audit.problems]
+    return "\n".join(lines)

@@ -1,0 +1,201 @@
+"""LIBERO's demonstrations (HDF5) as training episodes with the relabelled instructions and texts.
+
+State: end-effector position (m) and axis-angle (rad), gripper opening 0..1. Action: LIBERO's six deltas as
+they are, gripper target 0 closed to 1 open. Images are turned by 180 degrees: LIBERO
+stores them upside down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.convert import ConvertReport
+from kinevla.data.episode import Episode, encode_frames
+from kinevla.data.episodes import EpisodeWriter
+from kinevla.data.identity import name_seed, task_number
+from kinevla.data.images import MODEL_IMAGE_SIZE, ImageError, camera_view
+from kinevla.data.packing import DataError
+from kinevla.manifest import to_plain
+from kinevla.text.corpus import TaskTexts, load_task_texts
+
+_CAMERAS = {"front": "agentview_rgb", "wrist": "eye_in_hand_rgb"}
+_FINGER_SPAN_M = 0.08
+_STILL = 1e-4
+
+
+@dataclass(frozen=True)
+class LiberoConfig:
+    """How LIBERO files are read.
+
+    Attributes:
+        relabel: set of annotated tasks whose texts are used.
+        task: number in that set; None finds it by the file's own instruction.
+        rate_hz: frames per second of the recording.
+        image_size: side of the stored images, pixels.
+        drop_idle: leave out frames whose deltas are below 1e-4 while the gripper's command stays.
+    """
+
+    relabel: str = "libero_goal_relabeled"
+    task: int | None = None
+    rate_hz: float = 20.0
+    image_size: int = MODEL_IMAGE_SIZE
+    drop_idle: bool = True
+
+
+def import_libero(files: tuple[Path, ...], out: Path, config: LiberoConfig) -> ConvertReport:
+    """Import files or folders of files; what is damaged is reported and the rest goes on."""
+    load_task_texts(config.relabel)
+    writer = EpisodeWriter(out, {"source": "libero", "libero": to_plain(config)}, config.image_size)
+    held_before = {(entry.task, entry.seed) for entry in writer.entries}
+    errors: list[str] = []
+    converted = held = frames = 0
+    for path in _files(files):
+        try:
+            for item in read_libero(path, config):
+                if isinstance(item, str):
+                    errors.append(item)
+                elif (item.task, item.seed) in held_before:
+                    held += 1
+                else:
+                    writer.add(item)
+                    converted, frames = converted + 1, frames + len(item)
+        except DataError as error:
+            errors.append(str(error))
+    writer.save_manifest()
+    return ConvertReport(converted, held, frames, tuple(errors))
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in map(Path, paths):
+        below = sorted([*path.rglob("*.hdf5"), *path.rglob("*.h5")]) if path.is_dir() else [path]
+        yield from below or [path]
+
+
+def read_libero(path: Path, config: LiberoConfig) -> Iterator[Episode | str]:
+    """Yield the demonstrations of one file; one that is damaged comes as the text of what is wrong.
+
+    Raises:
+        DataError: the file is missing, truncated, no HDF5, of another layout, or its task has no texts.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} {'holds no hdf5 files' if path.is_dir() else 'does not exist'}")
+    try:
+        with h5py.File(path, "r") as file:
+            if "data" not in file or not isinstance(file["data"], h5py.Group):
+                raise DataError(f"{path} is no LIBERO file: it has no group 'data'")
+            group = file["data"]
+            names = sorted((n for n in group if n.startswith("demo_")), key=_number)
+            if not names:
+                raise DataError(f"{path} holds no demonstrations")
+            texts = find_texts(path, _language(path, group), config)
+            for name in names:
+                try:
+                    yield _episode(group[name], f"{path.stem}/{name}", texts, config)
+                except (ValueError, KeyError, OSError, RuntimeError, ImageError) as error:
+                    yield f"{path}: {name}: {' '.join(str(error).split())}"
+    except OSError as error:
+        raise DataError(f"{path} is damaged or no HDF5 file: {' '.join(str(error).split())}") from error
+
+
+def _number(name: str) -> tuple[int, str]:
+    tail = name.removeprefix("demo_")
+    return (int(tail) if tail.isdigit() else -1, name)
+
+
+def _language(path: Path, group: h5py.Group) -> str:
+    if "problem_info" in group.attrs:
+        try:
+            spoken: Any = json.loads(group.attrs["problem_info"])["language_instruction"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} has unreadable problem_info: {error!r}") from error
+        return " ".join((spoken if isinstance(spoken, str) else "".join(spoken)).strip('"').lower().split())
+    return path.stem.removesuffix("_demo").replace("_", " ").lower()
+
+
+def find_texts(path: Path, language: str, config: LiberoConfig) -> TaskTexts:
+    """Return the annotated task whose goal is LIBERO's own instruction, or the one chosen by number.
+
+    Raises:
+        DataError: none fits, or several do and none was chosen.
+    """
+    tasks = load_task_texts(config.relabel)
+    fitting = [
+        task
+        for task in tasks
+        if (task.number == config.task if config.task is not None else task.coarse.lower() == language)
+    ]
+    if len(fitting) != 1:
+        numbers = ", ".join(str(task.number) for task in fitting) or "none"
+        raise DataError(
+            f"{path}: {language!r} fits tasks of {config.relabel}: {numbers}; choose one of "
+            f"1..{len(tasks)} with --task"
+        )
+    return fitting[0]
+
+
+def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig) -> Episode:
+    actions = _array(demo, "actions", 7)
+    ee_states, fingers = _array(demo, "obs/ee_states", 6), _array(demo, "obs/gripper_states", 2)
+    pictures = {}
+    for camera, key in _CAMERAS.items():
+        if f"obs/{key}" not in demo:
+            raise ValueError(f"obs/{key} is missing")
+        pictures[camera] = demo[f"obs/{key}"]
+    counts = {len(item) for item in (actions, ee_states, fingers, *pictures.values())}
+    if len(counts) != 1:
+        raise ValueError(f"actions, states and images have different lengths: {sorted(counts)}")
+    if len(actions) == 0:
+        raise ValueError("there are no frames")
+    if abs(actions[:, 6]).max() > 1.0:
+        raise ValueError(f"a gripper command is {abs(actions[:, 6]).max():.3f}, bound 1")
+    keep = moving_actions(actions) if config.drop_idle else np.arange(len(actions))
+    if len(keep) == 0:
+        raise ValueError("all frames are idle")
+    # LIBERO commands -1 to open and +1 to close.
+    target = np.concatenate([actions[:, :6], (1.0 - actions[:, 6:]) / 2.0], axis=1)[keep]
+    opening = (fingers[:, :1] - fingers[:, 1:]) / _FINGER_SPAN_M
+    jpeg = {
+        camera: encode_frames(
+            [camera_view(np.asarray(images[int(i)]), config.image_size, rotate=True) for i in keep]
+        )
+        for camera, images in pictures.items()
+    }
+    return Episode(
+        task=task_number(texts.instruction, texts.coarse, texts.fine),
+        seed=name_seed(name),
+        instruction=texts.instruction,
+        coarse=texts.coarse,
+        fine=texts.fine,
+        period_s=1.0 / config.rate_hz,
+        front_jpeg=jpeg["front"],
+        wrist_jpeg=jpeg["wrist"],
+        state=np.concatenate([ee_states, opening], axis=1)[keep],
+        target=target,
+        executed=target,
+        goal_success=True,
+        verdict_text="LIBERO demonstration",
+    )
+
+
+def moving_actions(actions: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the frames to keep of (T, 7) delta actions: those that move or switch the gripper."""
+    before = np.concatenate([actions[:1, 6], actions[:-1, 6]])
+    moves = np.linalg.norm(actions[:, :6], axis=1) >= _STILL
+    return np.flatnonzero(moves | (actions[:, 6] != before))
+
+
+def _array(demo: h5py.Group, key: str, width: int) -> NDArray[np.float64]:
+    if key not in demo:
+        raise ValueError(f"{key} is missing")
+    values = np.asarray(demo[key], dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != width:
+        raise ValueError(f"{key} has shape {values.shape}, expected (T, {width})")
+    return values

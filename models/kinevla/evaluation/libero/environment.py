@@ -1,0 +1,135 @@
+"""LIBERO as an environment with `reset` and `step`, judged like the project's own.
+
+Written against LIBERO's and robosuite's public interface and tested on a small fake of it; it has not been
+run on the real simulator, whose assets are not part of any package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.evaluation.libero.frames import LiberoFrame, LiberoTrace
+from kinevla.evaluation.libero.installation import libero_root
+from kinevla.evaluation.libero.judge import LiberoVerdict, judge
+from kinevla.evaluation.libero.reader import LiberoReader
+from kinevla.evaluation.libero.tasks import SUITE, LiberoTask, find_task
+from kinevla.evaluation.libero.viewer import View
+from kinevla.text import load_task_texts
+
+CONTROL_HZ = 20
+ACTIONS = 7
+
+
+def make_libero(task: LiberoTask, size_px: int) -> Any:
+    """Build LIBERO's own environment.
+
+    Raises:
+        LiberoMissingError: LIBERO or its assets are missing.
+    """
+    bddl = libero_root() / "bddl_files" / SUITE / f"{task.libero_task}.bddl"
+    from libero.libero.envs import OffScreenRenderEnv
+
+    return OffScreenRenderEnv(
+        bddl_file_name=str(bddl), camera_heights=size_px, camera_widths=size_px, control_freq=CONTROL_HZ
+    )
+
+
+class LiberoEnvironment:
+    """One of the paper's LIBERO tasks.
+
+    Args:
+        dataset: 'libero_goal_relabeled' or 'kine_libero'.
+        number: row of the table.
+        size_px: side of the images; the paper's are 256.
+        view: whose left and right the judge takes.
+        make: builds LIBERO's environment; replaced in tests.
+        read: builds the reader of states from LIBERO's inner environment.
+
+    Raises:
+        LiberoMissingError: LIBERO or its assets are missing.
+        ValueError: there is no such task.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        number: int,
+        *,
+        size_px: int = 256,
+        view: View = "image",
+        make: Callable[[LiberoTask, int], Any] = make_libero,
+        read: Callable[[Any], Any] = LiberoReader,
+    ) -> None:
+        self.task = find_task(dataset, number)
+        self._texts = next(t for t in load_task_texts(dataset) if t.number == number)
+        self._view: View = view
+        self._libero = make(self.task, size_px)
+        self._read = read
+        self._frames: list[LiberoFrame] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Start an episode; options may hold 'init_state', one of LIBERO's recorded start states."""
+        if seed is not None:
+            self._libero.seed(seed)
+        raw = self._libero.reset()
+        if options and options.get("init_state") is not None:
+            raw = self._libero.set_init_state(options["init_state"])
+        self._reader = self._read(self._libero.env)
+        self._frames = [self._reader.frame(0.0)]
+        return self._observation(raw), self._info()
+
+    def step(
+        self, action: NDArray[np.floating]
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        """Apply one action (7,): hand motion (6,) and gripper, each in -1..1 as LIBERO defines them.
+
+        Raises:
+            ValueError: wrong shape or out of range.
+            RuntimeError: before the first reset.
+        """
+        if not self._frames:
+            raise RuntimeError("call reset before step")
+        values = np.asarray(action, dtype=np.float64)
+        if values.shape != (ACTIONS,):
+            raise ValueError(f"an action has shape ({ACTIONS},), got {values.shape}")
+        if not np.all(np.abs(values) <= 1.0):
+            raise ValueError(f"actions must lie in -1..1, got {values.tolist()}")
+        raw, _, _, _ = self._libero.step(values)
+        self._frames.append(self._reader.frame(len(self._frames) / CONTROL_HZ))
+        info = self._info()
+        return self._observation(raw), float(info["verdict"].kinematics_success), False, False, info
+
+    def verdict(self) -> LiberoVerdict | None:
+        """Judge the episode so far; None before the first step."""
+        return (
+            judge(self.task, LiberoTrace(tuple(self._frames)), self._view) if len(self._frames) > 1 else None
+        )
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self._libero.close()
+
+    def _info(self) -> dict[str, Any]:
+        texts = self._texts
+        return {
+            "instruction": texts.instruction,
+            "coarse": texts.coarse,
+            "fine": texts.fine,
+            "libero_task": self.task.libero_task,
+            "verdict": self.verdict(),
+        }
+
+    @staticmethod
+    def _observation(raw: dict[str, Any]) -> dict[str, NDArray[Any]]:
+        """Rotate both images by 180 degrees, as the paper's data are (upright, but mirrored)."""
+        return {
+            "front": np.ascontiguousarray(raw["agentview_image"][::-1, ::-1]),
+            "wrist": np.ascontiguousarray(raw["robot0_eye_in_hand_image"][::-1, ::-1]),
+            "state": np.concatenate([raw["robot0_joint_pos"], raw["robot0_gripper_qpos"]]).astype(np.float64),
+        }

@@ -1,0 +1,170 @@
+"""Recordings become episodes that show what the live policy would have seen; bad ones are refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bag_maker import START_NS, pose, write_bag
+
+from kinevla.cli.main import main
+from kinevla.data.audit import AuditConfig, audit_all
+from kinevla.data.convert import ConvertConfig, Job, Texts, convert_all, convert_bag, moving
+from kinevla.data.episode import CAMERAS
+from kinevla.data.episodes import EpisodeReader
+from kinevla.data.images import camera_view, decode_jpeg, encode_jpeg
+from kinevla.data.packing import DataError
+
+
+NO_TEXTS = Texts()
+
+
+def convert(path: Path, texts: Texts = NO_TEXTS, **config):
+    return convert_bag(Job(path, ConvertConfig(**config), texts))
+
+
+@pytest.mark.parametrize("plugin", ["mcap", "sqlite3"])
+def test_images_and_joints_are_those_the_live_policy_would_have_seen(tmp_path, plugin):
+    images, states = write_bag(tmp_path / "a", plugin=plugin)
+    episode = convert(tmp_path / "a")
+    assert len(episode) == 16 and episode.task == 3
+    for k in range(len(episode)):
+        stamp = START_NS + k * 10**8
+        for camera in CAMERAS:
+            live = camera_view(images[camera, stamp])
+            assert getattr(episode, f"{camera}_jpeg")[k] == encode_jpeg(live)
+        assert np.allclose(episode.state[k], states[stamp], atol=1e-9)
+
+
+def test_the_node_and_the_converter_make_the_same_pixels(tmp_path):
+    conversion = pytest.importorskip("kinevla_policy.image_conversion")
+    from bag_maker import image, picture
+
+    from kinevla.data.bags import message_image
+    from kinevla.data.images import centre_square, to_model_size
+
+    message = image(START_NS, picture(np.random.default_rng(1), 160, 200))
+    live = to_model_size(centre_square(conversion.image_to_rgb(message)))
+    assert (camera_view(message_image(message)) == live).all()
+
+
+def test_the_action_is_the_teleoperators_target_one_period_later(tmp_path):
+    write_bag(tmp_path / "a")
+    episode = convert(tmp_path / "a")
+    for k in range(10):
+        assert np.allclose(episode.target[k, :7], pose(0.1 * (k + 1))[:7] + 0.01)
+
+
+def test_without_a_teleoperator_the_action_comes_from_the_chunks_on_the_wire(tmp_path):
+    write_bag(tmp_path / "a", targets="chunks")
+    episode = convert(tmp_path / "a")
+    # The first point of a chunk lies 0.1 s after it was received.
+    assert np.allclose(episode.target[0, :7], pose(0.1 + 0.1)[:7])
+    assert np.allclose(episode.target[7, :7], pose(0.1 * 9)[:7])
+
+
+def test_without_any_targets_the_action_is_the_next_measured_pose(tmp_path):
+    write_bag(tmp_path / "a", targets="none")
+    episode = convert(tmp_path / "a")
+    assert np.allclose(episode.target[3, :7], pose(0.4)[:7])
+
+
+def test_an_upside_down_camera_is_turned(tmp_path):
+    images, _ = write_bag(tmp_path / "a")
+    episode = convert(tmp_path / "a", rotate=("wrist",))
+    expected = camera_view(images["wrist", START_NS][::-1, ::-1])
+    assert abs(decode_jpeg(episode.wrist_jpeg[0]).astype(int) - expected).mean() < 2
+
+
+def test_idle_frames_go_and_slow_drift_stays():
+    state = np.zeros((30, 8))
+    state[10:, 0] = 0.5
+    assert moving(state, state, 1e-3, 0.01).tolist() == [0, 10]
+    drift = np.zeros((30, 8))
+    drift[:, 0] = np.arange(30) * 4e-4
+    assert len(moving(drift, drift, 1e-3, 0.01)) == 10
+    grip = np.zeros((5, 8))
+    grip[3:, 7] = 1.0
+    assert moving(grip, grip, 1e-3, 0.01).tolist() == [0, 3]
+    assert len(moving(grip, grip, 0.0, 0.01)) == 5
+
+
+def test_recorded_texts_win_and_given_ones_win_over_them(tmp_path):
+    write_bag(
+        tmp_path / "a", instruction="wave", goal_reasoning="g", kinematics_reasoning="k", verdict="success"
+    )
+    episode = convert(tmp_path / "a")
+    assert (episode.instruction, episode.coarse, episode.fine, episode.goal_success) == (
+        "wave",
+        "g",
+        "k",
+        True,
+    )
+    other = convert(tmp_path / "a", Texts("pick up the cup and move it to the left"))
+    assert other.coarse == "move the cup" and other.task >= 1000
+
+
+@pytest.mark.parametrize(
+    ("bag", "reason"),
+    [
+        ({"lost": (8, 9, 10)}, "front camera is 0.150 s old"),
+        ({"still": True, "targets": "none"}, "nothing moves"),
+        ({"instruction": None}, "no instruction"),
+        ({"instruction": "dance"}, "follows no known pattern"),
+        ({"audit": {"verdict": "bad", "reasons": ["lost"]}}, "marked bad: lost"),
+        ({"verdict": "failure"}, "judged a failure"),
+        ({"joint_hz": 4}, "gap of 0.250 s"),
+        ({"size": (100, 100)}, "smaller than the model"),
+    ],
+)
+def test_a_recording_that_cannot_teach_is_refused_with_the_reason(tmp_path, bag, reason):
+    write_bag(tmp_path / "a", **bag)
+    with pytest.raises(DataError, match=reason) as caught:
+        convert(tmp_path / "a")
+    assert str(tmp_path / "a") in str(caught.value)
+
+
+def test_bad_bags_give_one_error_each_and_the_rest_converts(tmp_path, capsys):
+    bags = tmp_path / "bags"
+    bags.mkdir()
+    write_bag(bags / "good")
+    write_bag(bags / "truncated")
+    file = next((bags / "truncated").glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    write_bag(bags / "corrupt")
+    file = next((bags / "corrupt").glob("*.mcap"))
+    content = bytearray(file.read_bytes())
+    content[200:4000] = bytes(3800)
+    file.write_bytes(content)
+    write_bag(bags / "empty")
+    next((bags / "empty").glob("*.mcap")).write_bytes(b"")
+    (bags / "foreign").mkdir()
+    (bags / "foreign" / "metadata.yaml").write_text("colour: blue")
+    (bags / "cut_off").mkdir()
+    (bags / "cut_off" / "cut_off_0.mcap").write_bytes(b"\x89MCAP0\r\n")
+    line = ["data", "convert", str(bags), "--out", str(tmp_path / "set"), "--workers", "1", "--no-progress"]
+    assert main(line) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("1 recordings converted")
+    for name in ("truncated", "corrupt", "empty", "foreign", "cut_off"):
+        assert sum(str(bags / name) in row for row in out) == 1, name
+    assert len(EpisodeReader(tmp_path / "set")) == 1
+    assert (
+        convert_all(
+            (bags / "good",), tmp_path / "set", ConvertConfig(), Texts(), workers=1, progress=False
+        ).held
+        == 1
+    )
+
+
+def test_the_audit_finds_lost_images_and_damage(tmp_path):
+    write_bag(tmp_path / "good")
+    write_bag(tmp_path / "lossy", lost=(8, 9, 10))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "metadata.yaml").write_text("")
+    audits = {Path(a.path).name: a for a in audit_all((tmp_path,), AuditConfig())}
+    assert not audits["good"].problems
+    assert audits["good"].topics["/front/color/image_raw"].rate_hz == pytest.approx(20)
+    assert audits["lossy"].topics["/front/color/image_raw"].dropped == 3
+    assert len(audits["bad"].problems) == 1

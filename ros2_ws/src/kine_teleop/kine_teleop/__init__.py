@@ -1,0 +1,1 @@
+"""Teaching the robot: recording of demonstrations and puppet teleoperation."""

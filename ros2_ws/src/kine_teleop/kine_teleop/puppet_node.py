@@ -1,0 +1,285 @@
+"""The puppet: copies a leader arm to the follower's driver. All decisions are in `puppet.session`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+import kine_nodes
+from kine_nodes import Parameter, declare
+from kine_teleop.puppet.drift import DriftBounds
+from kine_teleop.puppet.limits import FollowLimits
+from kine_teleop.puppet.mapping import JointMapping, LeaderError, Pose
+from kine_teleop.puppet.session import MOVING, Answer, Session, SessionConfig, State
+from realman_driver.arm_model import AXIS_NAMES, JOINT_NAMES
+
+DRIVER_STATUS = "realman_driver: arm"
+STATUS_NAME = "kine_teleop: puppet"
+SOURCES_PERIOD_S = 0.2
+NEWEST = QoSProfile(depth=1)
+
+PARAMETERS = {
+    "rate_hz": Parameter(50.0, "targets sent to the driver per second", 10.0, 100.0),
+    "horizon_s": Parameter(0.06, "time the follower is given to reach a target, s", 0.02, 0.5),
+    "leader_joints": Parameter(list(JOINT_NAMES), "the leader's names of what drives joint_1..joint_7"),
+    "sign": Parameter([1.0] * 7, "per joint: 1, or -1 where the leader is mirrored"),
+    "scale": Parameter([1.0] * 7, "per joint: factor on the leader's angle"),
+    "offset_rad": Parameter([0.0] * 7, "per joint: added after sign and scale, rad"),
+    "leader_gripper": Parameter("gripper", "the leader's name of its gripper; empty: it has none"),
+    "gripper_closed": Parameter(0.0, "what the leader reports with the gripper closed"),
+    "gripper_open": Parameter(1.0, "what the leader reports with the gripper open"),
+    "gripper_slack": Parameter(0.05, "how far outside 0..1 an opening still counts as the end", 0.0, 0.3),
+    "joint_margin_rad": Parameter(0.02, "distance kept from the joints' limits, rad", 0.0, 0.5),
+    "max_speed_rad_s": Parameter(2.0, "fastest joint; faster stops the session, rad/s", 0.05, 2.5),
+    "max_step_rad": Parameter(0.15, "largest step between two messages of the leader, rad", 0.01, 0.35),
+    "deadman_timeout_s": Parameter(0.3, "oldest deadman message that counts, s", 0.05, 2.0),
+    "leader_timeout_s": Parameter(0.2, "oldest leader message that counts, s", 0.02, 2.0),
+    "follower_timeout_s": Parameter(0.2, "oldest follower message that counts, s", 0.02, 2.0),
+    "align_by_moving": Parameter(
+        True, "start moves the follower to the leader; false: refuses unless aligned"
+    ),
+    "align_tolerance_rad": Parameter(0.05, "aligned within this, per joint, rad", 0.005, 0.2),
+    "align_speed_rad_s": Parameter(0.25, "speed of the motion to the leader, rad/s", 0.02, 1.0),
+    "max_align_rad": Parameter(1.0, "largest distance of that motion, per joint, rad", 0.01, 6.0),
+    "align_timeout_s": Parameter(15.0, "longest duration of that motion, s", 1.0, 120.0),
+    "max_follow_error_rad": Parameter(0.5, "follower's largest distance from its target, rad", 0.05, 1.0),
+    "follow_error_s": Parameter(0.3, "how long it may be further, s", 0.05, 5.0),
+    "require_drift_check": Parameter(True, "start wants a passed drift check"),
+    "drift_valid_s": Parameter(3600.0, "how long a passed drift check is valid, s", 1.0, 86400.0),
+    "drift_joint_rad": Parameter(0.0175, "largest offset of a joint that passes, rad", 0.001, 0.2),
+    "drift_tool_m": Parameter(0.015, "largest distance of the tools that passes, m", 0.001, 0.2),
+    "drift_poses": Parameter(1, "poses of a drift check", 1, 20),
+    "disable_on_stop": Parameter(True, "a stop nobody asked for also disables the driver"),
+}
+
+
+def session_config(value: dict[str, Any]) -> SessionConfig:
+    """The session's configuration as the parameters say."""
+    return SessionConfig(
+        deadman_timeout_s=value["deadman_timeout_s"],
+        leader_timeout_s=value["leader_timeout_s"],
+        follower_timeout_s=value["follower_timeout_s"],
+        align_tolerance_rad=value["align_tolerance_rad"],
+        align_by_moving=value["align_by_moving"],
+        align_speed_rad_s=value["align_speed_rad_s"],
+        max_align_rad=value["max_align_rad"],
+        align_timeout_s=value["align_timeout_s"],
+        max_follow_error_rad=value["max_follow_error_rad"],
+        follow_error_s=value["follow_error_s"],
+        require_drift_check=value["require_drift_check"],
+        drift_valid_s=value["drift_valid_s"],
+        limits=FollowLimits(value["joint_margin_rad"], value["max_speed_rad_s"], value["max_step_rad"]),
+        drift=DriftBounds(
+            joint_rad=value["drift_joint_rad"], tool_m=value["drift_tool_m"], poses=value["drift_poses"]
+        ),
+    )
+
+
+def joint_mapping(value: dict[str, Any]) -> JointMapping:
+    """The mapping as the parameters say.
+
+    Raises:
+        ValueError: a value is not allowed; names it.
+    """
+    return JointMapping(
+        leader_joints=tuple(value["leader_joints"]),
+        sign=tuple(value["sign"]),
+        scale=tuple(value["scale"]),
+        offset_rad=tuple(value["offset_rad"]),
+        leader_gripper=value["leader_gripper"],
+        gripper_closed=value["gripper_closed"],
+        gripper_open=value["gripper_open"],
+        gripper_slack=value["gripper_slack"],
+    )
+
+
+class PuppetNode(Node):
+    """`/kine_teleop`: leader in, chunks for the driver out."""
+
+    def __init__(self) -> None:
+        super().__init__("kine_teleop")
+        value = declare(self, PARAMETERS)
+        self._mapping = joint_mapping(value)
+        self._session = Session(session_config(value))
+        self._horizon_s: float = value["horizon_s"]
+        self._disable_on_stop: bool = value["disable_on_stop"]
+        self._last_state = self._session.state
+        self._leader_stamp_ns = 0
+        self._leader_time = self.get_clock().now()
+        self._sources_s = 0.0
+        self._sent = 0
+        self._leader_messages = 0
+        self._chunks = self.create_publisher(JointTrajectory, "/realman_driver/joint_trajectory", 5)
+        self._targets = self.create_publisher(JointState, "~/target", 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_subscription(JointState, "/leader/joint_states", self._on_leader, 10)
+        self.create_subscription(JointState, "/joint_states", self._on_follower, NEWEST)
+        self.create_subscription(Bool, "~/deadman", self._on_deadman, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 20)
+        self._disable = self.create_client(Trigger, "/realman_driver/disable")
+        self.create_service(Trigger, "~/start", self._on_start)
+        self.create_service(Trigger, "~/stop", self._on_stop)
+        self.create_service(Trigger, "~/check_drift", self._on_check_drift)
+        self.create_timer(1.0 / value["rate_hz"], self._tick)
+        self.create_timer(0.5, self._publish_diagnostics)
+
+    # --- what comes in --------------------------------------------------------------------------------------
+
+    def _on_leader(self, message: JointState) -> None:
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        if stamp_ns and stamp_ns <= self._leader_stamp_ns:
+            return  # an old measurement sent again is no sign of life
+        self._leader_stamp_ns = stamp_ns
+        self._leader_messages += 1
+        try:
+            pose = self._mapping.to_follower(message.name, message.position, self._session.opening)
+        except LeaderError as error:
+            self._session.leader_fault(str(error))
+        else:
+            self._leader_time = self.get_clock().now()
+            self._session.leader(pose, time.monotonic())
+        self._look_at_state()
+
+    def _on_follower(self, message: JointState) -> None:
+        if tuple(message.name) == AXIS_NAMES and len(message.position) == len(AXIS_NAMES):
+            self._session.follower(tuple(message.position), time.monotonic())
+
+    def _on_deadman(self, message: Bool) -> None:
+        self._session.deadman(bool(message.data), time.monotonic())
+        self._look_at_state()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == DRIVER_STATUS:
+                values = {pair.key: pair.value for pair in status.values}
+                self._session.driver(values.get("state") == "ENABLED")
+                self._look_at_state()
+
+    def _look_for_other_sources(self) -> None:
+        self._sources_s = time.monotonic()
+        names = [info.node_name for info in self.get_publishers_info_by_topic(self._chunks.topic_name)]
+        if self.get_name() in names:
+            names.remove(self.get_name())  # this one; a second puppet of the same name stays in the list
+        self._session.other_sources(tuple(names))
+        self._look_at_state()
+
+    # --- services -------------------------------------------------------------------------------------------
+
+    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._look_for_other_sources()
+        return self._answer(self._session.start(time.monotonic()), response)
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        answer = self._session.stop()
+        # Asked for: the arm holds its last target and stays enabled.
+        self._look_at_state(asked_for=True)
+        return self._answer(answer, response)
+
+    def _on_check_drift(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer(self._session.check_drift(time.monotonic()), response)
+
+    def _answer(self, answer: Answer, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = answer.ok, answer.text
+        self._look_at_state()
+        return response
+
+    # --- what goes out --------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._sources_s >= SOURCES_PERIOD_S:
+            self._look_for_other_sources()
+        target = self._session.tick(now_s)
+        self._look_at_state()
+        if target is not None:
+            self._send(target)
+
+    def _send(self, target: Pose) -> None:
+        positions = [float(value) for value in target]
+        # One point that the next chunk replaces: should this node die, the arm rests within the horizon.
+        point = JointTrajectoryPoint(positions=positions)
+        point.time_from_start.nanosec = round(self._horizon_s * 1e9)
+        chunk = JointTrajectory(joint_names=list(AXIS_NAMES), points=[point])
+        chunk.header.stamp = self._leader_time.to_msg()
+        chunk.header.frame_id = "kine_teleop"
+        self._chunks.publish(chunk)
+        self._sent += 1
+        message = JointState(name=list(AXIS_NAMES), position=positions)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._targets.publish(message)
+
+    def _look_at_state(self, asked_for: bool = False) -> None:
+        """Act on a change of the session's state: disable the driver after a stop, and tell people."""
+        state = self._session.state
+        if state is self._last_state:
+            return
+        was, self._last_state = self._last_state, state
+        if state is State.STOPPED and was in MOVING:
+            if self._disable_on_stop and not asked_for:
+                # Not waited for: the driver's answer comes when the arm has stopped.
+                self._disable.call_async(Trigger.Request())
+            self.get_logger().warning(f"stopped: {self._session.reason}")
+        else:
+            self.get_logger().info(f"{was.value} -> {state.value}")
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        session = self._session
+        stopped = session.state is State.STOPPED
+        values = {
+            "state": session.state.value,
+            "reason": session.reason,
+            "stops": session.stops,
+            "targets_sent": self._sent,
+            "leader_messages": self._leader_messages,
+            "drift_check_valid": str(session.drift_fresh(time.monotonic())).lower(),
+            "drift_check": session.drift_report.text() if session.drift_report else "none yet",
+        }
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN if stopped else DiagnosticStatus.OK,
+            name=STATUS_NAME,
+            message=f"stopped: {session.reason}" if stopped else session.state.value,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def close(self) -> None:
+        """End a running session and have the driver disabled, before the node goes away."""
+        if self._session.state in MOVING:
+            self._session.stop()
+            self._look_at_state()
+            time.sleep(0.05)  # the request leaves before the context ends
+
+
+def main() -> None:
+    """Run the puppet until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
+    kine_nodes.init()
+    try:
+        node = PuppetNode()
+    except ValueError as error:
+        print(f"puppet_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        rclpy.try_shutdown()
+        return
+    kine_nodes.spin_until_signal(node)
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Recording of demonstrations, without ROS: one audited rosbag2 folder per episode."""

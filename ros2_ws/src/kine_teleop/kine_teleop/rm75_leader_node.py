@@ -1,0 +1,91 @@
+"""A second RM75 in drag teach as leader: publishes its joints on /leader/joint_states."""
+
+from __future__ import annotations
+
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+import kine_nodes
+from kine_nodes import Parameter, declare
+from kine_teleop.puppet.rm75_leader import Rm75Leader
+from realman_driver.arm_model import AXIS_NAMES
+from realman_driver.sdk_arm import LinkSettings, RealmanArm
+
+PARAMETERS = {
+    "robot_ip": Parameter("192.168.1.19", "IPv4 address of the leader's controller"),
+    "robot_port": Parameter(8080, "TCP port of the leader's controller", 1, 65535),
+    "udp_host_ip": Parameter(
+        "", "IPv4 address of this computer as the leader sees it; empty: found by itself"
+    ),
+    "udp_port": Parameter(8090, "UDP port for its state, not the follower's; 0: any free one", 0, 65535),
+    "rate_hz": Parameter(50.0, "messages per second", 10.0, 200.0),
+    "sensitivity": Parameter(100, "of drag teach, 100: as delivered, less: heavier", 0, 100),
+    "gripper": Parameter(True, "read the leader's gripper; false: it has none"),
+    "state_timeout_s": Parameter(0.15, "older state is not published, s", 0.02, 1.0),
+}
+
+
+class Rm75LeaderNode(Node):
+    """`/rm75_leader`: drag teach is on while this node runs and the controller answers."""
+
+    def __init__(self) -> None:
+        super().__init__("rm75_leader")
+        value = declare(self, PARAMETERS)
+        address = (value["robot_ip"], value["robot_port"])
+        settings = LinkSettings(*address, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
+        arm = RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
+        self._leader = Rm75Leader(
+            arm, address, value["sensitivity"], value["gripper"], value["state_timeout_s"]
+        )
+        self._published_ns = 0
+        self._count = len(AXIS_NAMES) if value["gripper"] else len(AXIS_NAMES) - 1
+        self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0 / value["rate_hz"], self._publish)
+        self.create_timer(0.5, self._publish_diagnostics)
+        self._leader.start()
+
+    def _publish(self) -> None:
+        newest = self._leader.position(time.monotonic())
+        if newest is None or newest[1] == self._published_ns:
+            return
+        pose, self._published_ns = newest
+        message = JointState(
+            name=list(AXIS_NAMES[: self._count]), position=[float(v) for v in pose[: self._count]]
+        )
+        message.header.stamp = rclpy.time.Time(nanoseconds=self._published_ns).to_msg()
+        self._publisher.publish(message)
+
+    def _publish_diagnostics(self) -> None:
+        fresh = self._leader.position(time.monotonic()) is not None
+        level = DiagnosticStatus.OK if fresh else DiagnosticStatus.ERROR
+        status = DiagnosticStatus(level=level, name="kine_teleop: leader", message=self._leader.link_text)
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def close(self) -> None:
+        """End drag teach: the leader holds its pose."""
+        self._leader.close()
+
+
+def main() -> None:
+    """Run the leader until SIGINT or SIGTERM."""
+    kine_nodes.init()
+    try:
+        node = Rm75LeaderNode()
+    except KeyboardInterrupt:
+        rclpy.try_shutdown()
+        return
+    kine_nodes.spin_until_signal(node)
+    node.close()
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

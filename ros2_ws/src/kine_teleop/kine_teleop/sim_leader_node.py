@@ -1,0 +1,84 @@
+"""A simulated leader arm: shows a task on /leader/joint_states once `~/play` is called."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+import kine_nodes
+from kine_nodes import Parameter, declare
+from kine_teleop.puppet.human_timing import TimingSettings
+from kine_teleop.puppet.scripted_leader import LeaderSettings, ScriptedLeader
+from realman_driver.arm_model import AXIS_NAMES
+
+PARAMETERS = {
+    "task": Parameter(5, "task that is shown; the simulator's", 1, 7),
+    "seed": Parameter(1, "of the scene; the simulator's", 0, 2**31 - 1),
+    "randomise": Parameter(True, "the simulator's"),
+    "rate_hz": Parameter(50.0, "messages per second", 10.0, 200.0),
+    "hand_seed": Parameter(0, "of timing and tremor", 0, 2**31 - 1),
+    "slowdown": Parameter(1.6, "time taken per second of the plan", 1.0, 5.0),
+    "pause_share": Parameter(0.2, "share of the strokes that are followed by a pause", 0.0, 1.0),
+    "tremor_rad": Parameter(0.002, "standard deviation of the tremor, rad", 0.0, 0.02),
+    "offset_rad": Parameter([0.0] * 7, "added to what is reported: a leader out of calibration, rad"),
+}
+
+
+class SimLeaderNode(Node):
+    """`/sim_leader`: rests in the scene's start pose until `~/play`."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_leader")
+        value = declare(self, PARAMETERS)
+        self._leader = ScriptedLeader(
+            LeaderSettings(
+                task=value["task"],
+                seed=value["seed"],
+                randomise=value["randomise"],
+                hand_seed=value["hand_seed"],
+                tremor_rad=value["tremor_rad"],
+                offset_rad=tuple(value["offset_rad"]),
+                timing=TimingSettings(slowdown=value["slowdown"], pause_share=value["pause_share"]),
+            )
+        )
+        self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)
+        self.create_service(Trigger, "~/play", self._on_play)
+        self.create_timer(1.0 / value["rate_hz"], self._publish)
+
+    def _on_play(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._leader.play(time.monotonic())
+        response.success = True
+        response.message = f"the demonstration takes {self._leader.duration_s:.1f} s"
+        return response
+
+    def _publish(self) -> None:
+        position = [float(value) for value in self._leader.position(time.monotonic())]
+        message = JointState(name=list(AXIS_NAMES), position=position)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def main() -> None:
+    """Run the simulated leader until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
+    kine_nodes.init()
+    try:
+        node = SimLeaderNode()
+    except ValueError as error:
+        print(f"sim_leader_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        rclpy.try_shutdown()
+        return
+    kine_nodes.spin_until_signal(node)
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()
