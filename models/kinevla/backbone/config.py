@@ -271,6 +271,21 @@ class FlowConfig:
 
 
 @dataclass(frozen=True)
+class ReadoutConfig:
+    """Sizes of the action tokenizer whose codes are scored by the readout from geometry tokens.
+
+    Attributes:
+        codes: codes per chunk.
+        codebook_size: K.
+        latent: d.
+    """
+
+    codes: int = 4
+    codebook_size: int = 256
+    latent: int = 128
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The whole network.
 
@@ -286,6 +301,8 @@ class ModelConfig:
         action_head: 'codes' writes action codes into the sequence (the method); 'flow' leaves them out and
             computes the chunk with a flow-matching head (baseline).
         flow: sizes of that head; needed with 'flow', refused with 'codes'.
+        readout: codes are also scored by the motion read from the geometry tokens (see `code_readout`); None
+            leaves all to the output head.
     """
 
     vision: VisionConfig = field(default_factory=VisionConfig)
@@ -297,6 +314,7 @@ class ModelConfig:
     state_token: bool = True
     action_head: ActionHead = "codes"
     flow: FlowConfig | None = None
+    readout: ReadoutConfig | None = None
 
     def __post_init__(self) -> None:
         if self.action_head not in ("codes", "flow"):
@@ -305,6 +323,8 @@ class ModelConfig:
             raise ValueError(
                 f"flow must be given with action_head 'flow' only, got {self.flow} with {self.action_head!r}"
             )
+        if self.readout is not None and not (self.vision.keypoints and self.geometry.tokens):
+            raise ValueError("a readout needs geometry tokens")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -325,6 +345,7 @@ class ModelConfig:
                 "geometry": _make(GeometryConfig, {"constant_length": False} | values["geometry"]),
                 "decoder": _make(DecoderConfig, values["decoder"]),
                 "flow": _make(FlowConfig, values["flow"]) if values.get("flow") else None,
+                "readout": _make(ReadoutConfig, values["readout"]) if values.get("readout") else None,
             },
         )
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.cache_utils import Cache
 
+from kinevla.backbone.code_readout import CodeReadout
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.projectors import ObservationProjector, Projector
@@ -70,6 +71,11 @@ class KineVLAModel(nn.Module):
             from kinevla.flow.head import FlowHead
 
             self.flow_head = FlowHead(config.flow, decoder.hidden_size)
+        self.code_readout = (
+            CodeReadout(config.readout, decoder.hidden_size, config.geometry.tokens)
+            if config.readout is not None
+            else None
+        )
         self.register_buffer("state_offset", torch.zeros(config.state_dim))
         self.register_buffer("state_scale", torch.ones(config.state_dim))
 
@@ -95,6 +101,22 @@ class KineVLAModel(nn.Module):
         """Return observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
         state = state.float()
         return self.observation(self.projector, features, state, self.normalise_state(state))
+
+    def code_scores(self, hidden: Tensor, observation: Tensor, codes: Tensor) -> Tensor | None:
+        """Score codes by the motion read from the geometry tokens, None without a readout.
+
+        Args:
+            hidden: (B, P, hidden) states that predict the last P of the code positions 1 .. n + 1.
+            observation: (B, V, hidden) from `observe`.
+            codes: (B, n) code indices before the last of these positions.
+
+        Returns:
+            (B, P, K), to be added to the output head's scores.
+        """
+        if self.code_readout is None:
+            return None
+        scores: Tensor = self.code_readout(hidden, observation[:, self.observation.geometry_span], codes)
+        return scores
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

@@ -86,6 +86,12 @@ class ObservationProjector(nn.Module):
             else None
         )
 
+    @property
+    def geometry_span(self) -> slice:
+        """Where the geometry tokens stand among the observation tokens."""
+        start = self.patch_count + (0 if self.keypoints is None else self.keypoints.identity[..., 0].numel())
+        return slice(start, start + self.geometry_tokens)
+
     def geometry_slots(self, fused: Tensor) -> Tensor:
         """Turn fused geometry (B, width) into tokens (B, G, hidden), of constant length if so configured.
 

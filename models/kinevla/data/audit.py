@@ -156,8 +156,8 @@ def audit_text(audits: Sequence[Audit]) -> str:
             lines.append(f"  {audit.episodes} episodes, {audit.frames} frames")
         for topic, item in audit.topics.items():
             lines.append(
-                f"  {topic:<36} {item.messages:>7} messages {item.rate_hz:7.1f} Hz  gap {item.largest_gap_s:.3f} s"
-                f"  lost {item.dropped}  stamp errors {item.stamp_errors}"
+                f"  {topic:<36} {item.messages:>7} messages {item.rate_hz:7.1f} Hz"
+                f"  gap {item.largest_gap_s:.3f} s  lost {item.dropped}  stamp errors {item.stamp_errors}"
             )
         lines += [f"  ! {problem}" for problem in audit.problems]
     return "\n".join(lines)

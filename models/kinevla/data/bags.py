@@ -83,9 +83,16 @@ class Bag:
         chosen = [item for item in self._reader.connections if item.topic in topics]
         if not chosen:
             return
+        missing = {item.topic: 0 for item in chosen}
+        for item in chosen:
+            missing[item.topic] += item.msgcount
         for connection, received_ns, data in self._reader.messages(chosen):
+            missing[connection.topic] -= 1
             raw = bytes(data) if not isinstance(data, bytes) else data
             yield RawMessage(connection.topic, connection.msgtype, received_ns, header_stamp(raw), raw)
+        # Damage in the middle of a file may hide messages without any other sign.
+        if wrong := [f"{topic} by {count}" for topic, count in missing.items() if count]:
+            raise DataError(f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}")
 
     def decode(self, message: RawMessage) -> Any:
         """Decode a message."""

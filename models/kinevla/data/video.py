@@ -26,8 +26,9 @@ def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool
         # A key frame every two frames: training reads frames in random order.
         quality = ("qp", "0") if lossless else ("crf", "18")
         stream.options = dict((("g", "2"), ("bf", "0"), quality))
-        for image in images:
-            stream.height, stream.width = image.shape[:2]
+        for number, image in enumerate(images):
+            if number == 0:
+                stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")))
         container.mux(stream.encode())
 

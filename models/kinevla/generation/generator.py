@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from kinevla.backbone.model import KineVLAModel
 from kinevla.generation.decoder import CachedDecoder
-from kinevla.generation.draft import Draft, Drafter
+from kinevla.generation.draft import Draft, Drafter, Proposal
 from kinevla.generation.grammar import Choice, Cursor, Grammar, Text
 from kinevla.generation.sampling import Sampler, SamplingConfig
 
@@ -164,7 +164,8 @@ class Generator:
             drafted = len(proposal.ids)
             embeddings = torch.cat([pending, self._embed([*fixed, *proposal.ids])])
             hidden = decoder.extend(embeddings, wanted=drafted + 1)
-            chosen = self._choose(hidden, proposal.choices, sampler)
+            motion = self._motion_scores(hidden, observation, cursor, proposal)
+            chosen = self._choose(hidden, proposal.choices, sampler, motion)
             kept = _agreement(proposal.ids, chosen)
             for token in proposal.ids[:kept]:
                 cursor.advance(token)
@@ -214,11 +215,16 @@ class Generator:
         return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=device))
 
     def _choose(
-        self, hidden: Tensor, choices: Sequence[Choice | None], sampler: Sampler | None
+        self,
+        hidden: Tensor,
+        choices: Sequence[Choice | None],
+        sampler: Sampler | None,
+        motion: Mapping[int, Tensor],
     ) -> list[int | None]:
         """Choose an admissible id at each row of hidden (n, hidden); None where there is no choice.
 
-        Rows with the same alternatives are scored together, and only for these alternatives.
+        Rows with the same alternatives are scored together, and only for these alternatives. `motion` holds
+        what the readout adds to the scores of a row.
         """
         chosen: list[int | None] = [None] * len(choices)
         weight = self.model.language_model.get_output_embeddings().weight
@@ -233,10 +239,32 @@ class Generator:
             scores = functional.linear(states, weight[ids.start : ids.stop]).float()
             if extra is not None:
                 scores = torch.cat([scores, functional.linear(states, weight[extra, None]).float()], dim=1)
+            for place, row in enumerate(rows):
+                if row in motion:
+                    scores[place] += motion[row]
             best = scores.argmax(1).tolist() if sampler is None else [sampler.draw(row) for row in scores]
             for row, index in zip(rows, best, strict=True):
                 chosen[row] = extra if index == len(ids) else ids[index]
         return chosen
+
+    def _motion_scores(
+        self, hidden: Tensor, observation: Tensor, cursor: Cursor, proposal: Proposal
+    ) -> dict[int, Tensor]:
+        """Return what the readout adds to the scores (K,) of each row that chooses a code."""
+        if self.model.code_readout is None:
+            return {}
+        codes = list(cursor.all_codes())
+        found: dict[int, Tensor] = {}
+        for row, choice in enumerate(proposal.choices):
+            if choice is None or choice[0].start < self.grammar.vocabulary.code_start:
+                continue
+            written = torch.tensor([codes], dtype=torch.long, device=hidden.device)
+            scores = self.model.code_scores(hidden[None, row, None], observation, written)
+            assert scores is not None
+            found[row] = scores[0, 0]
+            if row < len(proposal.ids):
+                codes.append(proposal.ids[row] - choice[0].start)
+        return found
 
     def _synchronise(self) -> None:
         if self.model.state_scale.is_cuda:

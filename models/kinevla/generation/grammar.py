@@ -182,6 +182,11 @@ class Cursor:
         """Return the ids of a reasoning text so far, without its delimiters."""
         return tuple(self.parts.get(("text", name), ()))
 
+    def all_codes(self) -> tuple[int, ...]:
+        """Return the code indices of all levels so far, in the order of the stages."""
+        names = dict.fromkeys(level.level for level in self.grammar.vocabulary.levels())
+        return tuple(code for name in names for code in self.codes(name))
+
     def codes(self, name: str) -> tuple[int, ...]:
         """Return the code indices of a level so far (not ids)."""
         levels = [level for level in self.grammar.vocabulary.levels() if level.level == name]

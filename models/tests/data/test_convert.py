@@ -16,7 +16,6 @@ from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import camera_view, decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError
 
-
 NO_TEXTS = Texts()
 
 

@@ -96,7 +96,8 @@ def corrupted_drafts(draw: st.DrawFn) -> Draft:
     codes = st.integers(-1, 17)
     return Draft(
         draw(corrupted(sources[0].goal_text, _IDS)), draw(corrupted(sources[1].goal_codes, codes)),
-        draw(corrupted(sources[2].kinematics_text, _IDS)), draw(corrupted(sources[3].kinematics_codes, codes)),
+        draw(corrupted(sources[2].kinematics_text, _IDS)),
+        draw(corrupted(sources[3].kinematics_codes, codes)),
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ class PuppetNode(Node):
         self.create_subscription(JointState, "/joint_states", self._on_follower, NEWEST)
         self.create_subscription(Bool, "~/deadman", self._on_deadman, 10)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 20)
-        self._disable = self.create_client(Trigger, "/realman_driver/disable")
+        self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
         self.create_service(Trigger, "~/start", self._on_start)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/check_drift", self._on_check_drift)

@@ -199,7 +199,7 @@ class RealmanArm:
             self._request("rm_set_joint_en_state", number, 1)
 
     def set_drag_sensitivity(self, percent: int) -> None:
-        """How lightly the arm follows a hand during drag teach, 0..100 (100: as delivered). Raises ArmError."""
+        """How lightly the arm follows a hand in drag teach, 0..100 (100: as delivered). Raises ArmError."""
         self._request("rm_set_drag_teach_sensitivity", percent)
 
     def start_drag_teach(self) -> None:

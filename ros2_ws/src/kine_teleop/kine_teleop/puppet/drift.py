@@ -1,7 +1,8 @@
 """Drift check: do leader and follower, put into the same pose, report the same pose?
 
-An encoder or a mounting that has moved shows as an offset of one joint. It is measured with both arms at rest in
-a reference pose, in which the operator (or a jig) holds the leader; several poses tell an offset from a wrong scale.
+An encoder or a mounting that has moved shows as an offset of one joint. It is measured with both arms at rest
+in a reference pose, in which the operator (or a jig) holds the leader; several poses tell an offset from a
+wrong scale.
 """
 
 from __future__ import annotations

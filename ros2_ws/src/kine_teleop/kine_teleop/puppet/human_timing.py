@@ -32,7 +32,8 @@ class TimingSettings:
     def __post_init__(self) -> None:
         if self.slowdown < 1.0 or self.stroke_s <= 0.0 or self.pause_s < 0.0:
             raise ValueError(
-                f"slowdown {self.slowdown} < 1, or stroke_s {self.stroke_s} or pause_s {self.pause_s} too small"
+                f"slowdown {self.slowdown} < 1, or "
+                f"stroke_s {self.stroke_s} or pause_s {self.pause_s} too small"
             )
         if not 0.0 <= self.pause_share <= 1.0 or not 0.0 <= self.variation <= 0.5:
             raise ValueError(

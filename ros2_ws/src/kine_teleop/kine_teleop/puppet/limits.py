@@ -1,4 +1,4 @@
-"""Which targets may be sent to the follower. A target that breaks a bound stops the session, it is never changed."""
+"""Which targets may be sent to the follower. One that breaks a bound stops the session."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class MotionWatch:
             for name, value, last in zip(JOINT_NAMES, pose, before, strict=False):
                 if abs(value - last) > limits.max_step_rad:
                     return (
-                        f"{name}: the leader jumped by {abs(value - last):.3f} rad in {now_s - before_s:.3f} s, "
+                        f"{name}: the leader jumped by {abs(value - last):.3f} rad "
+                        f"in {now_s - before_s:.3f} s, "
                         f"allowed is a step of {limits.max_step_rad:.3f} rad"
                     )
         self._past.append((now_s, pose))
@@ -80,5 +81,6 @@ class MotionWatch:
         for name, value, first in zip(JOINT_NAMES, pose, start, strict=False):
             speed = abs(value - first) / duration_s
             if speed > limits.max_speed_rad_s:
-                return f"{name}: the leader moves at {speed:.2f} rad/s, allowed is {limits.max_speed_rad_s:.2f} rad/s"
+                bound = f"{limits.max_speed_rad_s:.2f} rad/s"
+                return f"{name}: the leader moves at {speed:.2f} rad/s, allowed is {bound}"
         return ""

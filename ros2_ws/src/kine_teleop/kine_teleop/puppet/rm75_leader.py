@@ -46,8 +46,8 @@ class DragArm(Protocol):
 class Rm75Leader:
     """Connects, switches drag teach on, keeps the newest believed state, and connects again after a loss.
 
-    A thread does the requests, so that a silent controller blocks nobody. Positions older than `state_timeout_s`
-    are never handed out: the follower then stops by itself, since its leader is silent.
+    A thread does the requests, so that a silent controller blocks nobody. Positions older than
+    `state_timeout_s` are never handed out: the follower then stops by itself, since its leader is silent.
 
     Args:
         arm: the leader arm.

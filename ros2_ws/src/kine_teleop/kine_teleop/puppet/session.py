@@ -38,12 +38,12 @@ class SessionConfig:
     Attributes:
         deadman_timeout_s, leader_timeout_s, follower_timeout_s: oldest message that still counts.
         align_tolerance_rad: leader and follower count as aligned within this, per joint.
-        align_by_moving: true: `start` moves the follower to the leader; false: it refuses unless aligned.
-        align_speed_rad_s: speed of that motion, per joint (the gripper: openings per second).
+        align_by_moving: `start` moves the follower to the leader; if not, it refuses unless aligned.
+        align_speed_rad_s: speed of that motion, per joint (the gripper: openings/s).
         max_align_rad: largest distance it may cover, per joint.
         align_timeout_s: longest duration of it.
-        max_follow_error_rad, follow_error_s: the follower may be further than this from its target for this long.
-        require_drift_check, drift_valid_s: whether `start` wants a passed drift check, and how long one is valid.
+        max_follow_error_rad, follow_error_s: how far, and how long, the follower may be off its target.
+        require_drift_check, drift_valid_s: `start` wants a passed drift check; how long one is valid.
         limits, drift: see there.
     """
 
@@ -259,7 +259,8 @@ class Session:
             found.append("the deadman is not held")
         elif deadman_age > config.deadman_timeout_s:
             found.append(
-                f"the deadman was last heard {deadman_age:.2f} s ago, allowed is {config.deadman_timeout_s:.2f} s"
+                f"the deadman was last heard {deadman_age:.2f} s ago, "
+                f"allowed is {config.deadman_timeout_s:.2f} s"
             )
         if self._leader is None or leader_age > config.leader_timeout_s:
             found.append(_silence("leader", leader_age, config.leader_timeout_s))
@@ -289,7 +290,8 @@ class Session:
         bound = config.max_align_rad if config.align_by_moving else config.align_tolerance_rad
         if distance > bound:
             return [
-                f"not aligned: {name} of leader and follower differ by {distance:.3f} rad, allowed is {bound:.3f}"
+                f"not aligned: {name} of leader and follower differ by {distance:.3f} rad, "
+                f"allowed is {bound:.3f}"
             ]
         fault = range_fault(follower, config.limits.joint_margin_rad)
         return [f"the follower is at a limit: {fault}"] if fault else []

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+
 from kine_teleop.puppet.drift import (
     DriftBounds,
     DriftCheck,

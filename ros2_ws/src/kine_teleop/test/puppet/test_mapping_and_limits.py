@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from kine_teleop.puppet.limits import FollowLimits, MotionWatch
 from kine_teleop.puppet.mapping import JointMapping, LeaderError
 

@@ -14,8 +14,9 @@ from std_msgs.msg import Bool
 from running_stack import start_stack
 
 TASK, SEED = 1, 4
-# Lag of one horizon and the driver's period at the hand's speed of at most about 1 rad/s, and the tremor.
-FOLLOW_ERROR_RAD = 0.15
+# The follower lags by the horizon, the driver's period and the arm's own delay, up to 0.2 s on a busy
+# computer; the hand moves a joint at about 1 rad/s at most.
+FOLLOW_ERROR_RAD = 0.2
 THREE_DEGREES_RAD = 0.05236
 
 
@@ -76,8 +77,18 @@ def retry(action, timeout_s: float = 10.0):
         time.sleep(0.3)
 
 
+def checked_drift(client):
+    """The answer of the first check that could be made."""
+    for _ in range(20):
+        answer = client.trigger("/kine_teleop/check_drift")
+        if not answer.message.startswith("no drift check"):
+            break
+        time.sleep(0.3)
+    return answer
+
+
 def test_a_task_is_teleoperated_and_the_deadman_ends_it_for_good(tmp_path, monkeypatch):
-    # Put back after the test; the stack sets it.
+    # An own domain; put back after the test.
     monkeypatch.setenv("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
     running = start_stack(tmp_path, "--task", str(TASK), "--seed", str(SEED), "--no-policy")
     client = running.client
@@ -91,7 +102,7 @@ def test_a_task_is_teleoperated_and_the_deadman_ends_it_for_good(tmp_path, monke
         client.wait_for("joint states", lambda: client.joint_states, 60, running.process.alive)
         operator = Operator(client)
         client.wait_for("the leader", lambda: len(operator.leader) > 60, 20, running.process.alive)
-        answer = client.trigger("/kine_teleop/check_drift")
+        answer = checked_drift(client)
         assert not answer.success and "joint_3 is off by +" in answer.message, answer.message
         client.enable()
         refused = client.trigger("/kine_teleop/start")
@@ -101,7 +112,7 @@ def test_a_task_is_teleoperated_and_the_deadman_ends_it_for_good(tmp_path, monke
         operator.leader.clear()
         nodes.append(Node("sim_leader_node", running.domain, log, **scene))
         client.wait_for("the leader", lambda: len(operator.leader) > 75, 20, running.process.alive)
-        checked = retry(lambda: client.trigger("/kine_teleop/check_drift"))
+        checked = checked_drift(client)
         assert checked.success, checked.message
         started = retry(lambda: client.trigger("/kine_teleop/start"))
         assert started.success, started.message

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kine_teleop.puppet.rm75_leader import Rm75Leader
 
+from kine_teleop.puppet.rm75_leader import Rm75Leader
 from realman_driver.sdk_arm import LinkSettings, RealmanArm
 
 RIG = Path(__file__).resolve().parents[3] / "realman_driver" / "test" / "emulator_rig.py"

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from kine_teleop.puppet.human_timing import HumanTiming, TimingSettings, Tremor, minimum_jerk
 from kine_teleop.puppet.scripted_leader import LeaderSettings, ScriptedLeader
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from kine_teleop.puppet.session import Session, SessionConfig, State
 
 POSE = (0.0, 0.35, 0.0, 1.22, 0.0, 1.57, 0.0, 1.0)
