@@ -67,9 +67,13 @@ class BenchGenerator(Generator):
         return self.last
 
     def _choose(
-        self, hidden: Tensor, choices: Sequence[Choice | None], sampler: Sampler | None
+        self,
+        hidden: Tensor,
+        choices: Sequence[Choice | None],
+        sampler: Sampler | None,
+        motion: Mapping[int, Tensor],
     ) -> list[int | None]:
-        best = super()._choose(hidden, choices, sampler)
+        best = super()._choose(hidden, choices, sampler, motion)
         if self._dictated is None:
             return best
         # The state at a position chooses the id after it; the last state is that of the last position.

@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from torch import nn
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
@@ -178,7 +179,8 @@ def random_model(
         with device:
             return KineVLAModel(config).eval()
     model = KineVLAModel(config, public_on_meta=True)
-    for part in (model.vision_backbone, model.projector, model.language_model):
+    parts: tuple[nn.Module, ...] = (model.vision_backbone, model.projector, model.language_model)
+    for part in parts:
         part.to(dtype).to_empty(device=device)
     model.restore_buffers()
     model.to(device)

@@ -225,10 +225,10 @@ def _result(
         for name, value in (decision.latency_s or {}).items():
             parts.setdefault(name, []).append(value * 1e3)
     failed = not (verdict.goal_success and verdict.kinematics_success)
-    name = None
+    film_name: str | None = None
     if film is not None and config.film is not None and (failed or config.film_all):
-        name = f"task{job.task}-seed{job.seed}.mp4"
-        film.write(config.film / name, "; ".join(verdict.reasons))
+        film_name = f"task{job.task}-seed{job.seed}.mp4"
+        film.write(config.film / film_name, "; ".join(verdict.reasons))
     return TrialResult(
         task=job.task,
         seed=job.seed,
@@ -245,5 +245,5 @@ def _result(
         reused_chunks=sum(decision.reused for decision in track.decisions),
         latency_ms={part: float(np.median(values)) for part, values in parts.items()},
         motion=motion_figures(np.stack(track.states), config.period_s, config.joints, reference),
-        film=name,
+        film=film_name,
     )

@@ -211,7 +211,7 @@ class Generator:
 
     def _embed(self, ids: Sequence[int]) -> Tensor:
         """Embed ids: (L, hidden)."""
-        device = self.model.language_model.get_input_embeddings().weight.device
+        device = self.model.state_scale.device
         return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=device))
 
     def _choose(

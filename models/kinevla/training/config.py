@@ -13,8 +13,8 @@ from kinevla.backbone.config import DecoderConfig, FlowConfig, GeometryConfig
 # and how often it reports. None of it changes what a step computes.
 _FREE = frozenset(
     {
-        "data", "tokenizer", "vision", "base", "out", "max_minutes", "threads", "processes", "device",
-        "workers", "progress", "log_every", "save_every", "val_every",
+        "data", "tokenizer", "vision", "base", "out", "start", "max_minutes", "threads", "processes",
+        "device", "workers", "progress", "log_every", "save_every", "val_every",
     }
 )  # fmt: skip
 
@@ -133,6 +133,14 @@ class PolicyTrainConfig:
     """Held-out frames a validation looks at."""
     save_every: int = 250
     """Steps between resumable states."""
+    readout: bool = True
+    """Codes are also scored by the motion read from the geometry tokens (with `vision`, residual codes)."""
+    choice_weight: float = 1.0
+    """Weight of the loss that shows the readout which geometry tokens make the task's motion (0: off)."""
+    freeze_geometry: bool = True
+    """What the geometry stage has taught stays as it is: it saw far more frames than the decoder will."""
+    start: Path | None = None
+    """Policy whose weights the network begins with where names and shapes agree; of the same vocabulary."""
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
     """Stage of the geometry fusion (with `vision`)."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
@@ -164,7 +172,7 @@ class PolicyTrainConfig:
             _at_least("max_steps", self.max_steps, 1)
         for name in ("learning_rate", "clip", "temperature"):
             _positive(name, getattr(self, name))
-        for name in ("weight_decay", "coupling_weight", "keypoint_noise", "point_noise_m"):
+        for name in ("weight_decay", "coupling_weight", "choice_weight", "keypoint_noise", "point_noise_m"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
         for name in ("final_rate", "variant_share", "code_noise"):

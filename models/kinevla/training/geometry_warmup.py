@@ -25,6 +25,7 @@ from kinevla.training.feature_cache import FeatureCache
 
 log = logging.getLogger(__name__)
 _CHOICE_STD = 2.0
+_REPORTED = 4096
 
 
 class MotionHead(nn.Module):
@@ -53,16 +54,14 @@ def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordina
 
 @torch.no_grad()
 def _targets(data: PolicyData, tokenizer: ActionTokenizer) -> tuple[Tensor, Tensor]:
-    """Return normalised chunks (N, T * D) and their latents scaled to unit variance (N, d).
+    """Return normalised chunks (N, T * D) and their latents (N, d).
 
     A tokenizer without latents (bins) gives none: (N, 0).
     """
     motion = torch.from_numpy(tokenizer.normaliser.normalise(data.chunks)).float()
     values = tokenizer.latents(data.chunks)
-    if values is None:
-        return motion.flatten(1), motion.new_zeros(len(motion), 0)
-    latent = torch.from_numpy(values)
-    return motion.flatten(1), (latent - latent.mean(0)) / latent.std().clamp_min(1e-6)
+    latent = motion.new_zeros(len(motion), 0) if values is None else torch.from_numpy(values)
+    return motion.flatten(1), latent
 
 
 def warm_up_geometry(
@@ -72,8 +71,8 @@ def warm_up_geometry(
     tokenizer: ActionTokenizer,
     config: PolicyTrainConfig,
     minutes: float | None,
-) -> dict[str, float]:
-    """Train `model.observation`'s geometry fusion in place.
+) -> tuple[dict[str, float], Tensor | None]:
+    """Train `model.observation`'s geometry fusion in place, and start the code readout where there is one.
 
     Args:
         model: the network.
@@ -84,19 +83,21 @@ def warm_up_geometry(
         minutes: time bound, None for none.
 
     Returns:
-        Steps done and mean joint error on held-out frames in milliradians.
+        Steps done and mean joint error on seen and held-out frames in milliradians, and which geometry tokens
+        make each task's motion: (tasks, G) shares, None where nothing was trained.
     """
     observation = model.observation
     fusion, readout = observation.geometry, observation.geometry_out
     if fusion is None or readout is None or config.warmup.max_steps == 0:
-        return {"steps": 0.0}
+        return {"steps": 0.0}, None
     settings = config.warmup
     keypoints = torch.from_numpy(np.array(cache.keypoints))
     points = torch.from_numpy(np.array(cache.points))
     states = torch.from_numpy(data.states)
     task = torch.from_numpy(data.task)
     motion, latent = _targets(data, tokenizer)
-    target = torch.cat([motion, latent], dim=-1)
+    centre, scale = latent.mean(0), latent.std().clamp_min(1e-6) if latent.numel() else torch.ones(())
+    target = torch.cat([motion, (latent - centre) / scale], dim=-1)
     head = MotionHead(
         observation.geometry_tokens, config.decoder.hidden_size, len(data.tasks), target.shape[1]
     )
@@ -116,8 +117,7 @@ def warm_up_geometry(
             space = noisy(space, config.point_noise_m, generator, 3)
         state = states[rows]
         fused = fusion(seen, space, state, model.normalise_state(state))
-        tokens = readout(fused).unflatten(-1, (observation.geometry_tokens, -1))
-        return head(tokens, task[rows])
+        return head(observation.geometry_slots(fused), task[rows])
 
     begin, step = time.monotonic(), 0
     while step < settings.max_steps:
@@ -141,10 +141,21 @@ def warm_up_geometry(
             log.info("geometry step %d loss %.4f", step, loss.item())
     unit = torch.from_numpy(tokenizer.normaliser.scale).float()
     joints = ~torch.tensor(tokenizer.normaliser.keep)
-    with torch.no_grad():
-        rows = torch.from_numpy(data.val if len(data.val) else data.train)
-        error = (predict(rows, noise=False) - target[rows])[:, : motion.shape[1]].abs()
-    error = error.unflatten(1, (-1, len(unit))) * unit
-    result = {"steps": float(step), "val_joint_l1_mrad": float(error[..., joints].mean() * 1e3)}
+    result = {"steps": float(step)}
+    for name, frames in (("train", data.train), ("val", data.val if len(data.val) else data.train)):
+        rows = torch.from_numpy(frames[:: max(1, len(frames) // _REPORTED)])
+        with torch.no_grad():
+            difference = predict(rows, noise=False) - target[rows]
+        error = difference[:, : motion.shape[1]].abs().unflatten(1, (-1, len(unit))) * unit
+        result[f"{name}_joint_l1_mrad"] = float(error[..., joints].mean() * 1e3)
+    if model.code_readout is not None:
+        # The last loop's rows are the held-out ones: they tell how far the readout can be trusted.
+        variance = (difference[:, motion.shape[1] :] * scale).square().sum(-1).mean() / motion.shape[1]
+        with torch.no_grad():
+            model.code_readout.start(
+                head.map.weight[motion.shape[1] :] * scale,
+                head.map.bias[motion.shape[1] :] * scale + centre,
+                1.0 / variance.clamp_min(1e-9),
+            )
     log.info("geometry stage: %s", result)
-    return result
+    return result, head.choice.detach().softmax(-1)

@@ -6,11 +6,12 @@ and 7), and `flow_term`, which takes the place of the action term with the flow 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.model import KineVLAModel
@@ -33,12 +34,13 @@ class Positions(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """Total and its parts, each a scalar: eq. 4, eq. 5 and eq. 7 (not yet weighted)."""
+    """Total and its parts, each a scalar: eq. 4, eq. 5, eq. 7 and the readout's choice (not yet weighted)."""
 
     total: Tensor
     reasoning: Tensor
     action: Tensor
     coupling: Tensor
+    choice: Tensor
 
 
 class SequenceStates(NamedTuple):
@@ -48,11 +50,13 @@ class SequenceStates(NamedTuple):
         before: (B, L, hidden), entry j is the state that predicts id j.
         at: (B, L, hidden), entry j is the state at id j itself.
         whole: (B, 1 + V + L, hidden), all states, BOS and the V observation tokens first.
+        observation: (B, V, hidden), the observation tokens themselves.
     """
 
     before: Tensor
     at: Tensor
     whole: Tensor
+    observation: Tensor
 
 
 def sequence_states(
@@ -74,7 +78,7 @@ def sequence_states(
         torch.cat([start.to(tokens.dtype), observation.to(tokens.dtype), tokens], dim=1)
     )
     first = whole.shape[1] - ids.shape[1]
-    return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole)
+    return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole, observation)
 
 
 def sequence_hidden(
@@ -107,13 +111,68 @@ def reasoning_term(
     return token_cross_entropy(model.logits(states.before[spoken]), batch.ids[spoken], divisor)
 
 
-def action_term(
-    model: KineVLAModel, states: SequenceStates, batch: TokenBatch, divisor: float | None
+def code_logits(
+    model: KineVLAModel, states: SequenceStates, ids: Tensor, positions: Tensor, blocks: Sequence[range]
 ) -> Tensor:
-    """Eq. 5: cross-entropy of both levels' action codes, each given the observation and all ids before it."""
-    rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
-    logits = model.logits(states.before[rows, batch.code_positions])
+    """Return scores (B, P, vocabulary) at the first P code positions, the readout's included.
+
+    Args:
+        model: the network.
+        states: from `sequence_states`.
+        ids: (B, L) with the codes before the last of these positions.
+        positions: (B, P) places of the codes.
+        blocks: ids of each stage's codes, P of them are read; only used with a readout.
+    """
+    rows = torch.arange(len(ids), device=ids.device).unsqueeze(1)
+    hidden = states.before[rows, positions]
+    scores = model.logits(hidden).float()
+    if model.code_readout is None:
+        return scores
+    first = torch.tensor([block.start for block in blocks[: positions.shape[1]]], device=ids.device)
+    codes = ids[rows, positions] - first
+    motion = model.code_scores(hidden, states.observation, codes[:, :-1])
+    assert motion is not None
+    padded = [
+        functional.pad(motion[:, stage], (block.start, scores.shape[-1] - block.stop))
+        for stage, block in enumerate(blocks[: positions.shape[1]])
+    ]
+    return scores + torch.stack(padded, dim=1)
+
+
+def action_term(
+    model: KineVLAModel,
+    states: SequenceStates,
+    batch: TokenBatch,
+    divisor: float | None,
+    blocks: Sequence[range] = (),
+) -> Tensor:
+    """Eq. 5: cross-entropy of both levels' action codes, each given the observation and all ids before it.
+
+    Args:
+        model: the network.
+        states: from `sequence_states`.
+        batch: the sequences.
+        divisor: see `token_cross_entropy`.
+        blocks: ids of each stage's codes; needed with a readout.
+    """
+    logits = code_logits(model, states, batch.ids, batch.code_positions, blocks)
     return token_cross_entropy(logits.flatten(0, 1), batch.code_labels.flatten(), divisor)
+
+
+def choice_term(model: KineVLAModel, states: SequenceStates, batch: TokenBatch, shares: Tensor) -> Tensor:
+    """Divergence of the readout's choice from the geometry tokens that make the task's motion (ours).
+
+    Args:
+        model: the network, with a readout.
+        states: from `sequence_states`.
+        batch: the sequences.
+        shares: (tasks, G) from the geometry stage.
+    """
+    assert model.code_readout is not None
+    rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
+    logits = model.code_readout.choice(states.before[rows, batch.code_positions])
+    wanted = shares[batch.task].unsqueeze(1).expand_as(logits)
+    return functional.kl_div(logits.log_softmax(-1), wanted, reduction="none").sum(-1).mean()
 
 
 def flow_term(
@@ -165,6 +224,8 @@ def policy_loss(
     positions: Positions | None = None,
     gather: Callable[[Tensor], Tensor] | None = None,
     generator: torch.Generator | None = None,
+    blocks: Sequence[range] = (),
+    shares: Tensor | None = None,
 ) -> PolicyLoss:
     """Compute the training objective of a batch (differentiable); a term that is off is zero.
 
@@ -180,6 +241,8 @@ def policy_loss(
             rows carry the reasoning loss and each term is the mean over its positions.
         gather: joins the rows (B, ...) of all processes, with gradients, for the comparison of eq. 7.
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
+        blocks: ids of each stage's codes; needed with a readout.
+        shares: (tasks, G) geometry tokens in each task's motion, None for no such loss.
 
     Raises:
         ValueError: settings ask for the flow head and the network has none.
@@ -188,13 +251,16 @@ def policy_loss(
     spoken = batch.reasoning.clone()
     if positions is None:
         spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
-    reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
+    reasoning = action = coupling = choice = states.whole.new_zeros((), dtype=torch.float32)
     if config.reasoning and config.reasoning_loss:
         reasoning = reasoning_term(model, states, batch, spoken, positions.reasoning if positions else None)
     if config.action_loss and config.action_head == "flow":
         action = flow_term(model, states, batch, generator)
     elif config.action_loss:
-        action = action_term(model, states, batch, positions.action if positions else None)
+        action = action_term(model, states, batch, positions.action if positions else None, blocks)
     if config.coupling_weight > 0.0 and config.reasoning:
         coupling = coupling_term(model, states, batch, config, gather)
-    return PolicyLoss(reasoning + action + config.coupling_weight * coupling, reasoning, action, coupling)
+    if shares is not None and config.choice_weight > 0.0 and model.code_readout is not None:
+        choice = choice_term(model, states, batch, shares)
+    total = reasoning + action + config.coupling_weight * coupling + config.choice_weight * choice
+    return PolicyLoss(total, reasoning, action, coupling, choice)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from typing import Any
 import torch
 
 from kinevla.actions import ActionTokenizer, load_policy_tokenizer
-from kinevla.backbone.config import FlowConfig, ModelConfig
+from kinevla.backbone.config import FlowConfig, ModelConfig, ReadoutConfig
 from kinevla.backbone.lora import LoraSettings, add_lora
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla import PublicConfig, load_openvla
 from kinevla.backbone.preprocessing import ImageAugmentation
+from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.flow import FlowHead
 from kinevla.generation.grammar import Grammar
@@ -37,6 +39,7 @@ from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
 from kinevla.vision.checkpoint import load_vision
 
+log = logging.getLogger(__name__)
 # Public checkpoints have no manifest; this file tells one from another.
 _BASE_FILE = "config.json"
 _LLAMA_VOCABULARY = (32000, 32064)
@@ -173,11 +176,18 @@ def _run_from_towers(
             state_dim=data.states.shape[1],
             action_head=config.action_head,
             flow=_flow(config, tokenizer),
+            readout=_readout(config, tokenizer),
         ),
         pad_id=vocabulary.pad,
     )
     model.vision_backbone.load_state_dict(backbone.state_dict())
     seed_code_embeddings(model, vocabulary, tokenizer)
+    if config.start is not None:
+        start_from(model, load_checkpoint(config.start), builder)
+    if model.code_readout is not None:
+        books = tokenizer.code_vectors()
+        assert books is not None  # of the same tokenizer as the readout's sizes
+        model.code_readout.codebooks.copy_(torch.stack([torch.from_numpy(book) for book in books]))
     _choose_trainable(model, config)
     return PolicyRun(
         config=config,
@@ -261,6 +271,40 @@ def _flow(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> FlowConfig |
     if config.action_head != "flow":
         return None
     return dataclasses.replace(config.flow, horizon=tokenizer.horizon, dimensions=tokenizer.dimensions)
+
+
+def _readout(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> ReadoutConfig | None:
+    """Return the sizes of the code readout; none without codes that are sums of vectors in a latent space."""
+    books = tokenizer.code_vectors()
+    wanted = config.readout and config.action_head == "codes" and config.geometry.tokens
+    if not wanted or books is None or tokenizer.shared_block:
+        return None
+    return ReadoutConfig(tokenizer.codes_per_chunk, tokenizer.codebook_size, books[0].shape[1])
+
+
+def taught_parameters(model: KineVLAModel) -> dict[str, torch.nn.Parameter]:
+    """Return by name what the geometry stage trains."""
+    names = ("observation.geometry.", "observation.geometry_out.", "code_readout.motion.")
+    return {name: value for name, value in model.named_parameters() if name.startswith(names)}
+
+
+def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBuilder) -> None:
+    """Copy the weights of a policy where names and shapes agree; the towers stay as they are.
+
+    Raises:
+        ValueError: the policy has another vocabulary.
+    """
+    known = parts.builder
+    if known.vocabulary != builder.vocabulary or known.tokenizer.get_vocab() != builder.tokenizer.get_vocab():
+        raise ValueError("the policy to start from has another vocabulary")
+    own, given = model.state_dict(), parts.model.state_dict()
+    taken = {
+        name: value
+        for name, value in given.items()
+        if not name.startswith("vision_backbone.") and name in own and own[name].shape == value.shape
+    }
+    model.load_state_dict(own | taken)
+    log.info("%d of %d tensors taken from the policy to start from", len(taken), len(own))
 
 
 def _choose_trainable(model: KineVLAModel, config: PolicyTrainConfig) -> None:

@@ -18,6 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from kinevla.backbone.lora import trainable_parameters
 from kinevla.backbone.model import KineVLAModel
+from kinevla.text.vocabulary import Vocabulary
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.distributed import agree, all_gather_with_grad, join_processes, launched
 from kinevla.training.export import export_policy
@@ -35,12 +36,12 @@ from kinevla.training.loop import (
     set_threads,
 )
 from kinevla.training.objective import PolicyLoss, policy_loss
-from kinevla.training.policy_run import PolicyRun, prepare_run
+from kinevla.training.policy_run import PolicyRun, prepare_run, taught_parameters
 from kinevla.training.samples import Part, StepSamples, iterate_steps
 from kinevla.training.validation import validate
 
 log = logging.getLogger(__name__)
-_LOSS_COLUMNS = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
+_LOSS_COLUMNS = ("loss", "loss_reasoning", "loss_action", "loss_coupling", "loss_choice")
 _VAL_COLUMNS = (
     "val_reasoning_accuracy",
     "val_joint_l1_mrad",
@@ -76,13 +77,25 @@ class Objective(nn.Module):
 
     Args:
         model: the network.
-        bos: id before the observation.
+        vocabulary: id layout.
         config: which loss terms, in which precision.
+        shares: (tasks, G) geometry tokens in each task's motion, from the geometry stage; None for none.
     """
 
-    def __init__(self, model: KineVLAModel, bos: int, config: PolicyTrainConfig) -> None:
+    shares: Tensor | None
+
+    def __init__(
+        self,
+        model: KineVLAModel,
+        vocabulary: Vocabulary,
+        config: PolicyTrainConfig,
+        shares: Tensor | None = None,
+    ) -> None:
         super().__init__()
-        self.model, self.bos, self.config = model, bos, config
+        self.model, self.bos, self.config = model, vocabulary.bos, config
+        self.blocks = [vocabulary.block(level) for level in vocabulary.levels()]
+        # A buffer, so that all processes get that of the first.
+        self.register_buffer("shares", shares)
 
     def forward(self, part: Part) -> PolicyLoss:
         """Return the losses of a part; their mean over all parts of a step is the loss of its whole batch.
@@ -105,6 +118,8 @@ class Objective(nn.Module):
                 positions=part.positions,
                 gather=all_gather_with_grad,
                 generator=torch.Generator().manual_seed(part.seed),
+                blocks=self.blocks,
+                shares=self.shares,
             )
 
 
@@ -129,11 +144,20 @@ class PolicyTrainer:
         self.warmup: dict[str, float] = {}
         self.figures: dict[str, float] = {}
         self._figures_step = -1
+        self._frozen = bool(config.freeze_geometry and run.cache is not None and config.warmup.max_steps)
+        self._shares: Tensor | None = None
+        if self._frozen and run.model.code_readout is not None:
+            self._shares = torch.zeros(len(run.data.tasks), run.model.observation.geometry_tokens)
         state = load_state(config.out, run.identity())
         if state is None and run.cache is not None and accelerator.is_main_process:
             # The other processes get the result when they are joined below.
             minutes = None if config.max_minutes is None else config.max_minutes * config.warmup.max_share
-            self.warmup = warm_up_geometry(run.model, run.data, run.cache, run.tokenizer, config, minutes)
+            self.warmup, self._shares = warm_up_geometry(
+                run.model, run.data, run.cache, run.tokenizer, config, minutes
+            )
+        if self._frozen:
+            for parameter in taught_parameters(run.model).values():
+                parameter.requires_grad_(False)
         run.model.zero_grad()  # Those of the warm-up would enter the first step.
         run.model.to(accelerator.device)
         optimiser = torch.optim.AdamW(
@@ -144,7 +168,7 @@ class PolicyTrainer:
         )
         if state is not None:
             self._restore(state, optimiser)
-        objective = Objective(run.model, run.builder.vocabulary.bos, config)
+        objective = Objective(run.model, run.builder.vocabulary, config, self._shares)
         self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
         self.samples = StepSamples(
             run.data,
@@ -156,7 +180,10 @@ class PolicyTrainer:
             accelerator.process_index,
             accelerator.num_processes,
         )
-        self._sums, self._since, self._mark_s = torch.zeros(4, device=accelerator.device), 0, time.monotonic()
+        self._sums, self._since, self._mark_s = self._no_losses(), 0, time.monotonic()
+
+    def _no_losses(self) -> Tensor:
+        return torch.zeros(len(_LOSS_COLUMNS), device=self.accelerator.device)
 
     def train(self) -> dict[str, Any]:
         """Run to the end of the budget and return the last figures."""
@@ -207,7 +234,7 @@ class PolicyTrainer:
             rate: learning rate.
 
         Returns:
-            This process's mean of total, reasoning, action and coupling loss over the parts.
+            This process's mean of total, reasoning, action, coupling and choice loss over the parts.
         """
         accelerator = self.accelerator
         for group in self.optimiser.param_groups:
@@ -290,6 +317,10 @@ class PolicyTrainer:
                 "used_s": self.budget.used_s,
                 "best": self.best,
                 "warmup": self.warmup,
+                "taught": {
+                    name: value.detach().cpu() for name, value in taught_parameters(self.run.model).items()
+                },
+                "shares": None if self._shares is None else self._shares.cpu(),
                 "randomness": "a function of seed and step",
             },
         )
@@ -300,7 +331,8 @@ class PolicyTrainer:
             raise ResumeError(
                 f"{self.config.out} holds the state of another network: {', '.join(unlike[:3])}"
             )
-        self.run.model.load_state_dict(state["model"], strict=False)
+        self.run.model.load_state_dict(state["taught"] | state["model"], strict=False)
+        self._shares = state["shares"]
         optimiser.load_state_dict(state["optimiser"])
         self.budget.step, self.budget.before_s = state["step"], state["used_s"]
         self.best, self.warmup = state["best"], state["warmup"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from kinevla.backbone.features import VisualFeatures
 from kinevla.training.dataset import TokenBatch, token_batch
 from kinevla.training.inputs import on_device, visual_features
-from kinevla.training.objective import SequenceStates, prefix_mask, sequence_states
+from kinevla.training.objective import SequenceStates, code_logits, prefix_mask, sequence_states
 from kinevla.training.policy_run import PolicyRun
 
 _BATCH = 64
@@ -69,13 +69,14 @@ def _choose_codes(
     model, vocabulary = run.model, run.builder.vocabulary
     ids = batch.ids.clone()
     index = torch.arange(len(ids), device=ids.device)
+    blocks = [vocabulary.block(level) for level in vocabulary.levels()]
     chosen = []
     for stage, level in enumerate(vocabulary.levels()):
         if stage:
             states = sequence_states(model, features, state, ids, vocabulary.bos)
         block = vocabulary.block(level)
         places = batch.code_positions[:, stage]
-        scores = model.logits(states.before[index, places]).float()
+        scores = code_logits(model, states, ids, batch.code_positions[:, : stage + 1], blocks)[:, -1]
         choice = scores[:, block.start : block.stop].argmax(-1)
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from kinevla.backbone.lora import trainable_parameters
+from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.training.distributed import join_processes
 from kinevla.training.loop import STATE_NAME, ResumeError
-from kinevla.training.policy_run import prepare_run
+from kinevla.training.policy_run import prepare_run, taught_parameters
 from kinevla.training.policy_trainer import PolicyTrainer, set_training, train_policy
 from kinevla.training.samples import Part, iterate_steps
 from kinevla.training.validation import validate
@@ -23,7 +24,8 @@ from .conftest import SIZE, TINY_DECODER, make_episode, tiny_run
 
 
 def weights_of(directory: Path) -> dict[str, torch.Tensor]:
-    return torch.load(directory / STATE_NAME, weights_only=True)["model"]
+    state = torch.load(directory / STATE_NAME, weights_only=True)
+    return state["taught"] | state["model"]
 
 
 def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
@@ -64,7 +66,8 @@ def test_every_loss_term_is_in_the_metrics_file(workplace: Path, tmp_path: Path)
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        total = float(row["loss_reasoning"]) + float(row["loss_action"]) + 0.1 * float(row["loss_coupling"])
+        total = float(row["loss_reasoning"]) + float(row["loss_action"]) + float(row["loss_choice"])
+        total += 0.1 * float(row["loss_coupling"])
         assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
         assert float(row["loss_coupling"]) > 0.0
     assert rows[-1]["val_joint_l1_mrad"] and rows[-1]["val_code4_accuracy"]
@@ -221,3 +224,34 @@ def test_features_are_computed_once_and_interrupted_work_goes_on(workplace: Path
     np.testing.assert_array_equal(whole.patches, again.patches)
     np.testing.assert_array_equal(whole.points, again.points)
     assert len(whole) == sum(entry.frames for entry in reader.entries)
+
+
+def test_what_the_geometry_stage_taught_stays_as_it_is(workplace: Path, tmp_path: Path) -> None:
+    config = tiny_run(workplace, tmp_path / "run", max_steps=2)
+    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
+    assert trainer.run.model.code_readout is not None
+    before = {name: value.detach().clone() for name, value in taught_parameters(trainer.run.model).items()}
+    trainer.train()
+    after = taught_parameters(trainer.run.model)
+    assert before and all(torch.equal(value, after[name]) for name, value in before.items())
+    config = tiny_run(workplace, tmp_path / "free", max_steps=2, freeze_geometry=False)
+    free = PolicyTrainer(prepare_run(config), join_processes(config))
+    before = {name: value.detach().clone() for name, value in taught_parameters(free.run.model).items()}
+    free.train()
+    after = taught_parameters(free.run.model)
+    assert not all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_policy_can_be_the_start_of_another(workplace: Path, tmp_path: Path) -> None:
+    train_policy(tiny_run(workplace, tmp_path / "first", max_steps=2))
+    begun = prepare_run(tiny_run(workplace, tmp_path / "second", start=tmp_path / "first" / "last"))
+    first = load_checkpoint(tmp_path / "first" / "last").model.language_model.state_dict()
+    for name, value in begun.model.language_model.state_dict().items():
+        assert torch.equal(value, first[name]), name
+    config = tiny_run(workplace, tmp_path / "third", start=tmp_path / "first" / "last", reasoning=False)
+    assert prepare_run(config).model.code_readout is not None
+
+
+def test_without_a_readout_codes_are_left_to_the_output_head(workplace: Path, tmp_path: Path) -> None:
+    run = prepare_run(tiny_run(workplace, tmp_path / "run", readout=False))
+    assert run.model.code_readout is None

@@ -53,7 +53,7 @@ def judge_motion(env: KineRealmanEnv, instruction: int, motion: str, seed: int) 
     build: Callable[..., ScriptedExpert] = ScriptedExpert
     done = asked
     if motion in WRONG_EXPERTS:
-        build = WRONG_EXPERTS[motion]  # type: ignore[index]
+        build = WRONG_EXPERTS[motion]
     else:
         done = task_by_number(int(motion))
     blind = done.object != asked.object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from kine_teleop.recording.schemas import serialise, typestore
 from kine_teleop.recording.topics import Topic
 

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from recording_helpers import IMAGE, JOINTS, TOPICS, image, joints
+from rosbags.rosbag2 import Reader
+
 from kine_teleop.recording.episode import Episode
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
-from recording_helpers import IMAGE, JOINTS, TOPICS, image, joints
-from rosbags.rosbag2 import Reader
 
 CHILD = """
 import sys, time

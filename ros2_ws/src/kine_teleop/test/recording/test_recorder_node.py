@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import rclpy
-from kine_teleop.recording.episode import Episode
-from kine_teleop.recording.schemas import header_stamp_ns
 from rosbags.rosbag2 import Reader
 
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from kine_teleop.recording.episode import Episode
+from kine_teleop.recording.schemas import header_stamp_ns
 
 HERE = Path(__file__).parent
 SLOW_DISK = """

@@ -4,13 +4,14 @@ import os
 
 import pytest
 import yaml
+from recording_helpers import IMAGE, JOINTS, TOPICS, Clock, feed, image, joints
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import Reader
+
 from kine_teleop.recording.bag_writer import PlainFile
 from kine_teleop.recording.episode import Episode
 from kine_teleop.recording.repair import repair, repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
-from recording_helpers import IMAGE, JOINTS, TOPICS, Clock, feed, image, joints
-from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import Reader
 
 
 def make(folder, clock=None, **changes):
@@ -95,7 +96,7 @@ def test_repeated_stamps_and_a_silent_topic_are_seen(tmp_path):
         recorder.receive(JOINTS, joints(clock.now))
     done = recorder.stop()
     assert f"{IMAGE}: no message" in done.audit
-    assert "2 stamps not newer" in done.audit
+    assert "2 stamps repeated or backwards" in done.audit
 
 
 def test_a_discarded_episode_is_put_aside_not_deleted(tmp_path):
