@@ -44,7 +44,7 @@ def run_train(args: TrainArgs) -> Outcome:
     """Train a tokeniser, save it and print its figures."""
     _one_thread()
     reader = EpisodeReader(args.data)
-    episodes = list(reader)
+    episodes = [episode.without_images() for episode in reader]
     coarse = build_chunks(episodes, args.chunks, split="train", coarse=True)
     fine = build_chunks(episodes, args.chunks, split="train")
     held_out = build_chunks(episodes, args.chunks, split="val")
@@ -101,7 +101,7 @@ def run_report(args: ReportArgs) -> Outcome:
     """Measure a tokeniser, write JSON, text and figure, and print the text."""
     _one_thread()
     tokenizer = load_tokenizer(args.tokenizer)
-    episodes = list(EpisodeReader(args.data))
+    episodes = [episode.without_images() for episode in EpisodeReader(args.data)]
     held_out = build_chunks(episodes, tokenizer.chunk_config, split="val")
     train = build_chunks(episodes, tokenizer.chunk_config, split="train")
     report = tokenizer.report(held_out, train)
@@ -149,7 +149,7 @@ def run_compare(args: CompareArgs) -> Outcome:
         raise ValueError(f"seeds must be at least 1, got {args.seeds}")
     _one_thread()
     reader = EpisodeReader(args.data)
-    episodes = list(reader)
+    episodes = [episode.without_images() for episode in reader]
     comparison = compare_seeds(
         build_chunks(episodes, args.chunks, split="train", coarse=True),
         build_chunks(episodes, args.chunks, split="train"),

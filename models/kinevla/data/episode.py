@@ -7,7 +7,7 @@ the command that was really sent in that period, which differs from `target[t]` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,11 @@ class Episode:
     def name(self) -> str:
         """File stem: unique per task and seed."""
         return f"task{self.task:02d}-seed{self.seed:08d}"
+
+    def without_images(self) -> Episode:
+        """Return the same episode with empty images: motion and texts need a thousandth of the memory."""
+        nothing = (b"",) * len(self)
+        return replace(self, front_jpeg=nothing, wrist_jpeg=nothing)
 
     def images(self, camera: str) -> Image:
         """Decode all images of 'front' or 'wrist': (T, H, W, 3) uint8 RGB."""

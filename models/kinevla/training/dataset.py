@@ -110,7 +110,7 @@ def load_policy_data(
         builder: sequence layout.
         texts: from `task_texts`.
     """
-    episodes = list(reader)
+    episodes = [episode.without_images() for episode in reader]
     config = tokenizer.chunk_config
     chunks = build_chunks(episodes, config)
     number = {text: index for index, text in enumerate(texts)}

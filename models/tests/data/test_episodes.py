@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinevla.data.episodes import DataError, EpisodeReader, EpisodeWriter, read_episode, write_episode
+from kinevla.data.episodes import (
+    DataError,
+    EpisodeReader,
+    EpisodeWriter,
+    encode_frames,
+    read_episode,
+    write_episode,
+)
 from kinevla.manifest import ManifestError, verify_manifest
 
 
@@ -111,3 +118,32 @@ def test_inconsistent_episode_is_refused_and_names_the_field(make_episode, field
     with pytest.raises(ValueError) as error:
         make_episode(**{field: value})
     assert told in str(error.value)
+
+
+def test_an_episode_without_images_keeps_motion_and_texts_and_little_memory(make_episode):
+    episode = make_episode(frames=30)
+    light = episode.without_images()
+    assert light.name == episode.name
+    assert light.instruction == episode.instruction
+    np.testing.assert_array_equal(light.target, episode.target)
+    assert sum(map(len, light.front_jpeg + light.wrist_jpeg)) == 0
+    assert sum(map(len, episode.front_jpeg)) > 10_000
+
+
+def test_loading_training_samples_holds_the_images_of_one_episode_at_most(tmp_path, make_episode):
+    import tracemalloc
+
+    from kinevla.data.chunks import ChunkConfig, build_chunks
+
+    writer = EpisodeWriter(tmp_path, {"made": "up"})
+    rng = np.random.default_rng(0)
+    noise = encode_frames(list(rng.integers(0, 255, (12, 128, 128, 3), dtype=np.uint8)))
+    for seed in range(12):
+        writer.add(make_episode(seed=seed, front_jpeg=noise, wrist_jpeg=noise))
+    one = 2 * sum(map(len, noise))
+    tracemalloc.start()
+    chunks = build_chunks([e.without_images() for e in EpisodeReader(tmp_path)], ChunkConfig())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(chunks) == 12 * 12
+    assert peak < 6 * one
