@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -265,20 +263,7 @@ class PuppetNode(Node):
 
 def main() -> None:
     """Run the puppet until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
-    kine_nodes.init()
-    try:
-        node = PuppetNode()
-    except ValueError as error:
-        print(f"puppet_node: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(2)
-    except KeyboardInterrupt:
-        rclpy.try_shutdown()
-        return
-    kine_nodes.spin_until_signal(node)
-    node.close()
-    node.destroy_node()
-    rclpy.try_shutdown()
+    kine_nodes.run("puppet_node", PuppetNode)
 
 
 if __name__ == "__main__":

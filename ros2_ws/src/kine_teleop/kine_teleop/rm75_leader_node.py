@@ -74,17 +74,8 @@ class Rm75LeaderNode(Node):
 
 
 def main() -> None:
-    """Run the leader until SIGINT or SIGTERM."""
-    kine_nodes.init()
-    try:
-        node = Rm75LeaderNode()
-    except KeyboardInterrupt:
-        rclpy.try_shutdown()
-        return
-    kine_nodes.spin_until_signal(node)
-    node.close()
-    node.destroy_node()
-    rclpy.try_shutdown()
+    """Run the leader until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
+    kine_nodes.run("rm75_leader_node", Rm75LeaderNode)
 
 
 if __name__ == "__main__":

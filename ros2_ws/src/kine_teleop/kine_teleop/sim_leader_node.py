@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -65,19 +63,7 @@ class SimLeaderNode(Node):
 
 def main() -> None:
     """Run the simulated leader until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
-    kine_nodes.init()
-    try:
-        node = SimLeaderNode()
-    except ValueError as error:
-        print(f"sim_leader_node: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(2)
-    except KeyboardInterrupt:
-        rclpy.try_shutdown()
-        return
-    kine_nodes.spin_until_signal(node)
-    node.destroy_node()
-    rclpy.try_shutdown()
+    kine_nodes.run("sim_leader_node", SimLeaderNode)
 
 
 if __name__ == "__main__":
