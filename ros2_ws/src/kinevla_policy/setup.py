@@ -25,6 +25,7 @@ setup(
     entry_points={
         "console_scripts": [
             "policy_node = kinevla_policy.policy_node:main",
+            "compressor_node = kinevla_policy.compressor_node:main",
             "stack = kinevla_policy.runner:main",
         ]
     },

@@ -68,6 +68,12 @@ def _rgb_view(message: Any, channels: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, _TO_RGB[message.encoding]), dtype=np.uint8)
 
 
+def rgb_to_jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """A (height, width, 3) uint8 RGB image as a jpeg; `quality` 1..100."""
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
 def compressed_to_rgb(data: bytes) -> NDArray[np.uint8]:
     """A jpeg or png (`sensor_msgs/CompressedImage.data`) as (height, width, 3) uint8 RGB.
 

@@ -8,6 +8,7 @@ TABLE = {
     "checkpoint": Parameter("", "folder of the trained policy"),
     "autostart": Parameter(True, "configure and activate without a lifecycle manager"),
     "threads": Parameter(1, "CPU threads of the model", 1, 64),
+    "image_transport": Parameter("raw", "raw, or compressed: listen to <topic>/compressed"),
     "front_topic": Parameter("/front/color/image_raw", "images of the front camera"),
     "wrist_topic": Parameter("/wrist/color/image_raw", "images of the wrist camera"),
     "joint_state_topic": Parameter("/joint_states", "joint_1..joint_7 in rad and gripper 0..1"),

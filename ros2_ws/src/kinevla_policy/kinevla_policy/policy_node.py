@@ -12,7 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -21,11 +21,12 @@ from kine_msgs.msg import BiLevelPlan
 from kine_msgs.srv import Instruct
 from kine_nodes import declare
 from kinevla_policy import messages, parameters
-from kinevla_policy.image_conversion import ImageError, image_to_rgb
+from kinevla_policy.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
 from kinevla_policy.plan_loop import ChunkReport, LoopSettings, PlanLoop
 
+IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
 
@@ -57,6 +58,10 @@ class PolicyNode(LifecycleNode):
             self.get_logger().error(f"cannot load the checkpoint '{checkpoint}': {error}")
             return _FAILED
         self.get_logger().info(f"loaded {checkpoint} in {time.monotonic() - started_s:.1f} s")
+        transport = self._value("image_transport")
+        if transport not in IMAGE_TYPES:
+            self.get_logger().error(f"image_transport is '{transport}', must be {' or '.join(IMAGE_TYPES)}")
+            return _FAILED
         self._buffer = ObservationBuffer(self._value("max_pair_gap_s"))
         self._plan_publisher = self.create_publisher(BiLevelPlan, "/kinevla/plan", 10)
         self._chunk_publisher = self.create_publisher(JointTrajectory, self._value("trajectory_topic"), 5)
@@ -65,8 +70,9 @@ class PolicyNode(LifecycleNode):
             depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
         )
         for camera in ("front", "wrist"):
+            topic = self._value(f"{camera}_topic") + ("/compressed" if transport == "compressed" else "")
             self.create_subscription(
-                Image, self._value(f"{camera}_topic"), lambda m, c=camera: self._take_image(c, m), newest
+                IMAGE_TYPES[transport], topic, lambda m, c=camera: self._take_image(c, m), newest
             )
         self.create_subscription(
             JointState, self._value("joint_state_topic"), self._take_state, qos_profile_sensor_data
@@ -111,10 +117,13 @@ class PolicyNode(LifecycleNode):
             self._loop = None
 
     # --- inputs --------------------------------------------------------------------------------------
-    def _take_image(self, camera: str, message: Image) -> None:
+    def _take_image(self, camera: str, message: Image | CompressedImage) -> None:
         assert self._buffer is not None
         try:
-            pixels = image_to_rgb(message)
+            if isinstance(message, CompressedImage):
+                pixels = compressed_to_rgb(message.data)
+            else:
+                pixels = image_to_rgb(message)
         except ImageError as error:
             self._counts[f"{camera} images refused"] += 1
             self.get_logger().warning(f"{camera} camera: {error}", throttle_duration_sec=2.0)

@@ -18,10 +18,14 @@ class StackSettings:
         robot_ip, robot_port: where the controller listens; `sim` always uses this machine.
         checkpoint: folder of the trained policy.
         udp_host_ip: address of this machine as the controller sees it; empty: found by the driver.
+        driver_config: parameter file of the driver; empty: the one of its package.
         front_serial, wrist_serial: RealSense serial numbers; empty: the only camera connected.
         task, seed: scene of the simulation.
         frame_log: file for all traffic of the emulated controller; empty: none.
         policy: false leaves the policy out (teaching, or a policy on another machine).
+        robot: false leaves driver, cameras and simulation out (they run on another machine).
+        images: how the policy gets its images: `raw`, or `compressed` when they come from another machine;
+            then a node beside the cameras makes jpegs of them.
         teleop: leader of a teleoperation: none, sim, rm75, or topic (any node that publishes
             `/leader/joint_states`). With a leader the policy is left out: only one source may drive the arm.
         leader_ip, leader_port: controller of the leader arm, with `teleop` rm75.
@@ -34,12 +38,15 @@ class StackSettings:
     robot_port: int = 8080
     checkpoint: str = ""
     udp_host_ip: str = ""
+    driver_config: str = ""
     front_serial: str = ""
     wrist_serial: str = ""
     task: int = 5
     seed: int = 1
     frame_log: str = ""
     policy: bool = True
+    robot: bool = True
+    images: str = "raw"
     teleop: str = "none"
     leader_ip: str = "192.168.1.19"
     leader_port: int = 8080
@@ -69,9 +76,16 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
     """The processes to start.
 
     Raises:
-        ValueError: the policy is wanted but there is no checkpoint, or `teleop` is unknown.
+        ValueError: the policy is wanted but there is no checkpoint, nothing is left to start, or `teleop` or
+            `images` is unknown.
     """
-    specs = [*(_simulated(settings) if settings.sim else _cameras(settings)), _driver(settings)]
+    if settings.images not in ("raw", "compressed"):
+        raise ValueError(f"images:={settings.images} is unknown: raw, compressed")
+    specs: list[NodeSpec] = []
+    if settings.robot:
+        specs += [*(_simulated(settings) if settings.sim else _cameras(settings)), _driver(settings)]
+        if settings.images == "compressed":
+            specs.append(_compressor())
     specs += _teleoperation(settings)
     if settings.policy and settings.teleop == "none":
         checkpoint = settings.checkpoint or default_checkpoint()
@@ -84,11 +98,13 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
                 "kinevla",
                 lifecycle=True,
                 parameter_file=_config("kinevla_policy", "policy.yaml"),
-                parameters={"checkpoint": checkpoint},
+                parameters={"checkpoint": checkpoint, "image_transport": settings.images},
             )
         )
     if settings.record:
         specs.append(_recorder(settings))
+    if not specs:
+        raise ValueError("nothing to start: robot:=false and no policy")
     return tuple(specs)
 
 
@@ -107,9 +123,14 @@ def _driver(settings: StackSettings) -> NodeSpec:
         "driver_node",
         "realman_driver",
         lifecycle=True,
-        parameter_file=_config("realman_driver", "driver.yaml"),
+        parameter_file=settings.driver_config or _config("realman_driver", "driver.yaml"),
         parameters=parameters,
     )
+
+
+def _compressor() -> NodeSpec:
+    file = _config("kinevla_policy", "image_compressor.yaml")
+    return NodeSpec("kinevla_policy", "compressor_node", "image_compressor", parameter_file=file)
 
 
 def _recorder(settings: StackSettings) -> NodeSpec:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from kinevla_policy.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
+from kinevla_policy.image_conversion import ImageError, compressed_to_rgb, image_to_rgb, rgb_to_jpeg
 from kinevla_policy.model import centre_square
 
 RNG = np.random.default_rng(0)
@@ -39,6 +39,14 @@ def test_a_jpeg_is_decoded_to_rgb():
     smooth = np.full((16, 16, 3), (200, 30, 60), np.uint8)
     data = cv2.imencode(".jpg", smooth[..., ::-1])[1].tobytes()
     assert np.abs(compressed_to_rgb(data).astype(int) - smooth).max() < 6
+
+
+def test_an_image_sent_as_jpeg_keeps_its_colours_and_size():
+    ramp = np.zeros((48, 64, 3), np.uint8)
+    ramp[..., 0], ramp[..., 2] = np.arange(64), 200
+    again = compressed_to_rgb(rgb_to_jpeg(ramp, 90))
+    assert again.shape == ramp.shape
+    assert np.abs(again.astype(int) - ramp).max() < 10
 
 
 def test_bytes_that_are_no_picture_are_refused():

@@ -44,8 +44,28 @@ def test_the_policy_can_run_on_another_machine(monkeypatch):
     assert "kinevla" not in by_name(StackSettings(sim=True, policy=False))
 
 
+def test_two_machines_share_the_nodes_of_one_and_images_go_compressed(tmp_path):
+    both = by_name(StackSettings(sim=True, checkpoint=str(tmp_path), images="compressed"))
+    robot_pc = by_name(StackSettings(sim=True, policy=False, images="compressed"))
+    workstation = by_name(StackSettings(robot=False, checkpoint=str(tmp_path), images="compressed"))
+    assert robot_pc | workstation == both
+    assert set(workstation) == {"kinevla"}
+    assert workstation["kinevla"].parameters["image_transport"] == "compressed"
+    assert set(robot_pc) == {"kine_sim", "realman_driver", "image_compressor"}
+
+
+def test_a_machine_with_nothing_to_run_says_so():
+    with pytest.raises(ValueError, match="nothing to start"):
+        stack.nodes(StackSettings(robot=False, policy=False))
+
+
+def test_an_unknown_image_transport_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="images:=theora is unknown: raw, compressed"):
+        stack.nodes(StackSettings(images="theora"))
+
+
 def test_every_executable_is_installed_and_every_parameter_file_is_for_its_node(tmp_path):
-    for spec in stack.nodes(StackSettings(sim=True, checkpoint=str(tmp_path))):
+    for spec in stack.nodes(StackSettings(sim=True, checkpoint=str(tmp_path), images="compressed")):
         assert runner.command(spec)[0].endswith(f"lib/{spec.package}/{spec.executable}")
         with open(spec.parameter_file) as file:
             assert spec.name in yaml.safe_load(file)
