@@ -45,6 +45,7 @@ def start_stack(folder: Path, *options: str) -> RunningStack:
     domain, port = quiet_domain(), free_tcp_port()
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     traffic = folder / "traffic.jsonl"
-    line = ["--sim", "--robot-port", str(port), "--frame-log", str(traffic), *options]
+    line = ["--sim", "--robot-port", str(port), "--frame-log", str(traffic)]
+    line += ["--driver-config", str(Path(__file__).parent / "patient_driver.yaml"), *options]
     process = StackProcess(line, folder / "stack.log", domain)
     return RunningStack(process, DemoClient(), traffic, port, domain)
