@@ -37,7 +37,7 @@ def test_images_and_joints_are_those_the_live_policy_would_have_seen(tmp_path, p
 
 
 def test_the_node_and_the_converter_make_the_same_pixels(tmp_path):
-    conversion = pytest.importorskip("kinevla_policy.image_conversion")
+    conversion = pytest.importorskip("kine_nodes.image_conversion")
     from bag_maker import image, picture
 
     from kinevla.data.bags import message_image

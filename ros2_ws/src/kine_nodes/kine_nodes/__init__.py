@@ -1,4 +1,4 @@
-"""What the nodes of the stack share: parameters from a table, and a clean end on signals."""
+"""What the nodes share: parameters from a table, images as messages and back, a clean end on signals."""
 
 from kine_nodes.parameters import Parameter, declare
 from kine_nodes.run import run

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 import kine_nodes
 from kine_nodes import Parameter, declare
-from kinevla_policy.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
+from kine_nodes.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
 
 TABLE = {
     "topics": Parameter(

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from kine_msgs.msg import BiLevelPlan
 from kine_msgs.srv import Instruct
-from kinevla_policy.image_conversion import image_to_rgb
+from kine_nodes.image_conversion import image_to_rgb
 
 T = TypeVar("T")
 

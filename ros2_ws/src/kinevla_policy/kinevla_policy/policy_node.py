@@ -20,8 +20,8 @@ import kine_nodes
 from kine_msgs.msg import BiLevelPlan
 from kine_msgs.srv import Instruct
 from kine_nodes import declare
+from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy import messages, parameters
-from kinevla_policy.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
 from kinevla_policy.plan_loop import ChunkReport, LoopSettings, PlanLoop

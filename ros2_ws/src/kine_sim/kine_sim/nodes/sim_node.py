@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 
@@ -16,10 +17,10 @@ from std_srvs.srv import Trigger
 
 import kine_nodes
 from kine_nodes import Parameter, declare
+from kine_nodes.image_message import camera_info_message, image_message
 from kine_sim.controller import EmulatedController, WorldBackend
 from kine_sim.judge import Judge
 from kine_sim.live import LiveWorld
-from kine_sim.nodes.image_message import camera_info_message, image_message
 from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS
 from kine_sim.world import World
@@ -90,7 +91,8 @@ class SimNode(Node):
         image, info = self._frames[camera]
         image.publish(image_message(pixels, stamp, frame_id))
         size = (pixels.shape[1], pixels.shape[0])
-        info.publish(camera_info_message(size, self._world.camera_fovy_deg(camera), stamp, frame_id))
+        matrix = _camera_matrix(size, self._world.camera_fovy_deg(camera))
+        info.publish(camera_info_message(size, matrix, [0.0] * 5, "plumb_bob", stamp, frame_id))
 
     def _judge(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """The judge's verdict as JSON, for demonstrations and tests."""
@@ -103,6 +105,13 @@ class SimNode(Node):
         """Stop controller, physics and cameras."""
         self._controller.stop()
         self._live.stop()
+
+
+def _camera_matrix(size: tuple[int, int], fovy_deg: float) -> NDArray[np.float64]:
+    """(3, 3) of an ideal pinhole camera with the given (width, height) and vertical field of view."""
+    width, height = size
+    focal_px = 0.5 * height / math.tan(math.radians(fovy_deg) / 2)
+    return np.array([[focal_px, 0.0, (width - 1) / 2], [0.0, focal_px, (height - 1) / 2], [0.0, 0.0, 1.0]])
 
 
 def main() -> None:

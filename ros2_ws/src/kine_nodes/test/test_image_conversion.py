@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from kinevla_policy.image_conversion import ImageError, compressed_to_rgb, image_to_rgb, rgb_to_jpeg
-from kinevla_policy.model import centre_square
+from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb, rgb_to_jpeg
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -64,9 +63,3 @@ def test_a_buffer_that_is_too_short_is_refused_with_both_figures():
     short.data = array("B", bytes(10))
     with pytest.raises(ImageError, match=r"10 bytes.*105"):
         image_to_rgb(short)
-
-
-def test_a_wide_image_is_cut_to_the_square_in_its_middle():
-    wide = np.arange(4 * 10 * 3, dtype=np.uint8).reshape(4, 10, 3)
-    assert (centre_square(wide) == wide[:, 3:7]).all()
-    assert (centre_square(wide.transpose(1, 0, 2)) == wide.transpose(1, 0, 2)[3:7]).all()
