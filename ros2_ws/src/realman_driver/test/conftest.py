@@ -55,7 +55,7 @@ def shared_driver(shared_emulator: Emulator) -> Iterator[DriverProcess]:
 @pytest.fixture
 def stand(shared_driver: DriverProcess, shared_emulator: Emulator, client: Client) -> Iterator[Stand]:
     """A driver connected to an emulated controller, shared by a module's tests, disabled at first."""
-    client.values_when(lambda values: values["connected"] == "true", 10.0)
+    client.values_when(lambda values: values["connected"] == "true")
     client.call("disable")
     client.call("reset")
     client.wait_state("CONNECTED")

@@ -20,7 +20,7 @@ def child_environment() -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in paths if path), PYTHONUNBUFFERED="1")
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 5.0, what: str = "") -> Any:
+def wait_for(condition: Callable[[], Any], timeout_s: float = 20.0, what: str = "") -> Any:
     """Poll until the condition is true; its value."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
@@ -29,6 +29,19 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 5.0, what: str = "
             return value
         time.sleep(0.005)
     raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+
+
+def best_of(measure: Callable[[], float], bound_s: float, attempts: int = 6) -> float:
+    """The smallest of several durations; ends early with one below the bound.
+
+    A busy computer makes a duration longer, never shorter: the smallest is what the code itself needs.
+    """
+    smallest_s = measure()
+    for _ in range(attempts - 1):
+        if smallest_s < bound_s:
+            break
+        smallest_s = min(smallest_s, measure())
+    return smallest_s
 
 
 class Emulator:
@@ -61,10 +74,10 @@ class Emulator:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
-        self.process.wait(5)
+        self.process.wait(20)
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        with socket.create_connection(("127.0.0.1", self.fault_port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.fault_port), timeout=20) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer: dict[str, Any] = json.loads(connection.makefile().readline())
         assert answer["ok"], answer

@@ -13,7 +13,7 @@ from rcl_interfaces.srv import DescribeParameters, ListParameters, SetParameters
 
 
 def call(stand: Stand, kind: Any, name: str, request: Any) -> Any:
-    return stand.client.finish_call(stand.client.begin_service(kind, f"/realman_driver/{name}", request), 5.0)
+    return stand.client.finish_call(stand.client.begin_service(kind, f"/realman_driver/{name}", request))
 
 
 def change(stand: Stand, transition: int) -> bool:
@@ -35,10 +35,10 @@ def test_deactivating_stops_the_arm_and_activating_again_leaves_it_disabled(stan
     stops = emulator.requests("set_arm_stop", asked_s)
     assert stops
     assert [f for f in emulator.frames(asked_s) if f["time_s"] > stop_time(stops)] == []
-    wait_for(lambda: emulator.state()["clients"] == 0, 1.0, "the connection closed")
+    wait_for(lambda: emulator.state()["clients"] == 0, what="the connection closed")
     inactive_s = time.monotonic()
-    time.sleep(0.2)
-    assert [s for s, _ in client.joint_states if s > inactive_s + 0.05] == []
+    time.sleep(1.0)
+    assert [s for s, _ in client.joint_states if s > inactive_s + 0.5] == []
     assert client.call("enable").message == "the driver is not active"
 
     assert change(stand, Transition.TRANSITION_CLEANUP)

@@ -79,10 +79,10 @@ BAD_CHUNKS: dict[str, tuple[str, str, Callable[[Client, Any], None]]] = {
 def test_bad_chunks_send_nothing_are_counted_by_rule_and_said(
     client: Client, emulator: Emulator, start_driver: Callable[..., DriverProcess]
 ) -> None:
-    driver = start_driver(emulator.port, diagnostics_period_s=0.05)
+    driver = start_driver(emulator.port, diagnostics_period_s=0.05, max_chunk_age_s=1.0)
     client.wait_state("CONNECTED")
     held = Stand(client, emulator, driver).enable()
-    time.sleep(0.1)
+    time.sleep(0.5)
     begun_s = time.monotonic()
     rules: dict[str, int] = {}
     for number, (name, (rule, words, spoil)) in enumerate(BAD_CHUNKS.items(), 1):
@@ -93,7 +93,7 @@ def test_bad_chunks_send_nothing_are_counted_by_rule_and_said(
         values = client.values_when(lambda values, n=number: values["chunks_refused"] == str(n))
         assert words in values["last_refusal"], f"{name}: {values['last_refusal']}"
     frames = emulator.frames(begun_s)
-    assert len(frames) > 50
+    assert len(frames) > 20
     assert moved_deg(frames) == 0.0, "a refused chunk moved the setpoint"
     assert emulator.requests("set_gripper_position", begun_s) == []
     for rule, count in rules.items():

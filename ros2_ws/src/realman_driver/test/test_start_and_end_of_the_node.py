@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, child_environment, stop_time, wait_for
 
+# `ros2 launch` sends SIGTERM that long after SIGINT.
+LAUNCH_ESCALATES_S = 5.0
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_motion_stops_the_arm_and_ends_the_node_cleanly(
@@ -22,12 +25,12 @@ def test_a_signal_during_motion_stops_the_arm_and_ends_the_node_cleanly(
     sent_s = time.monotonic()
     code, duration_s = driver.interrupt(number)
     assert code == 0, driver.output
-    assert duration_s < 2.0
+    assert duration_s < LAUNCH_ESCALATES_S
     stops = emulator.requests("set_arm_stop", sent_s)
     assert stops, "the arm was left moving"
     assert [f for f in emulator.frames(sent_s) if f["time_s"] > stop_time(stops)] == []
-    wait_for(lambda: emulator.state()["clients"] == 0, 1.0, "the connection closed")
-    wait_for(lambda: own_stand.client.listeners() == 0, 3.0, "the node gone from the ROS graph")
+    wait_for(lambda: emulator.state()["clients"] == 0, what="the connection closed")
+    wait_for(lambda: own_stand.client.listeners() == 0, what="the node gone from the ROS graph")
     with pytest.raises(ProcessLookupError):
         os.killpg(driver.process.pid, 0)
     assert "Traceback" not in driver.output
@@ -40,7 +43,7 @@ def test_a_signal_with_a_frozen_controller_still_ends_the_node_in_time(own_stand
     code, duration_s = own_stand.driver.interrupt()
     own_stand.emulator.process.send_signal(signal.SIGCONT)
     assert code == 0, own_stand.driver.output
-    assert duration_s < 2.5
+    assert duration_s < LAUNCH_ESCALATES_S
 
 
 def test_an_unreachable_controller_is_named_and_found_when_it_appears(
@@ -56,7 +59,7 @@ def test_an_unreachable_controller_is_named_and_found_when_it_appears(
     assert not client.call("enable").success
     emulator = Emulator(tmp_path / "wire.jsonl", port=port)
     try:
-        client.wait_state("CONNECTED", 10.0)
+        client.wait_state("CONNECTED")
         assert driver.output.count("cannot connect") == 1, "one cause is said once, not at each attempt"
     finally:
         emulator.close()
@@ -69,9 +72,9 @@ def test_a_udp_port_in_use_is_said_in_words(
         other.bind(("0.0.0.0", 0))
         port = other.getsockname()[1]
         start_driver(emulator.port, udp_port=port, reconnect_max_s=0.5)
-        values = client.values_when(lambda values: "already in use" in values["link"], 8.0)
+        values = client.values_when(lambda values: "already in use" in values["link"])
         assert f"UDP port {port}" in values["link"]
-    client.wait_state("CONNECTED", 10.0)
+    client.wait_state("CONNECTED")
 
 
 def test_a_second_driver_finds_the_arm_that_still_reports_to_the_first_ones_port(
@@ -113,8 +116,8 @@ def test_a_wrong_parameter_ends_the_node_with_one_clear_sentence(
     start_driver: Callable[..., DriverProcess], parameters: dict[str, object], words: list[str]
 ) -> None:
     driver = start_driver(8080, **parameters)
-    assert driver.process.wait(10.0) == 1
-    wait_for(lambda: all(word in driver.output for word in words), 2.0, f"{words} in {driver.output!r}")
+    assert driver.process.wait(40.0) == 1
+    wait_for(lambda: all(word in driver.output for word in words), what=f"{words} in {driver.output!r}")
     assert "Traceback" not in driver.output
 
 

