@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,17 @@ class RunningStack:
     def joints(self) -> list[float]:
         """Newest measured joint angles, rad, and gripper opening."""
         return [float(v) for v in self.client.joint_states[-1][1]]
+
+    def wait_for_rest(self) -> None:
+        """Wait until the driver has played what it accepted, and a moment more for the arm."""
+        time.sleep(1.2)  # what is under way arrives; longer than the longest chunk and the driver's reports
+        self.client.wait_for(
+            "the end of the chunk",
+            lambda: self.client.diagnostic("realman_driver: arm").get("chunk_active") == "false",
+            60,
+            self.process.alive,
+        )
+        time.sleep(0.5)
 
 
 def start_stack(folder: Path, *options: str) -> RunningStack:

@@ -37,7 +37,7 @@ def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp
         )
         client.enable()
         assert client.instruct(TASKS[0].instruction).accepted
-        client.wait_for("a chunk", lambda: client.plans, 30, running.process.alive)
+        client.wait_for("a chunk", lambda: client.plans, 60, running.process.alive)
         children = descendants(running.process.pid)
         assert len(children) >= 3
     finally:
@@ -69,10 +69,10 @@ def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path, own_domain):
         )
         client.enable()
         assert client.instruct(TASKS[0].instruction).accepted
-        client.wait_for("three chunks", lambda: len(client.plans) >= 3, 30, running.process.alive)
+        client.wait_for("three chunks", lambda: len(client.plans) >= 3, 60, running.process.alive)
         policy.send_signal(signal.SIGKILL)
         policy.wait()
-        time.sleep(1.2)  # the chunk already accepted is played to its end
+        running.wait_for_rest()  # the chunk already accepted is played to its end
         held = np.array(running.joints())
         frames = len([r for r in running.received() if r["command"] == "movej_canfd"])
         time.sleep(1.5)

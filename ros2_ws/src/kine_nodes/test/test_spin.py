@@ -36,7 +36,7 @@ def test_a_signal_sent_twice_still_gives_an_orderly_end(number):
     os.kill(process.pid, number)
     time.sleep(0.2)
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert output == "context alive\n"
     assert process.returncode == 0
 
@@ -63,7 +63,7 @@ def test_a_node_that_is_still_loading_ends_at_once():
     os.kill(process.pid, signal.SIGTERM)
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert output == "interrupted\n"
     assert process.returncode == 0
 

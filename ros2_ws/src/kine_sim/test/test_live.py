@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -30,26 +31,35 @@ def live():
     world.stop()
 
 
+def wait_until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "it did not happen"
+        time.sleep(0.02)
+
+
 def test_simulated_time_follows_the_wall_clock(live):
     time.sleep(0.5)
     sim_start_s, wall_start_s = live.world.time_s, time.monotonic()
     time.sleep(1.0)
     passed_s = live.world.time_s - sim_start_s + live.time_lost_s
-    assert passed_s == pytest.approx(time.monotonic() - wall_start_s, abs=MAX_LAG_S + 0.05)
+    assert passed_s == pytest.approx(time.monotonic() - wall_start_s, abs=MAX_LAG_S + 0.3)
 
 
 def test_both_cameras_show_the_same_moment(live):
-    time.sleep(1.5)
-    stamps = {camera: [s for c, s, _ in live.frames_seen if c == camera] for camera in ("front", "wrist")}
+
+    def stamps_of(camera: str) -> list[int]:
+        return [stamp for name, stamp, _ in live.frames_seen if name == camera]
+
+    wait_until(lambda: min(len(stamps_of("front")), len(stamps_of("wrist"))) >= 5)
+    stamps = {camera: stamps_of(camera) for camera in ("front", "wrist")}
     count = min(map(len, stamps.values()))
-    assert count >= 5
     assert stamps["front"][:count] == stamps["wrist"][:count]
     assert all(image.shape == (256, 256, 3) and image.std() > 5 for _, _, image in live.frames_seen)
 
 
 def test_the_controller_is_given_the_state_after_every_slice_of_physics(live):
-    time.sleep(0.5)
-    assert len(live.exchanges) > 20
+    wait_until(lambda: len(live.exchanges) > 20)
     assert len(set(live.exchanges)) == 1
 
 

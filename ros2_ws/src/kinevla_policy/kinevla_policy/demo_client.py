@@ -83,7 +83,7 @@ class DemoClient:
         with self._lock:
             return dict(self.diagnostics.get(name, {}))
 
-    def call(self, service: str, kind: Any, request: Any, timeout_s: float = 10.0) -> Any:
+    def call(self, service: str, kind: Any, request: Any, timeout_s: float = 30.0) -> Any:
         """Call a service and wait for its answer.
 
         Raises:
@@ -102,7 +102,7 @@ class DemoClient:
         finally:
             self.node.destroy_client(client)
 
-    def trigger(self, service: str, timeout_s: float = 10.0) -> Trigger.Response:
+    def trigger(self, service: str, timeout_s: float = 30.0) -> Trigger.Response:
         """Call a `std_srvs/Trigger` service."""
         return self.call(service, Trigger, Trigger.Request(), timeout_s)
 

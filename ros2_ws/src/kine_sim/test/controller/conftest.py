@@ -57,9 +57,9 @@ def enable_push(cycle=2, flags=(1, -1, -1, 1, -1, -1, -1, -1)):
     custom, count = rm_udp_custom_config_t(*flags), len(pushes)
     config = rm_realtime_push_config_t(cycle, True, UDP_PORT, -1, "127.0.0.1", custom)
     code = arm.rm_set_realtime_push(config)
-    wait(lambda: len(pushes) > count, 2.0)
+    wait(lambda: len(pushes) > count)
     return code
-def wait(condition, limit=8.0):
+def wait(condition, limit=30.0):
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if condition():
@@ -110,7 +110,7 @@ class SdkProcess:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
-    def finish(self, timeout_s: float = 30.0) -> SdkResult:
+    def finish(self, timeout_s: float = 90.0) -> SdkResult:
         """Wait for the end and collect the report."""
         try:
             output, _ = self._process.communicate(timeout=timeout_s)
@@ -133,14 +133,14 @@ class Wire:
     """A raw client: sends lines and reads lines, without the SDK."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=3.0)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20.0)
         self._buffer = b""
 
     def send(self, data: bytes | dict[str, Any]) -> None:
         """Send bytes as they are, or a request."""
         self._socket.sendall(data if isinstance(data, bytes) else json.dumps(data).encode() + b"\r\n")
 
-    def line(self, timeout_s: float = 3.0) -> bytes:
+    def line(self, timeout_s: float = 20.0) -> bytes:
         """Next line with its end; empty when the controller closed the connection."""
         self._socket.settimeout(timeout_s)
         while b"\r\n" not in self._buffer:
@@ -151,7 +151,7 @@ class Wire:
         line, self._buffer = self._buffer.split(b"\r\n", 1)
         return line + b"\r\n"
 
-    def ask(self, request: dict[str, Any], timeout_s: float = 3.0) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], timeout_s: float = 20.0) -> dict[str, Any]:
         """Send a request and return the next answer."""
         self.send(request)
         return json.loads(self.line(timeout_s))
@@ -161,7 +161,7 @@ class Wire:
         self._socket.close()
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 5.0) -> bool:
+def wait_until(condition: Callable[[], bool], limit_s: float = 30.0) -> bool:
     """Poll a condition."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
@@ -221,7 +221,7 @@ def start_sdk() -> Callable[[int, str], SdkProcess]:
 def sdk(controller: EmulatedController) -> Callable[..., SdkResult]:
     """Run a scenario against the controller fixture and return its result."""
 
-    def run(body: str, port: int | None = None, timeout_s: float = 30.0) -> SdkResult:
+    def run(body: str, port: int | None = None, timeout_s: float = 90.0) -> SdkResult:
         return SdkProcess(port or controller.port, body, free_udp_port()).finish(timeout_s)
 
     return run

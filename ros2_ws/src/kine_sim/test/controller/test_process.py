@@ -44,7 +44,7 @@ class LineClient:
     """Sends one JSON line and reads one."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5.0)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30.0)
         self.file = self.socket.makefile("rwb")
 
     def ask(self, message):
@@ -60,7 +60,7 @@ def test_first_line_names_the_port_and_sigterm_ends_it_cleanly(start_process):
     answer = LineClient(port).ask({"command": "get_arm_software_info"})
     assert answer["robot_controller_version"] == "4.0"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=30) == 0
     assert process.stderr.read() == ""
 
 
@@ -75,7 +75,7 @@ def test_restart_on_the_same_port_works_at_once_after_a_kill_with_clients(start_
     assert announced_port(second, "listening") == port
     assert LineClient(port).ask({"command": "get_joint_degree"})["state"] == "joint_degree"
     second.send_signal(signal.SIGINT)
-    assert second.wait(timeout=5) == 0
+    assert second.wait(timeout=30) == 0
 
 
 def test_occupied_port_gives_one_clear_line_and_exit_code_2(start_process):
@@ -84,7 +84,7 @@ def test_occupied_port_gives_one_clear_line_and_exit_code_2(start_process):
         other.listen()
         port = other.getsockname()[1]
         process = start_process("--port", str(port))
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 2 and out == ""
     assert err == f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
@@ -99,7 +99,7 @@ def test_occupied_port_gives_one_clear_line_and_exit_code_2(start_process):
 )
 def test_wrong_option_gives_one_clear_line_and_exit_code_2(arguments, message, start_process):
     process = start_process(*arguments)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert message in err and err.count("\n") == 1
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 
-def run_with_fault(controller, start_sdk, until, before, faults, after, timeout_s=30.0):
+def run_with_fault(controller, start_sdk, until, before, faults, after, timeout_s=90.0):
     """Run `before`, set the faults, then run `after` in the same SDK process."""
     session = start_sdk(controller.port, f"{before}\narm.rm_get_arm_run_mode()\ninput()\n{after}")
     assert until(lambda: bool(controller.log.requests("get_arm_run_mode")))

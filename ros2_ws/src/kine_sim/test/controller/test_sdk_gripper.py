@@ -8,10 +8,10 @@ def test_non_blocking_position_is_acknowledged_at_once_without_an_event(sdk):
         out["code"] = arm.rm_set_gripper_position(300, False, 1)
         out["ack_s"] = time.monotonic() - start
         out["mode"] = arm.rm_get_gripper_state()[1]["mode"]
-        time.sleep(0.7)
+        wait(lambda: arm.rm_get_gripper_state()[1]["mode"] == 3)
         out["state"] = arm.rm_get_gripper_state()[1]
     """)
-    assert result.out["code"] == 0 and result.out["ack_s"] < 0.3
+    assert result.out["code"] == 0 and result.out["ack_s"] < 0.6
     assert result.out["mode"] == 4
     assert result.out["state"]["actpos"] == pytest.approx(300, abs=2) and result.out["state"]["mode"] == 3
     assert result.out["events"] == []
