@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .arm_model import HOME_RAD, JOINT_COUNT, JOINT_NAMES, RATED_LIMITS
-from .chunk_check import ChunkRules
+from .chunk_executor import ExecutorSettings, MotionLimits
+from .gate import ChunkRules
 
 
 def _parameter(default: Any, description: str, lower: float | None = None, upper: float | None = None) -> Any:
@@ -49,7 +50,35 @@ class DriverConfig:
     max_first_step_rad: float = _parameter(
         0.35, "Largest distance of a chunk's first point from the present target, per joint.", 0.001, 1.0
     )
+    max_start_jump_rad: float = _parameter(
+        0.5, "Largest distance of a chunk's first point from the measured position, per joint.", 0.001, 1.0
+    )
     max_velocity_rad_s: float = _parameter(2.5, "Highest joint speed a chunk may ask for.", 0.01, 3.14)
+    max_acceleration_rad_s2: float = _parameter(
+        25.0, "Largest change of the mean speed between points a chunk may ask for.", 0.1, 500.0
+    )
+    max_chunk_rate_hz: float = _parameter(100.0, "Most chunks within a second.", 1.0, 1000.0)
+    workspace_lower_m: tuple[float, ...] = _parameter(
+        (-0.3, -0.75, 0.0), "Lower corner of the box for the point between the finger tips, base frame."
+    )
+    workspace_upper_m: tuple[float, ...] = _parameter((0.8, 0.75, 1.1), "Upper corner of that box.")
+    table_z_m: float = _parameter(0.0, "Height of the table in the arm's base frame.", -2.0, 2.0)
+    table_clearance_m: float = _parameter(
+        0.0, "Distance all links and the gripper must keep from the table.", -0.05, 0.5
+    )
+    self_clearance_m: float = _parameter(
+        0.01, "Distance parts of the arm that are not neighbours must keep.", 0.0, 0.2
+    )
+    stream_max_acceleration_rad_s2: float = _parameter(
+        10.0, "Highest acceleration of the streamed setpoint; the arm's own is 10.5.", 0.5, 30.0
+    )
+    stream_max_jerk_rad_s3: float = _parameter(500.0, "Highest jerk of the streamed setpoint.", 10.0, 5000.0)
+    ensemble_newest_share: float = _parameter(
+        1.0,
+        "Weight of a new chunk where the one before speaks of the same moment; 1: the new one alone.",
+        0.1,
+        1.0,
+    )
     gripper_poll_period_s: float = _parameter(0.1, "Period of reading the gripper.", 0.05, 1.0)
     gripper_deadband: float = _parameter(
         0.02, "Change of the gripper's target (opening 0..1) from which it is sent.", 0.001, 0.5
@@ -87,6 +116,16 @@ class DriverConfig:
         if -1.0 < self.home_gripper < 0.0:
             raise ValueError(f"home_gripper is {self.home_gripper}, must be within [0, 1] or -1")
         self._check_home()
+        self._check_workspace()
+
+    def _check_workspace(self) -> None:
+        lower, upper = self.workspace_lower_m, self.workspace_upper_m
+        for name, corner in (("workspace_lower_m", lower), ("workspace_upper_m", upper)):
+            if len(corner) != 3 or not all(map(math.isfinite, corner)):
+                raise ValueError(f"{name} is {list(corner)}, must be 3 finite lengths (x, y, z)")
+        for axis, low, high in zip("xyz", lower, upper, strict=True):
+            if low >= high:
+                raise ValueError(f"workspace_lower_m: {axis} is {low} m, must be less than {high} m")
 
     def _check_home(self) -> None:
         count = len(self.home_joints_rad)
@@ -99,6 +138,13 @@ class DriverConfig:
                     f"home_joints_rad: {name} is {angle} rad, must be within [{low:.3f}, {high:.3f}] rad"
                 )
 
+    def executor_settings(self) -> ExecutorSettings:
+        """The part the chunk executor needs."""
+        limits = MotionLimits(
+            self.max_velocity_rad_s, self.stream_max_acceleration_rad_s2, self.stream_max_jerk_rad_s3
+        )
+        return ExecutorSettings(limits, self.ensemble_newest_share)
+
     def chunk_rules(self) -> ChunkRules:
         """The part the chunk rules need."""
         return ChunkRules(
@@ -107,7 +153,15 @@ class DriverConfig:
             max_age_s=self.max_chunk_age_s,
             joint_limit_margin_rad=self.joint_limit_margin_rad,
             max_first_step_rad=self.max_first_step_rad,
+            max_start_jump_rad=self.max_start_jump_rad,
             max_velocity_rad_s=self.max_velocity_rad_s,
+            max_acceleration_rad_s2=self.max_acceleration_rad_s2,
+            max_rate_hz=self.max_chunk_rate_hz,
+            workspace_lower_m=self.workspace_lower_m,
+            workspace_upper_m=self.workspace_upper_m,
+            table_z_m=self.table_z_m,
+            table_clearance_m=self.table_clearance_m,
+            self_clearance_m=self.self_clearance_m,
         )
 
 

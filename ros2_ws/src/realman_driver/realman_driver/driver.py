@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import Future
 from contextlib import suppress
 
 from .arm_interface import Arm, ArmError, MotionEvent, RawState
-from .chunk_check import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
 from .config import DriverConfig
 from .error_codes import describe_return_code
+from .gate import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
@@ -47,6 +47,7 @@ class Driver:
             on_failure=self._stream_failed,
             period_s=config.stream_period_s,
             gripper=GripperPolicy(config.gripper_deadband, config.gripper_interval_s),
+            executor=config.executor_settings(),
         )
         self._stop_sender = StopSender(arm.stop, lambda: self.streamer.in_flight, self.streamer.wait_idle)
         self._worker = RequestWorker(
@@ -68,6 +69,7 @@ class Driver:
         self.refusals: Counter[str] = Counter()
         self.last_refusal = ""
         self.accepted_chunks = 0
+        self._chunk_times_s: deque[float] = deque(maxlen=1001)
         self.gripper_failures = 0
 
     def start(self) -> None:
@@ -144,13 +146,19 @@ class Driver:
             chunk: as received.
             now_ros_s: ROS time of receipt, s.
         """
-        refusal, info = self._state_refusal(), self.link.info
-        if refusal is None and info is not None:
+        now_s = time.monotonic()
+        refusal, info, state = self._state_refusal(), self.link.info, self.link.newest
+        if refusal is None and info is not None and state is not None:
+            while self._chunk_times_s and now_s - self._chunk_times_s[0] >= 1.0:
+                self._chunk_times_s.popleft()
+            recent = len(self._chunk_times_s)
+            self._chunk_times_s.append(now_s)
 
             def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
-                return check_chunk(chunk, self._rules, Situation(info.limits, setpoint, now_ros_s))
+                now = Situation(info.limits, setpoint, now_ros_s, state.position_rad, recent)
+                return check_chunk(chunk, self._rules, now)
 
-            refusal = self.streamer.submit(check, time.monotonic())
+            refusal = self.streamer.submit(check, now_s, now_s - (now_ros_s - chunk.stamp_s))
         if refusal is None:
             self.accepted_chunks += 1
         else:

@@ -34,10 +34,10 @@ import kine_nodes
 
 from . import messages, parameters
 from .arm_interface import Arm
-from .chunk_check import Refusal
 from .config import DriverConfig
 from .diagnostics import build_report
 from .driver import Driver
+from .gate import Refusal
 from .hooks import DriverHooks
 from .state import ArmState
 from .supervisor import Decision, State

@@ -10,8 +10,8 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from .arm_model import AXIS_NAMES
-from .chunk_check import ChunkPoint, ReceivedChunk
 from .diagnostics import Report
+from .gate import ChunkPoint, ReceivedChunk
 from .state import ArmState
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realman_driver.arm_model import AXIS_NAMES, HOME_RAD, RATED_LIMITS
-from realman_driver.chunk_check import (
+from realman_driver.gate import (
     Chunk,
     ChunkPoint,
     ChunkRules,

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from realman_driver.arm_model import AXIS_NAMES, HOME_RAD, RATED_LIMITS
-from realman_driver.chunk_check import (
+from realman_driver.gate import (
     Chunk,
     ChunkPoint,
     ChunkRules,
@@ -22,6 +22,10 @@ from realman_driver.chunk_check import (
 NOW_S = 1_000_000.0
 HOME = (*HOME_RAD, 1.0)
 SITUATION = Situation(RATED_LIMITS, HOME, NOW_S)
+# Where only the joints count: the arm may be anywhere, also in itself.
+NO_SPACE_RULES = ChunkRules(
+    workspace_lower_m=(-9.0,) * 3, workspace_upper_m=(9.0,) * 3, table_clearance_m=-9.0, self_clearance_m=-9.0
+)
 
 
 def good_chunk(speed_rad_s: float = 1.5) -> ReceivedChunk:
@@ -137,6 +141,19 @@ CASES = [
         ["joint_5 on the way to point 2", "2.600", "2.500 rad/s"],
     ),
     ("speed to the first point", with_value(0, 4, 0.26), "velocity", ["joint_5", "point 0", "2.600 rad/s"]),
+    (
+        "shaking",
+        ReceivedChunk(
+            AXIS_NAMES,
+            tuple(
+                ChunkPoint((*HOME_RAD[:6], HOME_RAD[6] + 0.15 * (k % 2), 0.5), 0.1 * (k + 1))
+                for k in range(5)
+            ),
+            NOW_S - 0.2,
+        ),
+        "acceleration",
+        ["joint_7 at point 1", "30.000 rad/s2", "25.000 rad/s2"],
+    ),
 ]
 
 
@@ -152,7 +169,9 @@ def test_a_bad_chunk_is_refused_and_the_text_says_what_and_how_much(
 
 @pytest.mark.parametrize("axis", range(7))
 def test_each_joint_is_refused_just_beyond_its_limit_and_accepted_just_inside(axis: int) -> None:
-    rules = ChunkRules(joint_limit_margin_rad=0.0175, max_first_step_rad=1.0, max_velocity_rad_s=3.0)
+    rules = dataclasses.replace(
+        NO_SPACE_RULES, joint_limit_margin_rad=0.0175, max_first_step_rad=1.0, max_velocity_rad_s=3.0
+    )
     for sign in (-1.0, 1.0):
         bound = sign * (RATED_LIMITS[axis][1] - 0.0175)
         start = list(HOME)
@@ -188,5 +207,7 @@ def test_bounds_themselves_are_allowed() -> None:
 
 def test_every_figure_in_a_text_has_a_unit() -> None:
     for _, chunk, _, _ in CASES:
-        for figure in re.findall(r"\d+\.\d{3}(?!\d)(?![\],]| rad| s\b| is outside)", refusal_of(chunk).text):
+        for figure in re.findall(
+            r"\d+\.\d{3}(?!\d)(?![\],]| rad| s\b| m\b| is outside)", refusal_of(chunk).text
+        ):
             raise AssertionError(f"{figure} has no unit in {refusal_of(chunk).text!r}")
