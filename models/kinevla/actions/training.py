@@ -208,13 +208,18 @@ def _train_step(run: _Run, data: Tensor, weights: Tensor) -> dict[str, float]:
         if run.step == (0 if run.stage == 2 else config.warmup_steps):
             with torch.no_grad():
                 start = data[torch.randint(len(data), (config.start_batch,))]
-                network.quantise(network.encode_latent(start), kinematics=run.stage == 2)
+                latents = network.encode_latent(start)
+                shift = _goal_shift(run, latents)
+                coarse = None if shift is None else latents + shift
+                network.quantise(latents, kinematics=run.stage == 2, coarse=coarse)
         rate = _learning_rate(config, run.step, run.steps())
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group["share"]
         batch = data[torch.randint(len(data), (config.batch,))]
         if quantise:
-            output, quantised = network(batch, kinematics=run.stage == 2)
+            with torch.no_grad():
+                shift = _goal_shift(run, network.encode_latent(batch))
+            output, quantised = network(batch, kinematics=run.stage == 2, goal_shift=shift)
             commitment = quantised.commitment
         else:
             output = network.decode_latent(network.encode_latent(batch))
@@ -233,6 +238,14 @@ def _train_step(run: _Run, data: Tensor, weights: Tensor) -> dict[str, float]:
         "commitment": commitment.item(),
         "learning_rate": rate,
     }
+
+
+def _goal_shift(run: _Run, latents: Tensor) -> Tensor | None:
+    """Draw where the goal codes of Stage II point to, relative to latents (N, d); None for the latents."""
+    if run.stage == 1 or run.config.goal_shift == 0.0:
+        return None
+    other = latents[torch.randperm(len(latents))]
+    return (other - latents) * torch.rand(len(latents), 1) * run.config.goal_shift
 
 
 def _learning_rate(config: TokenizerTrainingConfig, step: int, steps: int) -> float:

@@ -191,6 +191,14 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla checkpoint convert .data/policy/best --out .data/small --shard-mib 16",),
     ),
     Command(
+        ("checkpoint", "towers"),
+        "kinevla.cli.checkpoint_commands",
+        "TowersArgs",
+        "run_towers",
+        "take the image towers out of a checkpoint, to train another policy on them",
+        examples=("kinevla checkpoint towers models/checkpoints/nano --out .data/vision",),
+    ),
+    Command(
         ("config", "list"),
         "kinevla.cli.config_commands",
         "ListArgs",

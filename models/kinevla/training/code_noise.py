@@ -55,22 +55,27 @@ class CodeNoise:
         return torch.from_numpy(values)
 
     @torch.no_grad()
-    def draw(self, latents: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, latents: Tensor, share: float, generator: torch.Generator, coarse: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw one sequence per latent.
 
         Args:
             latents: (B, d).
             share: probability that a code in the context is not the nearest but one of the next three.
             generator: source of randomness.
+            coarse: (B, d) what the goal codes stand for; None for the latents.
 
         Returns:
             Codes to put into the context (B, M) and codes to predict (B, M): at each stage the nearest to
             what the earlier codes of the context left over.
         """
-        rest = latents
+        rest = latents if coarse is None else coarse
         context, labels = [], []
         rows = torch.arange(len(latents))
-        for book in self._books:
+        for stage, book in enumerate(self._books):
+            if stage == self._tokenizer.goal_levels and coarse is not None:
+                rest = rest + (latents - coarse)
             near = torch.cdist(rest, book).topk(min(_CANDIDATES, len(book)), largest=False).indices
             other = torch.randint(1, near.shape[1], (len(latents),), generator=generator)
             noisy = torch.rand(len(latents), generator=generator) < share

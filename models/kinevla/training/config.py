@@ -137,6 +137,12 @@ class PolicyTrainConfig:
     """Codes are also scored by the motion read from the geometry tokens (with `vision`, residual codes)."""
     choice_weight: float = 1.0
     """Weight of the loss that shows the readout which geometry tokens make the task's motion (0: off)."""
+    goal_motion: Literal["own", "shared"] = "own"
+    """What goal codes stand for: the demonstrated motion, or the mean of what all instructions with the same
+    goal text would ask for now, so that the way is left to the kinematics codes (with the readout)."""
+    prompt_exchange: float = 0.0
+    """Share of samples under the instruction of another task with the same goal: the motion then follows from
+    the kinematics reasoning alone. They carry no reasoning loss."""
     freeze_geometry: bool = True
     """What the geometry stage has taught stays as it is: it saw far more frames than the decoder will."""
     start: Path | None = None
@@ -175,7 +181,7 @@ class PolicyTrainConfig:
         for name in ("weight_decay", "coupling_weight", "choice_weight", "keypoint_noise", "point_noise_m"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
-        for name in ("final_rate", "variant_share", "code_noise"):
+        for name in ("final_rate", "variant_share", "code_noise", "prompt_exchange"):
             _within(name, getattr(self, name), 0.0, 1.0)
         if not 0.0 < self.reasoning_loss_fraction <= 1.0:
             raise ValueError(
@@ -189,6 +195,17 @@ class PolicyTrainConfig:
             raise ValueError(
                 f"batch_size {self.batch_size} in {self.accumulation} accumulation parts leaves the coupling "
                 "loss nothing to compare: it needs at least 2 samples in a part"
+            )
+        if self.goal_motion == "shared" and not (
+            self.readout and self.freeze_geometry and self.vision and self.warmup.max_steps
+        ):
+            raise ValueError(
+                "goal_motion 'shared' is read from the geometry tokens: it needs vision, the readout, the "
+                "geometry stage (warmup.max_steps) and freeze_geometry"
+            )
+        if self.prompt_exchange > 0.0 and not self.reasoning:
+            raise ValueError(
+                f"prompt_exchange {self.prompt_exchange} needs reasoning: nothing else tells the motion then"
             )
         if self.action_head == "flow" and self.coupling_weight > 0.0:
             raise ValueError(
@@ -215,6 +232,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "coupling_negatives": ("other_texts", "all"),
     "action_head": ("codes", "flow"),
     "tuning": ("full", "lora"),
+    "goal_motion": ("own", "shared"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinevla.actions.tokenizer import ActionTokenizer
-from kinevla.data.chunks import build_chunks, split_of
+from kinevla.data.chunks import episode_chunks
 from kinevla.data.episodes import EpisodeReader
+from kinevla.data.packing import DataError
+from kinevla.data.split import read_split
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.text.variants import instruction_variants
+from kinevla.training.mapped import mapped_array, mapped_result
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class PolicyData:
         task: (N,) index into `tasks`.
         tasks: task texts (instruction, coarse, fine), one per task.
         templates: for each task, one template per wording; the first is the wording of the data set.
+        exchanged: for each task, the templates of its answer under the instructions of the tasks with the
+            same goal, by number of that task.
         train: rows to learn from.
         val: rows held out (whole episodes).
     """
@@ -60,11 +66,25 @@ class PolicyData:
     templates: tuple[tuple[Template, ...], ...]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    exchanged: tuple[dict[int, tuple[Template, ...]], ...] = ()
 
-    def template(self, row: int, wording: int) -> Template:
-        """Return the sequence of a row in one of its task's wordings, counted round."""
-        own = self.templates[self.task[row]]
+    def template(self, row: int, wording: int, prompt: int | None = None) -> Template:
+        """Return the sequence of a row.
+
+        Args:
+            row: row of the data set.
+            wording: number of the wording of the instruction, counted round.
+            prompt: task whose instruction it is; None for the row's own.
+        """
+        task = int(self.task[row])
+        own = self.templates[task] if prompt in (None, task) else self.exchanged[task][int(prompt or 0)]
         return own[wording % len(own)]
+
+    def other_prompts(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw for each row another task with the same goal, its own where there is none: (B,)."""
+        drawn = rng.random(len(rows))
+        choices = [sorted(self.exchanged[task]) or [task] for task in self.task[rows]]
+        return np.array([own[int(x * len(own))] for own, x in zip(choices, drawn, strict=True)])
 
     def reasoning_positions(self, rows: NDArray[np.int64], wording: NDArray[np.int64]) -> int:
         """Return at how many positions these rows carry the reasoning loss."""
@@ -101,33 +121,55 @@ def load_policy_data(
     tokenizer: ActionTokenizer,
     builder: SequenceBuilder,
     texts: tuple[tuple[str, str, str], ...],
+    directory: Path,
 ) -> PolicyData:
     """Cut chunks, encode them and lay out the sequences of every task.
+
+    One episode is in memory at a time; the arrays lie in nameless files, so that a set larger than memory can
+    be trained on.
 
     Args:
         reader: demonstrations.
         tokenizer: action tokenizer.
         builder: sequence layout.
         texts: from `task_texts`.
+        directory: where the files go, on a disk with a few hundred bytes free per frame.
+
+    Raises:
+        DataError: a damaged episode, episodes of different dimensions, or a split that does not fit the set.
+        OSError: not enough room in `directory`.
     """
-    episodes = [episode.without_images() for episode in reader]
-    config = tokenizer.chunk_config
-    chunks = build_chunks(episodes, config)
+    config, frames = tokenizer.chunk_config, sum(entry.frames for entry in reader.entries)
+    parts = read_split(reader, config.val_percent).parts()
     number = {text: index for index, text in enumerate(texts)}
-    of_episode = np.array([number[(e.instruction, e.coarse, e.fine)] for e in episodes])
-    held_out = np.array([split_of(e.task, e.seed, config.val_percent) == "val" for e in episodes])
-    rows = np.arange(len(chunks))
-    is_val = held_out[chunks.episode]
+    states = mapped_array(directory, (frames, tokenizer.dimensions), np.float32)
+    chunks = mapped_array(directory, (frames, tokenizer.horizon, tokenizer.dimensions), np.float32)
+    task = mapped_array(directory, (frames,), np.int64)
+    held_out = np.zeros(frames, dtype=np.bool_)
+    end = 0
+    for episode in reader.motions():
+        if episode.target.shape[1] != tokenizer.dimensions:
+            raise DataError(
+                f"episode {episode.name} has {episode.target.shape[1]} dimensions, "
+                f"the tokenizer {tokenizer.dimensions}"
+            )
+        rows = slice(end, end := end + len(episode))
+        states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
+        task[rows] = number[(episode.instruction, episode.coarse, episode.fine)]
+        held_out[rows] = parts[episode.name] == "val"
+    if held_out.all():
+        raise DataError(f"{reader.directory} holds no episode to learn from")
     return PolicyData(
-        states=chunks.states,
-        chunks=chunks.chunks,
-        normalised=tokenizer.normaliser.normalise(chunks.chunks).astype(np.float32),
-        codes=tokenizer.encode(chunks.chunks),
-        task=of_episode[chunks.episode],
+        states=states,
+        chunks=chunks,
+        normalised=mapped_result(directory, tokenizer.normaliser.normalise, chunks, np.float32),
+        codes=mapped_result(directory, tokenizer.encode, chunks, np.int64),
+        task=task,
         tasks=texts,
         templates=tuple(_templates(builder, *text) for text in texts),
-        train=rows[~is_val],
-        val=rows[is_val],
+        exchanged=_exchanged(builder, texts),
+        train=np.flatnonzero(~held_out),
+        val=np.flatnonzero(held_out),
     )
 
 
@@ -137,7 +179,7 @@ def task_texts(reader: EpisodeReader) -> tuple[tuple[str, str, str], ...]:
     for index, entry in enumerate(reader.entries):
         if entry.task in seen.values():
             continue
-        episode = reader.read(index)
+        episode = reader.read(index, motion_only=True)
         seen.setdefault((episode.instruction, episode.coarse, episode.fine), entry.task)
     return tuple(seen)
 
@@ -161,12 +203,27 @@ def _templates(builder: SequenceBuilder, instruction: str, coarse: str, fine: st
     return tuple(templates)
 
 
+def _exchanged(
+    builder: SequenceBuilder, texts: tuple[tuple[str, str, str], ...]
+) -> tuple[dict[int, tuple[Template, ...]], ...]:
+    """Return each task's answer under the instructions of the other tasks with the same goal text."""
+    return tuple(
+        {
+            other: _templates(builder, prompt, coarse, fine)
+            for other, (prompt, goal, _) in enumerate(texts)
+            if goal == coarse and other != number
+        }
+        for number, (_, coarse, fine) in enumerate(texts)
+    )
+
+
 def token_batch(
     data: PolicyData,
     builder: SequenceBuilder,
     rows: NDArray[np.int64],
     wording: NDArray[np.int64] | None = None,
     codes: tuple[Tensor, Tensor] | None = None,
+    prompts: NDArray[np.int64] | None = None,
 ) -> TokenBatch:
     """Lay out the sequences of some rows.
 
@@ -176,10 +233,12 @@ def token_batch(
         rows: (B,) rows of the data set.
         wording: (B,) number of the wording, taken modulo the number there are; None for the data set's own.
         codes: (B, M) codes to put into the sequences and codes to predict; None for the exact ones.
+        prompts: (B,) tasks whose instructions the rows get; None for their own.
     """
     vocabulary = builder.vocabulary
     choice = np.zeros(len(rows), dtype=np.int64) if wording is None else wording
-    chosen = [data.template(row, number) for row, number in zip(rows, choice, strict=True)]
+    asked = data.task[rows] if prompts is None else prompts
+    chosen = [data.template(*which) for which in zip(rows, choice, asked, strict=True)]
     length = max(len(template.ids) for template in chosen)
     ids = np.full((len(rows), length), vocabulary.pad)
     reasoning = np.zeros((len(rows), length), dtype=np.bool_)

@@ -160,18 +160,18 @@ def action_term(
 
 
 def choice_term(model: KineVLAModel, states: SequenceStates, batch: TokenBatch, shares: Tensor) -> Tensor:
-    """Divergence of the readout's choice from the geometry tokens that make the task's motion (ours).
+    """Divergence of the readout's choice from the geometry tokens that make each code's motion (ours).
 
     Args:
         model: the network, with a readout.
         states: from `sequence_states`.
         batch: the sequences.
-        shares: (tasks, G) from the geometry stage.
+        shares: (tasks, M, G), from `stage_shares`.
     """
     assert model.code_readout is not None
     rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
     logits = model.code_readout.choice(states.before[rows, batch.code_positions])
-    wanted = shares[batch.task].unsqueeze(1).expand_as(logits)
+    wanted = shares[batch.task]
     return functional.kl_div(logits.log_softmax(-1), wanted, reduction="none").sum(-1).mean()
 
 
@@ -242,7 +242,7 @@ def policy_loss(
         gather: joins the rows (B, ...) of all processes, with gradients, for the comparison of eq. 7.
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
         blocks: ids of each stage's codes; needed with a readout.
-        shares: (tasks, G) geometry tokens in each task's motion, None for no such loss.
+        shares: (tasks, M, G) geometry tokens in the motion of each code, None for no such loss.
 
     Raises:
         ValueError: settings ask for the flow head and the network has none.

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from kinevla.actions import ActionTokenizer, load_policy_tokenizer
@@ -25,6 +26,7 @@ from kinevla.backbone.openvla import PublicConfig, load_openvla
 from kinevla.backbone.preprocessing import ImageAugmentation
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.split import SPLIT_NAME
 from kinevla.flow import FlowHead
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
@@ -37,6 +39,7 @@ from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData, load_policy_data, task_texts
 from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
+from kinevla.training.mapped import mapped_result
 from kinevla.vision.checkpoint import load_vision
 
 log = logging.getLogger(__name__)
@@ -91,6 +94,8 @@ class PolicyRun:
             files["vision"] = config.vision / MANIFEST_NAME
         if config.base is not None:
             files["base"] = config.base / _BASE_FILE
+        if (split := config.data / SPLIT_NAME).is_file():
+            files["split"] = split
         return config.identity() | {name: file_sha256(path) for name, path in files.items()}
 
 
@@ -122,8 +127,12 @@ def prepare_run(
     states = torch.from_numpy(run.data.states[run.data.train])
     run.model.set_state_range(states.amin(0), states.amax(0))
     if config.action_head == "codes" and CodeNoise.possible(tokenizer):
-        run.code_noise = CodeNoise(tokenizer, run.builder.vocabulary)
-        run.latents = run.code_noise.latents(run.data.chunks)
+        run.code_noise = noise = CodeNoise(tokenizer, run.builder.vocabulary)
+        run.latents = torch.from_numpy(
+            mapped_result(
+                config.out.parent, lambda rows: noise.latents(rows).numpy(), run.data.chunks, np.float32
+            )
+        )
     return run
 
 
@@ -165,7 +174,7 @@ def _run_from_towers(
             config.bf16,
         )
     backbone.to("cpu")
-    data = load_policy_data(reader, tokenizer, builder, texts)
+    data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)
     torch.manual_seed(config.seed)
     model = KineVLAModel(
         ModelConfig(
@@ -183,7 +192,11 @@ def _run_from_towers(
     model.vision_backbone.load_state_dict(backbone.state_dict())
     seed_code_embeddings(model, vocabulary, tokenizer)
     if config.start is not None:
-        start_from(model, load_checkpoint(config.start), builder)
+        parts = load_checkpoint(config.start)
+        start_from(model, parts, builder)
+        if not _same_codes(parts.action_tokenizer, tokenizer):
+            log.info("the policy to start from has other codes: their embeddings begin anew")
+            seed_code_embeddings(model, vocabulary, tokenizer)
     if model.code_readout is not None:
         books = tokenizer.code_vectors()
         assert books is not None  # of the same tokenizer as the readout's sizes
@@ -228,7 +241,7 @@ def _run_from_base(
         model.config = dataclasses.replace(model.config, action_head="flow", flow=flow)
         model.flow_head = FlowHead(flow, model.config.decoder.hidden_size)
     _choose_trainable(model, config)
-    data = load_policy_data(reader, tokenizer, builder, texts)
+    data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)
     augmentation = ImageAugmentation() if config.image_augmentation else None
     return PolicyRun(
         config=config,
@@ -288,14 +301,26 @@ def taught_parameters(model: KineVLAModel) -> dict[str, torch.nn.Parameter]:
     return {name: value for name, value in model.named_parameters() if name.startswith(names)}
 
 
+def _same_codes(one: ActionTokenizer, other: ActionTokenizer) -> bool:
+    """Say whether the codes of two tokenizers mean the same vectors."""
+    books = [tokenizer.code_vectors() for tokenizer in (one, other)]
+    if books[0] is None or books[1] is None:
+        return one.kind == other.kind
+    return len(books[0]) == len(books[1]) and all(map(np.array_equal, *books))
+
+
 def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBuilder) -> None:
     """Copy the weights of a policy where names and shapes agree; the towers stay as they are.
 
     Raises:
         ValueError: the policy has another vocabulary.
     """
-    known = parts.builder
-    if known.vocabulary != builder.vocabulary or known.tokenizer.get_vocab() != builder.tokenizer.get_vocab():
+    known, own_layout = parts.builder, builder.vocabulary
+    # How the codes are shared out between the levels is no part of it: with other codes, they begin anew.
+    layout = dataclasses.replace(
+        known.vocabulary, goal_codes=own_layout.goal_codes, kinematics_codes=own_layout.kinematics_codes
+    )
+    if layout != own_layout or known.tokenizer.get_vocab() != builder.tokenizer.get_vocab():
         raise ValueError("the policy to start from has another vocabulary")
     own, given = model.state_dict(), parts.model.state_dict()
     taken = {

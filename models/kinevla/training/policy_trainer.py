@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from typing import Any
@@ -38,6 +39,7 @@ from kinevla.training.loop import (
 from kinevla.training.objective import PolicyLoss, policy_loss
 from kinevla.training.policy_run import PolicyRun, prepare_run, taught_parameters
 from kinevla.training.samples import Part, StepSamples, iterate_steps
+from kinevla.training.shared_goal import shared_latents, stage_shares
 from kinevla.training.validation import validate
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ class Objective(nn.Module):
         model: the network.
         vocabulary: id layout.
         config: which loss terms, in which precision.
-        shares: (tasks, G) geometry tokens in each task's motion, from the geometry stage; None for none.
+        shares: (tasks, M, G) geometry tokens in the motion of each code; None for none.
     """
 
     shares: Tensor | None
@@ -168,8 +170,10 @@ class PolicyTrainer:
         )
         if state is not None:
             self._restore(state, optimiser)
-        objective = Objective(run.model, run.builder.vocabulary, config, self._shares)
+        objective = Objective(run.model, run.builder.vocabulary, config, self._stage_shares())
         self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
+        # After the line above: only then all processes have what the first has learned so far.
+        coarse = self._share_goals(accelerator.unwrap_model(self.objective).shares)
         self.samples = StepSamples(
             run.data,
             run.builder,
@@ -179,8 +183,32 @@ class PolicyTrainer:
             config,
             accelerator.process_index,
             accelerator.num_processes,
+            coarse,
         )
         self._sums, self._since, self._mark_s = self._no_losses(), 0, time.monotonic()
+
+    def _stage_shares(self) -> Tensor | None:
+        if self._shares is None:
+            return None
+        tokenizer, shared = self.run.tokenizer, self.config.goal_motion == "shared"
+        codes = (tokenizer.goal_levels, tokenizer.codes_per_chunk)
+        return stage_shares(self._shares, self.run.data.tasks, *codes, shared)
+
+    def _share_goals(self, shares: Tensor | None) -> Tensor | None:
+        """Let the goal codes stand for what tasks with the same goal have in common, where that is asked for.
+
+        Returns:
+            (N, d) latents of that motion, None where each demonstration keeps its own.
+        """
+        run = self.run
+        if self.config.goal_motion != "shared":
+            return None
+        assert shares is not None and run.cache is not None
+        assert run.code_noise is not None and run.latents is not None  # with a readout there are both
+        coarse = shared_latents(run.model, run.cache, run.data.states, run.data.task, shares[:, 0])
+        _, codes = run.code_noise.draw(run.latents, 0.0, torch.Generator(), coarse)
+        run.data = dataclasses.replace(run.data, codes=codes.numpy())
+        return coarse
 
     def _no_losses(self) -> Tensor:
         return torch.zeros(len(_LOSS_COLUMNS), device=self.accelerator.device)

@@ -64,6 +64,7 @@ class StepSamples(Dataset[Part]):
         inputs: images or features.
         code_noise: draws codes around the exact ones; None takes the exact ones.
         latents: (N, d) what `code_noise` starts from.
+        coarse: (N, d) what the goal codes stand for; None for the latents.
         config: settings.
         process: number of this process.
         processes: how many there are.
@@ -77,6 +78,7 @@ class StepSamples(Dataset[Part]):
     config: PolicyTrainConfig
     process: int = 0
     processes: int = 1
+    coarse: Tensor | None = None
 
     def __getitem__(self, index: int) -> Part:
         config, data = self.config, self.data
@@ -88,12 +90,15 @@ class StepSamples(Dataset[Part]):
         wording = np.where(other, rng.integers(1, _WORDINGS, size=size), 0)
         seeds = rng.integers(np.iinfo(np.int64).max, size=size)
         speaking = speaking_rows(size, config.reasoning_loss_fraction)
+        exchanged = (rng.random(size) < config.prompt_exchange) & ~speaking
+        prompts = np.where(exchanged, data.other_prompts(rows, rng), data.task[rows])
         parts = config.accumulation * self.processes
         own = slice(
             (part * self.processes + self.process) * (size // parts),
             (part * self.processes + self.process + 1) * (size // parts),
         )
-        tokens = token_batch(data, self.builder, rows[own], wording[own], self._codes(rows, step, own))
+        codes = self._codes(rows, step, own)
+        tokens = token_batch(data, self.builder, rows[own], wording[own], codes, prompts[own])
         tokens.reasoning[~torch.from_numpy(speaking[own])] = False
         positions = Positions(
             reasoning=data.reasoning_positions(rows[speaking], wording[speaking]) / parts,
@@ -113,7 +118,8 @@ class StepSamples(Dataset[Part]):
         if self.code_noise is None or self.latents is None:
             return None
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        context, labels = self.code_noise.draw(self.latents[rows], self.config.code_noise, generator)
+        coarse = None if self.coarse is None else self.coarse[rows]
+        context, labels = self.code_noise.draw(self.latents[rows], self.config.code_noise, generator, coarse)
         return context[own], labels[own]
 
 

@@ -104,3 +104,17 @@ def test_code_noise_refuses_a_layout_of_other_stages(tokenizer: BiLevelTokenizer
     )
     with pytest.raises(TokenizerError, match="4 codes per chunk, the vocabulary 2"):
         CodeNoise(tokenizer, other)
+
+
+def test_kinematics_codes_lead_from_a_shared_goal_to_the_motion(
+    tokenizer: BiLevelTokenizer, chunks: np.ndarray
+) -> None:
+    noise = CodeNoise(tokenizer, layout(tokenizer))
+    latents = noise.latents(chunks)
+    coarse = latents.mean(0, keepdim=True).expand_as(latents)
+    _, labels = noise.draw(latents, 0.0, torch.Generator().manual_seed(0), coarse)
+    assert len(labels[:, :2].unique(dim=0)) == 1, "one goal, one pair of goal codes"
+    assert len(labels[:, 2:].unique(dim=0)) > 1
+    goal = tokenizer.network.latent_of_codes(labels[:, :2])
+    reached = tokenizer.network.latent_of_codes(labels)
+    assert float((reached - latents).norm(dim=1).mean()) < float((goal - latents).norm(dim=1).mean())
