@@ -15,6 +15,7 @@ from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
+from kinevla.data.split import read_split
 from kinevla.manifest import to_plain
 
 
@@ -44,10 +45,11 @@ def run_train(args: TrainArgs) -> Outcome:
     """Train a tokeniser, save it and print its figures."""
     _one_thread()
     reader = EpisodeReader(args.data)
-    episodes = [episode.without_images() for episode in reader]
-    coarse = build_chunks(episodes, args.chunks, split="train", coarse=True)
-    fine = build_chunks(episodes, args.chunks, split="train")
-    held_out = build_chunks(episodes, args.chunks, split="val")
+    parts = read_split(reader, args.chunks.val_percent).parts()
+    episodes = list(reader.motions())
+    coarse = build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts)
+    fine = build_chunks(episodes, args.chunks, split="train", parts=parts)
+    held_out = build_chunks(episodes, args.chunks, split="val", parts=parts)
     tokenizer, complete = build_tokenizer(
         args.kind,
         coarse,
@@ -101,9 +103,11 @@ def run_report(args: ReportArgs) -> Outcome:
     """Measure a tokeniser, write JSON, text and figure, and print the text."""
     _one_thread()
     tokenizer = load_tokenizer(args.tokenizer)
-    episodes = [episode.without_images() for episode in EpisodeReader(args.data)]
-    held_out = build_chunks(episodes, tokenizer.chunk_config, split="val")
-    train = build_chunks(episodes, tokenizer.chunk_config, split="train")
+    reader = EpisodeReader(args.data)
+    parts = read_split(reader, tokenizer.chunk_config.val_percent).parts()
+    episodes = list(reader.motions())
+    held_out = build_chunks(episodes, tokenizer.chunk_config, split="val", parts=parts)
+    train = build_chunks(episodes, tokenizer.chunk_config, split="train", parts=parts)
     report = tokenizer.report(held_out, train)
     baselines: dict[str, TokenizerReport] = {}
     if args.baselines:
@@ -149,11 +153,12 @@ def run_compare(args: CompareArgs) -> Outcome:
         raise ValueError(f"seeds must be at least 1, got {args.seeds}")
     _one_thread()
     reader = EpisodeReader(args.data)
-    episodes = [episode.without_images() for episode in reader]
+    parts = read_split(reader, args.chunks.val_percent).parts()
+    episodes = list(reader.motions())
     comparison = compare_seeds(
-        build_chunks(episodes, args.chunks, split="train", coarse=True),
-        build_chunks(episodes, args.chunks, split="train"),
-        build_chunks(episodes, args.chunks, split="val"),
+        build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts),
+        build_chunks(episodes, args.chunks, split="train", parts=parts),
+        build_chunks(episodes, args.chunks, split="val", parts=parts),
         args.training,
         args.chunks,
         _period_s(episodes),

@@ -10,7 +10,7 @@ Absolute joint targets, or actions that are deltas already (end-effector deltas)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -167,9 +167,21 @@ def split_of(task: int, seed: int, val_percent: int) -> Split:
 
 
 def build_chunks(
-    episodes: Iterable[Episode], config: ChunkConfig, *, split: Split | None = None, coarse: bool = False
+    episodes: Iterable[Episode],
+    config: ChunkConfig,
+    *,
+    split: Split | None = None,
+    coarse: bool = False,
+    parts: Mapping[str, Split] | None = None,
 ) -> ChunkSet:
     """Collect the chunks of all episodes of a split ("train", "val", or None for all).
+
+    Args:
+        episodes: demonstrations.
+        config: how to cut.
+        split: which part.
+        coarse: see `episode_chunks`.
+        parts: the part of each episode by name (`split.read_split`); None divides by `config.val_percent`.
 
     Raises:
         ValueError: unknown split, no episode in it, or episodes of different action dimensions.
@@ -180,8 +192,10 @@ def build_chunks(
     states: list[NDArray[np.float32]] = []
     task, index, frame = [], [], []
     for number, episode in enumerate(episodes):
-        if split is not None and split_of(episode.task, episode.seed, config.val_percent) != split:
-            continue
+        if split is not None:
+            by_hash = split_of(episode.task, episode.seed, config.val_percent)
+            if (by_hash if parts is None else parts[episode.name]) != split:
+                continue
         if chunks and chunks[0].shape[-1] != episode.target.shape[-1]:
             raise ValueError(
                 f"episode {episode.name} has {episode.target.shape[-1]} dimensions, "

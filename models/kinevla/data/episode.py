@@ -7,7 +7,7 @@ the command that was really sent in that period, which differs from `target[t]` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _REQUIRED = (
     "coarse", "fine", "verdict_text", "state", "target", "executed", "front_bytes", "front_offsets",
     "wrist_bytes", "wrist_offsets",
 )  # fmt: skip
+_SIGHT = ("front_bytes", "wrist_bytes", "keypoints_px", "visible", "keypoints_m")
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,11 @@ class Episode:
         """File stem: unique per task and seed."""
         return f"task{self.task:02d}-seed{self.seed:08d}"
 
-    def without_images(self) -> Episode:
-        """Return the same episode with empty images: motion and texts need a thousandth of the memory."""
-        nothing = (b"",) * len(self)
-        return replace(self, front_jpeg=nothing, wrist_jpeg=nothing)
-
-    def images(self, camera: str) -> Image:
-        """Decode all images of 'front' or 'wrist': (T, H, W, 3) uint8 RGB."""
+    def images(self, camera: str, frames: slice = slice(None)) -> Image:
+        """Decode the images of 'front' or 'wrist', all or some: (T, H, W, 3) uint8 RGB."""
         if camera not in CAMERAS:
             raise ValueError(f"camera {camera!r} is unknown, choose from {', '.join(CAMERAS)}")
-        return np.stack([decode_jpeg(item) for item in getattr(self, f"{camera}_jpeg")])
+        return np.stack([decode_jpeg(item) for item in getattr(self, f"{camera}_jpeg")[frames]])
 
 
 def write_episode(path: Path, episode: Episode) -> None:
@@ -150,18 +146,29 @@ def write_episode(path: Path, episode: Episode) -> None:
     write_atomically(path, npz_bytes(arrays))
 
 
-def read_episode(path: Path) -> Episode:
+def read_episode(path: Path, *, motion_only: bool = False) -> Episode:
     """Read one episode.
+
+    Args:
+        path: the file.
+        motion_only: leave out keypoints and the bytes of the images, which stay empty: motion and texts need
+            a thousandth of the memory.
 
     Raises:
         DataError: missing, damaged or inconsistent file, named in the text.
     """
-    arrays: dict[str, Any] = read_npz(path, _REQUIRED)
+    arrays: dict[str, Any] = read_npz(path, _REQUIRED, without=_SIGHT if motion_only else ())
     if int(arrays["format"]) != EPISODE_FORMAT:
         raise DataError(
             f"{path} has episode format {int(arrays['format'])}, this code reads {EPISODE_FORMAT}"
         )
     try:
+        jpeg = {
+            camera: (b"",) * len(arrays["state"])
+            if motion_only
+            else unpack_bytes(arrays[f"{camera}_bytes"], arrays[f"{camera}_offsets"])
+            for camera in CAMERAS
+        }
         return Episode(
             task=int(arrays["task"]),
             seed=int(arrays["seed"]),
@@ -169,8 +176,8 @@ def read_episode(path: Path) -> Episode:
             noisy=bool(arrays["noisy"]),
             goal_success=_from_tristate(arrays["goal_success"]),
             kinematics_success=_from_tristate(arrays["kinematics_success"]),
-            front_jpeg=unpack_bytes(arrays["front_bytes"], arrays["front_offsets"]),
-            wrist_jpeg=unpack_bytes(arrays["wrist_bytes"], arrays["wrist_offsets"]),
+            front_jpeg=jpeg["front"],
+            wrist_jpeg=jpeg["wrist"],
             state=arrays["state"],
             target=arrays["target"],
             executed=arrays["executed"],

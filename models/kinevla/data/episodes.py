@@ -191,11 +191,27 @@ class EpisodeReader:
     def __iter__(self) -> Iterator[Episode]:
         return (self.read(index) for index in range(len(self)))
 
-    def read(self, index: int) -> Episode:
+    def motions(self) -> Iterator[Episode]:
+        """Yield all episodes without images and keypoints, in the order of `entries`; see `read`."""
+        return (self.read(index, motion_only=True) for index in range(len(self)))
+
+    def read(self, index: int, *, motion_only: bool = False) -> Episode:
         """Read episode `index` of `entries`.
+
+        Args:
+            index: its place in `entries`.
+            motion_only: see `read_episode`.
 
         Raises:
             DataError: the file is damaged or differs from the manifest; the text names it.
+        """
+        return read_episode(self.checked_file(index), motion_only=motion_only)
+
+    def checked_file(self, index: int) -> Path:
+        """Return the file of episode `index` after comparing it with the manifest.
+
+        Raises:
+            DataError: as `read`.
         """
         entry = self.entries[index]
         path = self.directory / entry.file
@@ -203,4 +219,4 @@ class EpisodeReader:
             raise DataError(f"{path} is listed in {MANIFEST_NAME} but missing")
         if file_sha256(path) != self._sha256[entry.file]:
             raise DataError(f"{path} is damaged: its sha256 differs from {MANIFEST_NAME}")
-        return read_episode(path)
+        return path

@@ -45,19 +45,22 @@ def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     return stream.getvalue()
 
 
-def read_npz(path: Path, required: Sequence[str]) -> dict[str, NDArray[np.generic]]:
-    """Read all arrays of an npz, never unpickling anything.
+def read_npz(
+    path: Path, required: Sequence[str], without: Sequence[str] = ()
+) -> dict[str, NDArray[np.generic]]:
+    """Read the arrays of an npz but those `without`, never unpickling anything.
 
     Raises:
         DataError: missing, damaged or incomplete file, named in the text.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            held = set(archive.files)
+            arrays = {name: archive[name] for name in archive.files if name not in without}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged: {error}") from error
-    if missing := [name for name in required if name not in arrays]:
+    if missing := [name for name in required if name not in held]:
         raise DataError(f"{path} lacks {', '.join(missing)}")
     return arrays

@@ -1,12 +1,17 @@
-"""Which episodes are learnt from and which are held out, written down in a file."""
+"""Which episodes are learnt from and which are held out: by hash, or as a file beside the data set says."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kinevla.data.chunks import split_of
+from kinevla.data.chunks import Split, split_of
 from kinevla.data.episodes import EpisodeReader
+from kinevla.data.packing import DataError
 from kinevla.manifest import write_json
 
 SPLIT_NAME = "split.json"
@@ -14,11 +19,21 @@ SPLIT_NAME = "split.json"
 
 @dataclass(frozen=True)
 class DataSplit:
-    """Names of the episodes of each part; the same rule as in training (`chunks.split_of`)."""
+    """Names of the episodes of each part.
+
+    Attributes:
+        val_percent: share that was asked for when the episodes were divided by hash.
+        train: episodes to learn from.
+        val: episodes held out.
+    """
 
     val_percent: int
     train: tuple[str, ...]
     val: tuple[str, ...]
+
+    def parts(self) -> dict[str, Split]:
+        """Return name to part."""
+        return dict.fromkeys(self.train, "train") | dict.fromkeys(self.val, "val")
 
 
 def data_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
@@ -40,3 +55,45 @@ def write_split(directory: Path, split: DataSplit, out: Path | None = None) -> P
     path = out or Path(directory) / SPLIT_NAME
     write_json(path, split)
     return path
+
+
+def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
+    """Return how training divides a data set: as its `split.json` says, by hash where it has none.
+
+    Args:
+        reader: the data set.
+        val_percent: share held out by hash; a file overrules it.
+
+    Raises:
+        DataError: the file is damaged, or does not name every episode of the set once and no other.
+    """
+    path = reader.directory / SPLIT_NAME
+    if not path.is_file():
+        return data_split(reader, val_percent)
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        split = DataSplit(int(content["val_percent"]), *(_names(content, part) for part in ("train", "val")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {error!r}") from error
+    named = Counter(split.train + split.val)
+    held = {entry.name for entry in reader.entries}
+    for what, names in (
+        ("names more than once", [name for name, count in named.items() if count > 1]),
+        ("names episodes the set does not hold:", sorted(set(named) - held)),
+        ("does not name all episodes of the set:", sorted(held - set(named))),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise DataError(
+                f"{path} {what} {names[0]}{more}; write it anew with kinevla data split, or delete it"
+            )
+    if not split.train:
+        raise DataError(f"{path} leaves no episode to learn from")
+    return split
+
+
+def _names(content: Mapping[str, Any], part: str) -> tuple[str, ...]:
+    names = content[part]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{part} is no list of names")
+    return tuple(names)

@@ -104,14 +104,14 @@ def build_cache(
     device = next(backbone.parameters()).device
     for number in range(done, len(reader)):
         episode = reader.read(number)
-        images = torch.from_numpy(
-            np.stack([episode.images(camera) for camera in backbone.config.cameras], axis=1)
-        )
         state = torch.from_numpy(episode.state.astype(np.float32))
         for start in range(0, len(episode), _BATCH):
             part = slice(start, start + _BATCH)
+            images = torch.from_numpy(
+                np.stack([episode.images(camera, part) for camera in backbone.config.cameras], axis=1)
+            )
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                features = backbone(images[part].to(device), state[part].to(device))
+                features = backbone(images.to(device), state[part].to(device))
             rows = slice(offsets[number] + start, offsets[number] + start + len(features.patches))
             for name, array in arrays.items():
                 array[rows] = getattr(features, name).float().cpu().numpy()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,14 +18,14 @@ from torch import Tensor
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.preprocessing import ImageAugmentation, augment, centre_crop, resize
-from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.episodes import EpisodeReader
+from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
 from kinevla.training.feature_cache import FeatureCache
 from kinevla.training.geometry_warmup import noisy
 
 Inputs: TypeAlias = VisualFeatures | Tensor
 T = TypeVar("T")
-_KEPT_EPISODES = 512
 
 
 class InputSource(Protocol):
@@ -71,7 +70,7 @@ class CachedInputs:
 class ImageInputs:
     """Images of the frames at the network's size, cropped and recoloured while training.
 
-    Episodes are read when they are needed; the JPEG images of the latest few hundred stay in memory.
+    Each image is read from its episode's file when it is needed; none stays in memory.
 
     Args:
         reader: the data set.
@@ -91,15 +90,8 @@ class ImageInputs:
         size: int,
         augmentation: ImageAugmentation | None,
     ) -> None:
-        if unknown := [camera for camera in cameras if camera not in CAMERAS]:
-            raise ValueError(f"the data set has no camera {', '.join(unknown)}, it has {', '.join(CAMERAS)}")
-        self._reader, self._cameras, self._size, self._augmentation = reader, cameras, size, augmentation
+        self._frames, self._size, self._augmentation = FrameReader(reader, cameras), size, augmentation
         self._ends = np.cumsum([entry.frames for entry in reader.entries])
-        self._jpeg = lru_cache(maxsize=_KEPT_EPISODES)(self._read)
-
-    def _read(self, number: int) -> tuple[tuple[bytes, ...], ...]:
-        episode = self._reader.read(number)
-        return tuple(getattr(episode, f"{camera}_jpeg") for camera in self._cameras)
 
     def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Tensor:
         """See `InputSource`."""
@@ -110,7 +102,7 @@ class ImageInputs:
     def _frame(self, row: int, seed: int | None) -> Tensor:
         number = int(np.searchsorted(self._ends, row, side="right"))
         frame = row - (int(self._ends[number - 1]) if number else 0)
-        images = [torch.from_numpy(decode_jpeg(jpeg[frame])) for jpeg in self._jpeg(number)]
+        images = [torch.from_numpy(decode_jpeg(jpeg)) for jpeg in self._frames.jpeg(number, frame)]
         stacked = torch.stack([resize(image, self._size) for image in images])
         if self._augmentation is None:
             return stacked

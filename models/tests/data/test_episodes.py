@@ -11,6 +11,7 @@ from kinevla.data.episodes import (
     read_episode,
     write_episode,
 )
+from kinevla.data.frames import FrameReader
 from kinevla.manifest import ManifestError, verify_manifest
 
 
@@ -120,14 +121,24 @@ def test_inconsistent_episode_is_refused_and_names_the_field(make_episode, field
     assert told in str(error.value)
 
 
-def test_an_episode_without_images_keeps_motion_and_texts_and_little_memory(make_episode):
+def test_reading_motion_only_keeps_motion_and_texts_and_little_memory(tmp_path, make_episode):
     episode = make_episode(frames=30)
-    light = episode.without_images()
+    EpisodeWriter(tmp_path, {"made": "up"}).add(episode)
+    light = EpisodeReader(tmp_path).read(0, motion_only=True)
     assert light.name == episode.name
     assert light.instruction == episode.instruction
     np.testing.assert_array_equal(light.target, episode.target)
     assert sum(map(len, light.front_jpeg + light.wrist_jpeg)) == 0
     assert sum(map(len, episode.front_jpeg)) > 10_000
+
+
+def test_reading_motion_only_still_finds_damage(tmp_path, make_episode):
+    path = EpisodeWriter(tmp_path, {"made": "up"}).add(make_episode())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        EpisodeReader(tmp_path).read(0, motion_only=True)
 
 
 def test_loading_training_samples_holds_the_images_of_one_episode_at_most(tmp_path, make_episode):
@@ -142,8 +153,31 @@ def test_loading_training_samples_holds_the_images_of_one_episode_at_most(tmp_pa
         writer.add(make_episode(seed=seed, front_jpeg=noise, wrist_jpeg=noise))
     one = 2 * sum(map(len, noise))
     tracemalloc.start()
-    chunks = build_chunks([e.without_images() for e in EpisodeReader(tmp_path)], ChunkConfig())
+    chunks = build_chunks(list(EpisodeReader(tmp_path).motions()), ChunkConfig())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(chunks) == 12 * 12
     assert peak < 6 * one
+
+
+def test_single_images_are_read_where_they_lie(tmp_path, make_episode):
+    writer = EpisodeWriter(tmp_path, {"made": "up"})
+    episodes = [make_episode(seed=seed, frames=5 + seed) for seed in range(3)]
+    for episode in episodes:
+        writer.add(episode)
+    frames = FrameReader(EpisodeReader(tmp_path), ("wrist", "front"))
+    for number, episode in enumerate(episodes):
+        for frame in range(len(episode)):
+            expected = (episode.wrist_jpeg[frame], episode.front_jpeg[frame])
+            assert frames.jpeg(number, frame) == expected
+    with pytest.raises(IndexError, match="5 frames"):
+        frames.jpeg(0, 5)
+    with pytest.raises(ValueError, match="no camera side"):
+        FrameReader(EpisodeReader(tmp_path), ("side",))
+
+
+def test_single_images_of_a_damaged_file_are_refused(tmp_path, make_episode):
+    path = EpisodeWriter(tmp_path, {"made": "up"}).add(make_episode())
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=path.name):
+        FrameReader(EpisodeReader(tmp_path)).jpeg(0, 0)
