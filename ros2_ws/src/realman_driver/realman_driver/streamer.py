@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_FRAME_STEP_RAD
-from .chunk_check import Chunk, Refusal
+from .chunk_executor import ChunkExecutor, ExecutorSettings, Setpoint
 from .error_codes import describe_return_code
-from .interpolator import Interpolator, Setpoint
+from .gate import Chunk, Refusal
 
 # The trajectory's clock never runs ahead by more than this many periods at once: after a stall of the
 # computer the motion is late, but no frame jumps.
@@ -55,6 +55,7 @@ class Streamer:
             sent; the streamer is disengaged then.
         period_s: time between frames.
         gripper: when gripper targets are sent.
+        executor: limits of the setpoint's motion, and how chunks are mixed.
     """
 
     def __init__(
@@ -65,13 +66,15 @@ class Streamer:
         on_failure: Callable[[str, bool], None],
         period_s: float = 0.01,
         gripper: GripperPolicy | None = None,
+        executor: ExecutorSettings | None = None,
     ) -> None:
         self._send, self._send_gripper = send, send_gripper
         self._watchdog, self._on_failure = watchdog, on_failure
         self._period_s = period_s
         self._gripper = gripper or GripperPolicy()
-        self._lock = threading.Lock()  # guards the interpolator; never held while a frame is sent
-        self._interpolator = Interpolator((0.0,) * (JOINT_COUNT + 1))
+        self._executor_settings = executor or ExecutorSettings()
+        self._lock = threading.Lock()  # guards the executor; never held while a frame is sent
+        self._executor = ChunkExecutor((0.0,) * (JOINT_COUNT + 1), 0.0, self._executor_settings)
         self._engaged = False
         self._in_flight = False
         self._clock_s = 0.0
@@ -104,7 +107,7 @@ class Streamer:
     def engage(self, setpoint: Setpoint, now_s: float) -> None:
         """Start sending, holding `setpoint` (8,) until a chunk comes."""
         with self._lock:
-            self._interpolator = Interpolator(setpoint)
+            self._executor = ChunkExecutor(setpoint, now_s, self._executor_settings)
             self._clock_s = now_s
             self._last_frame = None
             self._gripper_sent = setpoint[JOINT_COUNT]
@@ -138,19 +141,22 @@ class Streamer:
     @property
     def active(self) -> bool:
         """Whether a chunk is being executed."""
-        return self._engaged and self._interpolator.active
+        return self._engaged and self._executor.active
 
     @property
     def setpoint(self) -> Setpoint:
         """(8,) the present setpoint."""
-        return self._interpolator.setpoint
+        return self._executor.setpoint
 
-    def submit(self, check: Callable[[Setpoint], Chunk | Refusal], now_s: float) -> Refusal | None:
-        """Check a chunk against the present setpoint and execute it when it passes.
+    def submit(
+        self, check: Callable[[Setpoint], Chunk | Refusal], now_s: float, observed_s: float | None = None
+    ) -> Refusal | None:
+        """Check a chunk against the setpoint at its observation and execute it when it passes.
 
         Args:
-            check: takes the (8,) setpoint, returns the chunk or a refusal.
-            now_s: monotonic time of receipt, from which the chunk's times count.
+            check: takes that (8,) setpoint, returns the chunk or a refusal.
+            now_s: monotonic time of receipt.
+            observed_s: monotonic time of the observation, from which the chunk's times count; None: now.
 
         Returns:
             None when it runs now, otherwise the refusal; then the earlier chunk goes on.
@@ -159,12 +165,15 @@ class Streamer:
             if not self._engaged:
                 text = "the arm is not enabled, the chunk is not executed"
                 return Refusal("not_enabled", "", "disabled", "enabled", text)
-            result = check(self._interpolator.setpoint)
+            observed_s = now_s if observed_s is None else min(observed_s, now_s)
+            result = check(self._executor.setpoint_at(observed_s))
             if isinstance(result, Refusal):
                 return result
-            self._interpolator.load(result)
-            self._clock_s = now_s
-            return None
+            was_active = self._executor.active
+            refusal = self._executor.load(result, observed_s)
+            if refusal is None and not was_active:
+                self._clock_s = now_s
+            return refusal
 
     def resend_gripper(self) -> None:
         """Let the next frame send the gripper target again, after a command was not taken."""
@@ -208,8 +217,8 @@ class Streamer:
                 return
             step_s = min(max(0.0, now_s - self._clock_s), MAX_PERIODS_PER_FRAME * self._period_s)
             self._clock_s = now_s
-            setpoint = self._interpolator.advance(step_s)
-            gripper_target = self._interpolator.gripper_target
+            setpoint = self._executor.advance(step_s, now_s)
+            gripper_target = self._executor.gripper_target
         frame = setpoint[:JOINT_COUNT]
         fault, link_is_gone = frame_fault(frame, self._last_frame), False
         # The order matters: halt() clears the first flag and then reads the second, so either no frame is

@@ -1,0 +1,238 @@
+"""From chunks to the setpoint of this moment, without a rest or a jerk where one chunk meets the next.
+
+A chunk says where the joints shall be at times counted from its observation. When it arrives, some of that
+time has passed: the points that lie behind are not executed any more. The setpoint then goes over from the
+curve it is on to the one the chunk asks for, by as many knots as keep velocity, acceleration and jerk within
+their limits. Every curve ends at rest at its chunk's last point, so that without a successor in time
+(underrun) it slows down and holds; a newer chunk (overrun) replaces what is left of the older one.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arm_model import JOINT_COUNT, JOINT_NAMES
+from .bspline import Array, BSpline, Peaks, control_points_of, peaks
+from .gate import Chunk, Refusal
+from .motion_history import MotionHistory, MotionSample
+from .reference_path import ReferencePath
+
+Setpoint = tuple[float, ...]
+
+# Half the policy's period: the curve rounds the corners of a path, by a millimetre at the tool.
+MAX_KNOT_STEP_S = 0.05
+MIN_KNOT_STEP_S = 0.02
+# What is tried to keep the limits, the first that does is taken: knots over which the setpoint goes over to
+# the new chunk; factors on the time to the last point, where it brakes; factors on all times that lie ahead.
+TRANSITION_KNOTS = (2, 3, 4, 6)
+FROM_REST_KNOTS = (1, 2, 3)
+BRAKE_STRETCHES = (1.0, 1.5, 2.0, 3.0, 4.0)
+SLOWDOWNS = (1.0, 1.15, 1.35, 1.7, 2.5, 4.0, 8.0)
+# A running curve described by new knots may bend this much more where it was at its limit already.
+RESAMPLING_SHARE = 0.02
+SMOOTH_ENOUGH = 1.15
+
+
+@dataclass(frozen=True)
+class MotionLimits:
+    """What the setpoint may do, every joint: rad/s, rad/s^2, rad/s^3."""
+
+    max_velocity_rad_s: float = 2.5
+    max_acceleration_rad_s2: float = 10.0
+    max_jerk_rad_s3: float = 400.0
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """How chunks are put together.
+
+    Attributes:
+        limits: of the setpoint's motion.
+        newest_share: weight of a new chunk where an older one speaks of the same moment, 0 < share <= 1; 1
+            takes the new one alone, less is temporal ensembling (Zhao et al., arXiv 2304.13705).
+    """
+
+    limits: MotionLimits = MotionLimits()
+    newest_share: float = 1.0
+
+
+class ChunkExecutor:
+    """Holds a setpoint, or moves it along the chunks it is given. Not thread-safe.
+
+    Args:
+        setpoint: (8,) where to hold until the first chunk: 7 joints in rad and the gripper opening.
+        now_s: monotonic time.
+        settings: limits and ensembling.
+    """
+
+    def __init__(self, setpoint: Setpoint, now_s: float, settings: ExecutorSettings | None = None) -> None:
+        self._settings = settings or ExecutorSettings()
+        self._setpoint = setpoint
+        self._motion_s = 0.0
+        self._curve = BSpline.resting(0.0, np.array(setpoint[:JOINT_COUNT]), MAX_KNOT_STEP_S)
+        self._nominal_end_s = 0.0
+        self._history = MotionHistory(MotionSample(now_s, 0.0, setpoint))
+        self._gripper_times_s: tuple[float, ...] = ()
+        self._gripper_values: tuple[float, ...] = ()
+        self._observed_s = -math.inf
+
+    @property
+    def setpoint(self) -> Setpoint:
+        """(8,) the setpoint of the moment."""
+        return self._setpoint
+
+    @property
+    def motion_s(self) -> float:
+        """How long the setpoint has moved so far; it stands still while the setpoint rests."""
+        return self._motion_s
+
+    @property
+    def active(self) -> bool:
+        """Whether the setpoint is moving along a chunk."""
+        return self._motion_s < self._curve.end_s
+
+    @property
+    def gripper_target(self) -> float | None:
+        """Opening of the chunk point being approached (of the last one after the end); None before any chunk.
+
+        The gripper gets the value at the start of a segment, as it needs that time to get there.
+        """
+        if not self._gripper_times_s:
+            return None
+        index = bisect_left(self._gripper_times_s, self._motion_s - 1e-9)
+        return self._gripper_values[min(index, len(self._gripper_values) - 1)]
+
+    def setpoint_at(self, time_s: float) -> Setpoint:
+        """(8,) the setpoint at a monotonic time of the last seconds."""
+        return self._history.at(time_s).setpoint
+
+    def load(self, chunk: Chunk, observed_s: float) -> Refusal | None:
+        """Go over to a chunk, from wherever the setpoint is.
+
+        Args:
+            chunk: points whose times count from its observation.
+            observed_s: monotonic time of that observation.
+
+        Returns:
+            None when it is executed, or why not; then the chunk before it goes on.
+        """
+        if self.active and observed_s < self._observed_s:
+            late_s = self._observed_s - observed_s
+            text = f"its observation is {late_s:.3f} s older than that of the chunk being executed"
+            return Refusal("order", "", late_s, "not older than the running chunk", text)
+        begin = self._history.at(observed_s)
+        times_s = begin.motion_s + np.array((0.0, *chunk.times_s))
+        if times_s[-1] <= self._motion_s:
+            late_s = self._motion_s - float(times_s[-1])
+            text = f"its last point should have been reached {late_s:.3f} s ago; nothing of it is left"
+            return Refusal("late", "", late_s, "the last point lies ahead", text)
+        points_rad = np.array([begin.setpoint[:JOINT_COUNT], *(p[:JOINT_COUNT] for p in chunk.points)])
+        self._ensemble(times_s, points_rad)
+        slope_rad_s = np.array(self._history.slope_rad_s(observed_s, JOINT_COUNT))
+        curve = self._transition(times_s, points_rad, slope_rad_s)
+        if isinstance(curve, Refusal):
+            return curve
+        self._curve, self._nominal_end_s, self._observed_s = curve, float(times_s[-1]), observed_s
+        self._gripper_times_s = tuple(float(t) for t in times_s[1:])
+        self._gripper_values = tuple(point[JOINT_COUNT] for point in chunk.points)
+        return None
+
+    def advance(self, step_s: float, now_s: float) -> Setpoint:
+        """Move on by `step_s` seconds (less than passed after a stall) and return the (8,) setpoint then."""
+        if self.active:
+            self._motion_s = min(self._motion_s + step_s, self._curve.end_s)
+            self._setpoint = (*self._curve.position(self._motion_s), self._gripper_now())
+        self._history.add(MotionSample(now_s, self._motion_s, self._setpoint))
+        return self._setpoint
+
+    def _gripper_now(self) -> float:
+        target = self.gripper_target
+        return self._setpoint[JOINT_COUNT] if target is None else target
+
+    def _ensemble(self, times_s: Array, points_rad: Array) -> None:
+        """Mix the points with what the older chunk had planned for the same moments, in place."""
+        share = self._settings.newest_share
+        if share >= 1.0 or not self.active:
+            return
+        common = times_s <= self._nominal_end_s
+        common[0] = False  # the setpoint at the observation is a fact
+        old_rad = self._curve.positions(times_s[common])
+        points_rad[common] = share * points_rad[common] + (1.0 - share) * old_rad
+
+    def _transition(self, times_s: Array, points_rad: Array, slope_rad_s: Array) -> BSpline | Refusal:
+        """The curve from the present motion over to the chunk, the quickest one within the limits."""
+        step_s = min(MAX_KNOT_STEP_S, max(MIN_KNOT_STEP_S, float(times_s[-1] - times_s[-2]) / 2.0))
+        begin = control_points_of(self._curve.state(self._motion_s), step_s)
+        quietest: Peaks | None = None
+        for slowdown in SLOWDOWNS:
+            ahead_s = times_s - self._motion_s
+            slowed_s = np.where(ahead_s > 0.0, self._motion_s + slowdown * ahead_s, times_s)
+            path = self._braking_path(slowed_s, points_rad, slope_rad_s, step_s)
+            knots = [math.ceil(k * slowdown) for k in (TRANSITION_KNOTS if self.active else FROM_REST_KNOTS)]
+            controls = self._controls(begin, path, step_s, knots)
+            tried = [(self._excess(peaks(control, step_s)), control) for control in controls]
+            least = min(excess for excess, _ in tried)
+            if least <= 1.0 + RESAMPLING_SHARE:
+                # The quickest of those that are about as smooth as the smoothest.
+                bound = min(SMOOTH_ENOUGH * least, 1.0 + RESAMPLING_SHARE)
+                control = next(control for excess, control in tried if excess <= bound)
+                return BSpline(self._motion_s, step_s, control)
+            found = peaks(min(tried, key=lambda item: item[0])[1], step_s)
+            if quietest is None or self._excess(found) < self._excess(quietest):
+                quietest = found
+        assert quietest is not None
+        return self._limit_refusal(quietest)
+
+    def _braking_path(
+        self, times_s: Array, points_rad: Array, slope_rad_s: Array, step_s: float
+    ) -> ReferencePath:
+        """The path with as short a last segment as lets it end at rest within the limits."""
+        for stretch in BRAKE_STRETCHES:
+            path = ReferencePath(times_s, points_rad, slope_rad_s, stretch)
+            count = max(2, math.ceil((path.end_s - float(times_s[-2])) / step_s)) + 2
+            tail = path.positions(path.end_s - step_s * np.arange(count, -3, -1))
+            if self._within_limits(peaks(tail, step_s)):
+                break
+        return path
+
+    def _controls(self, begin: Array, path: ReferencePath, step_s: float, knots: list[int]) -> list[Array]:
+        """Control points for each number of knots: of the present motion, old and new mixed, the goal again."""
+        least = math.ceil((path.end_s - self._motion_s) / step_s - 1e-9)
+        number = np.arange(2, max(least, knots[-1] + 1) + 1)
+        times_s = self._motion_s + step_s * number
+        old, new = self._curve.control_at(times_s, step_s), path.positions(times_s)
+        goal = np.repeat(path.positions(np.array([path.end_s])), 2, axis=0)
+        controls = []
+        for count in knots:
+            share = np.clip((number - 1.0) / count, 0.0, 1.0)[:, None]
+            share = share * share * (3.0 - 2.0 * share)
+            used = max(least, count + 1) - 1
+            controls.append(np.concatenate([begin, (old + share * (new - old))[:used], goal]))
+        return controls
+
+    def _within_limits(self, found: Peaks) -> bool:
+        return self._excess(found) <= 1.0 + RESAMPLING_SHARE
+
+    def _excess(self, found: Peaks) -> float:
+        """The largest ratio of a peak to its limit."""
+        return max(float(values.max()) / limit for _, values, limit, _ in self._judged(found))
+
+    def _judged(self, found: Peaks) -> tuple[tuple[str, Array, float, str], ...]:
+        limits = self._settings.limits
+        return (
+            ("velocity", found.velocity_rad_s, limits.max_velocity_rad_s, "rad/s"),
+            ("acceleration", found.acceleration_rad_s2, limits.max_acceleration_rad_s2, "rad/s2"),
+            ("jerk", found.jerk_rad_s3, limits.max_jerk_rad_s3, "rad/s3"),
+        )
+
+    def _limit_refusal(self, found: Peaks) -> Refusal:
+        what, values, limit, unit = max(self._judged(found), key=lambda kind: float(kind[1].max()) / kind[2])
+        index = int(values.argmax())
+        bound = f"at most {limit:.3f} {unit}"
+        name, value = JOINT_NAMES[index], float(values[index])
+        text = f"{name}: it takes {value:.3f} {unit} of {what} to play it, allowed is {bound}"
+        return Refusal("playable", name, value, bound, text)
