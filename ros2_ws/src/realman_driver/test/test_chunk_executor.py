@@ -24,7 +24,8 @@ def chunk(*values: float, period_s: float = PERIOD_S, gripper: float = 1.0) -> C
 
 def wave(time_s: float) -> tuple[float, ...]:
     """A motion as demonstrations are: every joint on its own, up to 0.9 rad/s and 3 rad/s^2."""
-    return tuple(0.3 * math.sin((1.5 + 0.25 * j) * time_s + j) - 0.3 * math.sin(j) for j in range(7)) + (1.0,)
+    joints = (0.3 * (math.sin((1.5 + 0.25 * j) * time_s + j) - math.sin(j)) for j in range(7))
+    return (*joints, 1.0)
 
 
 class Player:
@@ -53,21 +54,16 @@ class Player:
         return velocity, acceleration, np.diff(acceleration, axis=0) / FRAME_S
 
 
-def replay(
-    latency_s: float,
-    period_s: float,
-    motion: Callable[[float], tuple[float, ...]] = wave,
-    seconds: float = 20.0,
-) -> Player:
+def replay(latency_s: float, period_s: float, seconds: float) -> Player:
     """Observations every `period_s`; each chunk arrives `latency_s` after its own. The arm starts at rest."""
-    player = Player(start=motion(0.0))
+    player = Player(start=wave(0.0))
     waiting: list[tuple[int, int, Chunk]] = []
     every, late = round(period_s / FRAME_S), round(latency_s / FRAME_S)
     for frame in range(round(seconds / FRAME_S)):
         if frame % every == 0:
             # The motion goes on where the executor is: it has rested until the first chunk came.
             begin_s = player.executor.motion_s
-            rows = tuple(motion(begin_s + PERIOD_S * (k + 1)) for k in range(5))
+            rows = tuple(wave(begin_s + PERIOD_S * (k + 1)) for k in range(5))
             times = tuple(PERIOD_S * (k + 1) for k in range(5))
             waiting.append((frame + late, frame, Chunk(times, rows)))
         if waiting and waiting[0][0] <= frame:
@@ -157,7 +153,7 @@ def test_without_a_successor_it_slows_down_and_holds_at_the_last_point() -> None
 
 @pytest.mark.parametrize("latency_s", [0.0, 0.05, 0.1, 0.2, 0.3, 0.4])
 def test_over_a_hundred_boundaries_the_motion_is_as_even_as_inside_the_chunks(latency_s: float) -> None:
-    """Chunks in time (pipelined requests): no rest, and no greater change of speed than between boundaries."""
+    """Chunks in time: no rest, and the speed changes no more than between boundaries."""
     player = replay(latency_s, 0.1, seconds=12.0)
     assert len(player.accepted_at) > 100
     velocity, acceleration, jerk = player.derivatives()
@@ -172,14 +168,15 @@ def test_over_a_hundred_boundaries_the_motion_is_as_even_as_inside_the_chunks(la
     late = round(latency_s / FRAME_S)  # the arm began when the first chunk came
     wanted = np.array([wave(FRAME_S * (k + 1))[:7] for k in range(len(player.frames) - late)])
     error_rad = np.abs(np.array(player.frames)[late:, :7] - wanted)
-    assert error_rad[150:].max() < (
+    # The latest ones leave so little of each chunk that it begins to brake before the next one comes.
+    assert error_rad[150:].max() < (0.005 if latency_s <= 0.2 else 0.15)
         0.005 if latency_s <= 0.2 else 0.15
     )  # later ones make it brake now and then
 
 
 @pytest.mark.parametrize("latency_s", [0.1, 0.2, 0.3, 0.4])
 def test_with_one_plan_at_a_time_the_limits_hold_at_every_latency(latency_s: float) -> None:
-    """From 0.25 s on chunks of 0.5 s come too late to be continuous: it slows down, and stays within limits."""
+    """From 0.25 s on, chunks of 0.5 s come too late to be continuous: it slows down."""
     player = replay(latency_s, max(0.3, latency_s), seconds=15.0)
     velocity, acceleration, jerk = player.derivatives()
     assert np.abs(velocity).max() <= LIMITS.max_velocity_rad_s
