@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -170,8 +169,6 @@ def test_over_a_hundred_boundaries_the_motion_is_as_even_as_inside_the_chunks(la
     error_rad = np.abs(np.array(player.frames)[late:, :7] - wanted)
     # The latest ones leave so little of each chunk that it begins to brake before the next one comes.
     assert error_rad[150:].max() < (0.005 if latency_s <= 0.2 else 0.15)
-        0.005 if latency_s <= 0.2 else 0.15
-    )  # later ones make it brake now and then
 
 
 @pytest.mark.parametrize("latency_s", [0.1, 0.2, 0.3, 0.4])
