@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinevla.actions import ActionTokenizer
@@ -22,6 +24,7 @@ from kinevla.backbone.model import KineVLAModel
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData
 from kinevla.training.feature_cache import FeatureCache
+from kinevla.training.mapped import mapped_result
 
 log = logging.getLogger(__name__)
 _CHOICE_STD = 2.0
@@ -53,15 +56,18 @@ def noisy(values: Tensor, deviation: float, generator: torch.Generator, coordina
 
 
 @torch.no_grad()
-def _targets(data: PolicyData, tokenizer: ActionTokenizer) -> tuple[Tensor, Tensor]:
-    """Return normalised chunks (N, T * D) and their latents (N, d).
+def _targets(data: PolicyData, tokenizer: ActionTokenizer, directory: Path) -> tuple[Tensor, Tensor]:
+    """Return normalised chunks (N, T * D) and their latents (N, d), both mapped from files.
 
     A tokenizer without latents (bins) gives none: (N, 0).
     """
-    motion = torch.from_numpy(tokenizer.normaliser.normalise(data.chunks)).float()
-    values = tokenizer.latents(data.chunks)
-    latent = motion.new_zeros(len(motion), 0) if values is None else torch.from_numpy(values)
-    return motion.flatten(1), latent
+
+    def latents(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+        values = tokenizer.latents(chunks)
+        return np.zeros((len(chunks), 0), dtype=np.float32) if values is None else values
+
+    latent = mapped_result(directory, latents, data.chunks, np.float32)
+    return torch.from_numpy(data.normalised).flatten(1), torch.from_numpy(latent)
 
 
 def warm_up_geometry(
@@ -91,16 +97,15 @@ def warm_up_geometry(
     if fusion is None or readout is None or config.warmup.max_steps == 0:
         return {"steps": 0.0}, None
     settings = config.warmup
-    keypoints = torch.from_numpy(np.array(cache.keypoints))
-    points = torch.from_numpy(np.array(cache.points))
+    # Mapped from files like all that has a row per frame; only the rows of a batch are copied.
+    keypoints = torch.from_numpy(np.asarray(cache.keypoints))
+    points = torch.from_numpy(np.asarray(cache.points))
     states = torch.from_numpy(data.states)
     task = torch.from_numpy(data.task)
-    motion, latent = _targets(data, tokenizer)
+    motion, latent = _targets(data, tokenizer, config.out.parent)
     centre, scale = latent.mean(0), latent.std().clamp_min(1e-6) if latent.numel() else torch.ones(())
-    target = torch.cat([motion, (latent - centre) / scale], dim=-1)
-    head = MotionHead(
-        observation.geometry_tokens, config.decoder.hidden_size, len(data.tasks), target.shape[1]
-    )
+    outputs = motion.shape[1] + latent.shape[1]
+    head = MotionHead(observation.geometry_tokens, config.decoder.hidden_size, len(data.tasks), outputs)
     parameters = [
         *fusion.parameters(),
         *readout.parameters(),
@@ -109,6 +114,9 @@ def warm_up_geometry(
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=config.weight_decay)
     generator = torch.Generator().manual_seed(config.seed + 17)
     train = torch.from_numpy(data.train)
+
+    def target(rows: Tensor) -> Tensor:
+        return torch.cat([motion[rows], (latent[rows] - centre) / scale], dim=-1)
 
     def predict(rows: Tensor, noise: bool) -> Tensor:
         seen, space = keypoints[rows], points[rows]
@@ -131,7 +139,7 @@ def warm_up_geometry(
         rows = train[torch.randint(len(train), (settings.batch_size,), generator=generator)]
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             predicted = predict(rows, noise=True)
-        loss = F.l1_loss(predicted.float(), target[rows])
+        loss = F.l1_loss(predicted.float(), target(rows))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, config.clip)
@@ -145,7 +153,7 @@ def warm_up_geometry(
     for name, frames in (("train", data.train), ("val", data.val if len(data.val) else data.train)):
         rows = torch.from_numpy(frames[:: max(1, len(frames) // _REPORTED)])
         with torch.no_grad():
-            difference = predict(rows, noise=False) - target[rows]
+            difference = predict(rows, noise=False) - target(rows)
         error = difference[:, : motion.shape[1]].abs().unflatten(1, (-1, len(unit))) * unit
         result[f"{name}_joint_l1_mrad"] = float(error[..., joints].mean() * 1e3)
     if model.code_readout is not None:
