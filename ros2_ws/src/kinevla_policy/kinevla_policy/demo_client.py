@@ -43,6 +43,7 @@ class DemoClient:
         self.images: dict[str, NDArray[np.uint8]] = {}
         self.diagnostics: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         for camera in ("front", "wrist"):
             self.node.create_subscription(
@@ -61,7 +62,9 @@ class DemoClient:
 
     def _spin(self) -> None:
         try:
-            self._executor.spin()
+            # Not `spin`: what ends it from another thread may free what it is just using.
+            while not self._closing.is_set():
+                self._executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             return
 
@@ -148,7 +151,8 @@ class DemoClient:
 
     def close(self) -> None:
         """Leave the ROS graph."""
+        self._closing.set()
+        self._thread.join(timeout=10.0)
         self._executor.shutdown(timeout_sec=2.0)
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
-        self._thread.join(timeout=2.0)

@@ -110,6 +110,14 @@ class SdkProcess:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
+    def wait_for_line(self, line: str) -> None:
+        """Wait until the scenario has printed this line, its last one before it waits in `input()`."""
+        assert self._process.stdout is not None
+        for said in self._process.stdout:
+            if said == line + "\n":
+                return
+        pytest.fail(f"the SDK scenario ended without saying {line!r}")
+
     def finish(self, timeout_s: float = 90.0) -> SdkResult:
         """Wait for the end and collect the report."""
         try:
