@@ -39,7 +39,8 @@ demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n (writes d
 test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
 	$(RUN) python -m pytest models/tests ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
-		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test tests -m "not slow"
+		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
+		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test tests -m "not slow"
 
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow

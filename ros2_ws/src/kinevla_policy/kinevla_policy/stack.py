@@ -19,7 +19,11 @@ class StackSettings:
         checkpoint: folder of the trained policy.
         udp_host_ip: address of this machine as the controller sees it; empty: found by the driver.
         driver_config: parameter file of the driver; empty: the one of its package.
+        cameras: where the images come from: `realsense`, `uvc` or `recorded` (kine_cameras), or
+            `realsense2_camera` (the maker's own ROS node).
         front_serial, wrist_serial: RealSense serial numbers; empty: the only camera connected.
+        front_source, wrist_source: UVC devices, or recordings (video, folder of images, bag).
+        front_calibration, wrist_calibration: files of `calibrate`; empty: the cameras' own intrinsics.
         task, seed: scene of the simulation.
         frame_log: file for all traffic of the emulated controller; empty: none.
         policy: false leaves the policy out (teaching, or a policy on another machine).
@@ -31,6 +35,9 @@ class StackSettings:
         leader_ip, leader_port: controller of the leader arm, with `teleop` rm75.
         record: also start the recorder of demonstrations.
         record_folder: where its episodes go.
+        console: also serve the operator's page.
+        console_port: TCP port of the page, on this machine only.
+        console_token_file: file with the token that commands need; made when missing.
     """
 
     sim: bool = False
@@ -39,8 +46,13 @@ class StackSettings:
     checkpoint: str = ""
     udp_host_ip: str = ""
     driver_config: str = ""
+    cameras: str = "realsense"
     front_serial: str = ""
     wrist_serial: str = ""
+    front_source: str = ""
+    wrist_source: str = ""
+    front_calibration: str = ""
+    wrist_calibration: str = ""
     task: int = 5
     seed: int = 1
     frame_log: str = ""
@@ -52,6 +64,9 @@ class StackSettings:
     leader_port: int = 8080
     record: bool = False
     record_folder: str = "~/kine_episodes"
+    console: bool = False
+    console_port: int = 8090
+    console_token_file: str = "~/.kine_console/token"
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,22 @@ def _recorder(settings: StackSettings) -> NodeSpec:
     )
 
 
+def _console(settings: StackSettings) -> NodeSpec:
+    return NodeSpec(
+        "kine_console",
+        "console_node",
+        "kine_console",
+        lifecycle=True,
+        parameter_file=_config("kine_console", "console.yaml"),
+        parameters={
+            "port": settings.console_port,
+            "token_file": settings.console_token_file,
+            "checkpoint": settings.checkpoint or default_checkpoint(),
+            "image_transport": settings.images,
+        },
+    )
+
+
 def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
     """The puppet and its leader; nothing without teleoperation."""
     if settings.teleop == "none":
@@ -189,6 +220,42 @@ def _simulated(settings: StackSettings) -> list[NodeSpec]:
 
 
 def _cameras(settings: StackSettings) -> list[NodeSpec]:
+    """Two cameras, named `front` and `wrist`."""
+    if settings.cameras == "realsense2_camera":
+        return _realsense2_cameras(settings)
+    if settings.cameras not in ("realsense", "uvc", "recorded"):
+        raise ValueError(
+            f"cameras:={settings.cameras} is unknown: realsense, uvc, recorded, realsense2_camera"
+        )
+    specs = []
+    for name in ("front", "wrist"):
+        source = getattr(settings, f"{name}_source")
+        if settings.cameras != "realsense" and not source:
+            raise ValueError(f"cameras:={settings.cameras} needs {name}_source:=")
+        parameters: dict[str, Any] = {
+            "source": settings.cameras,
+            "serial": getattr(settings, f"{name}_serial"),
+            "calibration_file": getattr(settings, f"{name}_calibration"),
+        }
+        if settings.cameras == "uvc":
+            parameters["device"] = source
+        if settings.cameras == "recorded":
+            parameters |= {"recording": source, "recording_topic": f"/{name}/color/image_raw"}
+        file = _config("kine_cameras", "cameras.yaml")
+        specs.append(
+            NodeSpec(
+                "kine_cameras",
+                "camera_node",
+                name,
+                lifecycle=True,
+                parameter_file=file,
+                parameters=parameters,
+            )
+        )
+    return specs
+
+
+def _realsense2_cameras(settings: StackSettings) -> list[NodeSpec]:
     """Two RealSense cameras by the maker's own ROS node, under the topic names the policy listens to."""
     specs = []
     for name, serial in (("front", settings.front_serial), ("wrist", settings.wrist_serial)):

@@ -24,6 +24,7 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from kinevla_policy.stack import NodeSpec, StackSettings, nodes
 
@@ -34,8 +35,13 @@ DESCRIPTIONS = {
     "checkpoint": "folder of the trained policy; empty: the shipped one",
     "udp_host_ip": "address of this machine as the controller sees it; empty: found by itself",
     "driver_config": "parameter file of the driver; empty: the one of its package",
+    "cameras": "realsense, uvc, recorded, or realsense2_camera (the maker's own node)",
     "front_serial": "serial number of the front RealSense camera",
     "wrist_serial": "serial number of the wrist RealSense camera",
+    "front_source": "UVC device or recording of the front camera",
+    "wrist_source": "UVC device or recording of the wrist camera",
+    "front_calibration": "calibration file of the front camera; empty: its own intrinsics",
+    "wrist_calibration": "calibration file of the wrist camera; empty: its own intrinsics",
     "task": "scene of the simulation, 1..7",
     "seed": "placement, light and colours of the simulated scene",
     "frame_log": "file for all traffic with the simulated controller",
@@ -47,6 +53,9 @@ DESCRIPTIONS = {
     "leader_port": "TCP port of the leader arm's controller",
     "record": "true: also start the recorder of demonstrations",
     "record_folder": "where the recorder's episodes go",
+    "console": "true: also serve the operator's page",
+    "console_port": "TCP port of the operator's page, on this machine only",
+    "console_token_file": "file with the token that the page's commands need; made when missing",
 }
 
 
@@ -88,8 +97,13 @@ def _action(spec: NodeSpec) -> Node:
         name=spec.name,
         namespace="",
         output="screen",
-        parameters=[*files, spec.parameters],
+        parameters=[*files, {name: _typed(value) for name, value in spec.parameters.items()}],
     )
+
+
+def _typed(value: object) -> object:
+    # Otherwise launch reads a serial number of digits as an integer.
+    return ParameterValue(value, value_type=str) if isinstance(value, str) else value
 
 
 def _text(value: object) -> str:

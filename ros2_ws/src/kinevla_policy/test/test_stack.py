@@ -18,6 +18,7 @@ def test_the_simulated_robot_differs_only_by_its_sim_node_and_the_address_of_the
     real = by_name(StackSettings(sim=False, checkpoint=str(tmp_path)))
     sim = by_name(StackSettings(sim=True, checkpoint=str(tmp_path)))
     assert set(real) == {"front", "wrist", "realman_driver", "kinevla"}
+    assert {real[name].package for name in ("front", "wrist")} == {"kine_cameras"}
     assert set(sim) == {"kine_sim", "realman_driver", "kinevla"}
     assert real["kinevla"] == sim["kinevla"]
     assert real["realman_driver"].parameter_file == sim["realman_driver"].parameter_file
@@ -89,3 +90,32 @@ def test_every_launch_argument_is_described():
     )
     assert set(described) == {field.name for field in dataclasses.fields(StackSettings)}
     assert all(described.values())
+
+
+def test_each_kind_of_camera_publishes_under_the_same_two_names(tmp_path):
+    for kind in ("realsense", "realsense2_camera", "uvc", "recorded"):
+        settings = StackSettings(
+            cameras=kind,
+            checkpoint=str(tmp_path),
+            front_serial="0123",
+            front_source="/dev/video0",
+            wrist_source="/dev/video2",
+        )
+        specs = by_name(settings)
+        assert {"front", "wrist"} <= set(specs)
+        ours = kind != "realsense2_camera"
+        assert specs["front"].package == ("kine_cameras" if ours else "realsense2_camera")
+    assert specs["wrist"].parameters["recording"] == "/dev/video2"
+    assert specs["wrist"].parameters["recording_topic"] == "/wrist/color/image_raw"
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (StackSettings(cameras="webcam"), "cameras:=webcam is unknown: realsense, uvc, recorded"),
+        (StackSettings(cameras="uvc", front_source="/dev/video0"), "cameras:=uvc needs wrist_source:="),
+    ],
+)
+def test_cameras_that_cannot_be_started_are_refused_with_the_argument(settings, text):
+    with pytest.raises(ValueError, match=text):
+        stack.nodes(settings)

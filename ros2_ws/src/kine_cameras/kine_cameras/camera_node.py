@@ -1,0 +1,169 @@
+"""The ROS shell of a camera: parameters, image and camera_info, diagnostics."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
+
+import kine_nodes
+from kine_cameras import intrinsics_file, parameters
+from kine_cameras.config import make_source
+from kine_cameras.diagnostics import describe
+from kine_cameras.source import Frame, Intrinsics, Source
+from kine_cameras.worker import CameraWorker, WorkerSettings
+from kine_nodes import declare
+from kine_nodes.image_message import camera_info_message, image_message
+
+_OK = TransitionCallbackReturn.SUCCESS
+_FAILED = TransitionCallbackReturn.FAILURE
+
+
+class CameraNode(LifecycleNode):
+    """A camera under its node's name: `~/color/image_raw` and `~/color/camera_info`.
+
+    Args:
+        name: of the node; `front` and `wrist` in the stack.
+        make: the source for the parameters' values; tests give one with software devices.
+    """
+
+    def __init__(
+        self, name: str = "camera", make: Callable[[Mapping[str, Any]], Source] = make_source
+    ) -> None:
+        super().__init__(name)
+        declare(self, parameters.TABLE, read_only=False)
+        self._make = make
+        self._worker: CameraWorker | None = None
+        self._calibrated: Intrinsics | None = None
+        self._refused_size: tuple[int, int] | None = None
+        self._dropped = 0
+        qos = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+        self._images = self.create_publisher(Image, "~/color/image_raw", qos)
+        self._infos = self.create_publisher(CameraInfo, "~/color/camera_info", qos)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics)
+
+    def _values(self) -> dict[str, Any]:
+        return {name: self.get_parameter(name).value for name in parameters.TABLE}
+
+    # --- lifecycle -----------------------------------------------------------------------------------
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and the calibration; nothing is opened yet."""
+        values = self._values()
+        try:
+            self._source = self._make(values)
+            file = values["calibration_file"]
+            self._calibrated = intrinsics_file.read(Path(file).expanduser()) if file else None
+            if values["reconnect_min_s"] > values["reconnect_max_s"]:
+                raise ValueError(
+                    f"reconnect_min_s is {values['reconnect_min_s']}, must be at most reconnect_max_s "
+                    f"({values['reconnect_max_s']})"
+                )
+        except (ValueError, ImportError) as error:
+            self.get_logger().error(f"cannot configure: {error}")
+            return _FAILED
+        self._frame_id = values["frame_id"] or f"{self.get_name()}_color_optical_frame"
+        return _OK
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Look for the camera; the diagnostics say when it streams."""
+        values = self._values()
+        settings = WorkerSettings(
+            rate_hz=float(values["rate_hz"]),
+            frame_timeout_s=values["frame_timeout_s"],
+            reconnect_min_s=values["reconnect_min_s"],
+            reconnect_max_s=values["reconnect_max_s"],
+        )
+        self._worker = CameraWorker(self._source, self._publish, self._say, settings)
+        self._worker.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the stream and free the camera."""
+        return super().on_deactivate(state) if self.close() else _FAILED
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As `on_deactivate`."""
+        self.close()
+        return _OK
+
+    def close(self) -> bool:
+        """End the stream; False when the camera's library does not come back. Safe to call twice."""
+        worker, self._worker = self._worker, None
+        return worker is None or worker.close()
+
+    def _say(self, text: str) -> None:
+        self.get_logger().info(text)
+
+    # --- outputs (images from the camera's thread) ------------------------------------------------------
+    def _publish(self, frame: Frame, known: Intrinsics | None) -> None:
+        if not rclpy.ok(context=self.context):
+            return
+        stamp = Time(nanoseconds=frame.stamp_ns).to_msg()
+        self._images.publish(image_message(frame.pixels, stamp, self._frame_id))
+        size = (frame.pixels.shape[1], frame.pixels.shape[0])
+        intrinsics = self._calibrated or known
+        if intrinsics is not None and (intrinsics.width, intrinsics.height) != size:
+            if size != self._refused_size:
+                self.get_logger().error(
+                    f"images are {size[0]}x{size[1]} but the calibration is for "
+                    f"{intrinsics.width}x{intrinsics.height}: camera_info says 'not calibrated'"
+                )
+            self._refused_size, intrinsics = size, None
+        # Without intrinsics the message holds zeros, which is how ROS says 'not calibrated'.
+        matrix = intrinsics.matrix() if intrinsics else None
+        distortion = intrinsics.distortion if intrinsics else ()
+        model = intrinsics.model if intrinsics else ""
+        self._infos.publish(camera_info_message(size, matrix, distortion, model, stamp, self._frame_id))
+
+    def _publish_diagnostics(self) -> None:
+        status = DiagnosticStatus(name=f"{self.get_name()}: camera", hardware_id=self.get_name())
+        if self._worker is None:
+            status.level, status.message = DiagnosticStatus.WARN, "not active"
+        else:
+            report = self._worker.report()
+            level, status.message, values = describe(
+                report,
+                float(self.get_parameter("rate_hz").value),
+                self.get_parameter("max_age_s").value,
+                self._dropped,
+            )
+            self._dropped = report.frames.dropped
+            status.level = bytes([level])
+            status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+
+def run(make: Callable[[Mapping[str, Any]], Source] = make_source) -> None:
+    """Run a camera node until SIGINT or SIGTERM; exit code 1 when it cannot be configured."""
+
+    def build() -> CameraNode:
+        node = CameraNode(make=make)
+        if node.get_parameter("autostart").value and not (
+            node.trigger_configure() == _OK and node.trigger_activate() == _OK
+        ):
+            node.destroy_node()
+            rclpy.try_shutdown()
+            sys.exit(1)
+        return node
+
+    kine_nodes.run("camera_node", build)
+
+
+def main() -> None:
+    """Run a camera node; `--ros-args -r __node:=front` gives it its name."""
+    run()
+
+
+if __name__ == "__main__":
+    main()
