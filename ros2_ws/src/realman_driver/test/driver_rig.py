@@ -16,7 +16,7 @@ from emulator_rig import Emulator, child_environment, wait_for
 # The driver's own bounds are for a robot's computer, where nothing else runs. Where they are not what is
 # tested, a busy test machine must not look like a lost link.
 PATIENT = {
-    "state_timeout_s": 1.0,
+    "state_timeout_s": 0.5,
     "request_timeout_s": 5.0,
     "connect_timeout_s": 5.0,
     "push_timeout_s": 3.0,
@@ -177,7 +177,11 @@ class Client:
         def there() -> Any:
             return self.diagnostics and condition(self.diagnostics[-1][3]) and self.diagnostics[-1][3]
 
-        values: dict[str, str] = wait_for(there, timeout_s, "diagnostics values")
+        try:
+            values: dict[str, str] = wait_for(there, timeout_s)
+        except AssertionError as error:
+            newest = self.diagnostics[-1][1:] if self.diagnostics else "none"
+            raise AssertionError(f"diagnostics values do not come; the newest: {newest}") from error
         return values
 
     def position(self) -> list[float]:
