@@ -11,6 +11,10 @@ from math import hypot
 
 from kine_sim.tasks import GoalRegion, ObjectName, Part
 
+FRONT_CAMERA_M = (0.800, 0.0, 0.600)
+FRONT_CAMERA_TARGET_M = (0.275, 0.0, 0.060)
+"""The front camera stands here and looks there, with the picture's upper edge up."""
+
 BREAD_HALF_M = (0.035, 0.020, 0.018)
 """Loaf half sizes: long axis, graspable width, height."""
 

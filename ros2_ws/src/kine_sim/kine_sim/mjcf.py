@@ -10,12 +10,11 @@ import mujoco
 
 from kine_sim import layout, mjcf_arm, shapes
 from kine_sim.cameras import CAMERAS
+from kine_sim.layout import FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M
 
 __all__ = ["CAMERAS", "TIMESTEP_S", "build_model", "model_xml"]
 
 TIMESTEP_S = 0.002
-FRONT_CAMERA_M = (0.800, 0.0, 0.600)
-FRONT_CAMERA_TARGET_M = (0.275, 0.0, 0.060)
 FRONT_CAMERA_FOVY_DEG = 39.0
 
 BREAD_MASS_KG = 0.200

@@ -15,7 +15,7 @@ GRIPPER_GAIN_N_M = 6000.0
 
 # Geometry per link, in link frames whose z (links 2, 4, 6) or -y (links 1, 3, 5) runs along the arm at zero.
 _SHELL, _JOINT, _ACCENT = "shell", "joint", "accent"
-_LINK_GEOMS: tuple[tuple[tuple[str, float, str, str], ...], ...] = (
+LINK_GEOMS: tuple[tuple[tuple[str, float, str, str], ...], ...] = (
     (
         ("cylinder", 0.048, "0 0.095 0 0 0.030 0", _SHELL),
         ("cylinder", 0.050, "0 0 -0.060 0 0 0.060", _JOINT),
@@ -64,7 +64,7 @@ def _link_open(index: int) -> str:
     quaternion = (cos(frame.roll_rad / 2), sin(frame.roll_rad / 2), 0.0, 0.0)
     geoms = "".join(
         f'<geom class="arm" type="{kind}" size="{radius}" fromto="{ends}" material="{material}"/>'
-        for kind, radius, ends, material in _LINK_GEOMS[index]
+        for kind, radius, ends, material in LINK_GEOMS[index]
     )
     return (
         f'<body name="link_{index + 1}" pos="{_numbers(frame.origin_m)}" quat="{_numbers(quaternion)}" '

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kine_sim import layout, mjcf_arm, rm75
-from kine_sim.mjcf import FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M
+from kine_sim.layout import FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M
 from kine_sim.scene import SceneConfig
 
 _PARKED_M = {
