@@ -331,14 +331,15 @@ class AnnotateArgs:
 
 def run_annotate(args: AnnotateArgs) -> Outcome:
     """Write goal and kinematics texts of instructions, or say why a sentence is refused."""
+    from kinevla.data.identity import texts_for
     from kinevla.manifest import to_plain
-    from kinevla.text.annotate import AnnotationError, annotate
+    from kinevla.text.annotate import AnnotationError
 
     _some(args.instructions, "INSTRUCTION")
     found, refused = [], []
     for sentence in args.instructions:
         try:
-            found.append(annotate(sentence))
+            found.append(texts_for(sentence))
         except AnnotationError as error:
             refused.append(str(error))
     lines = [f"{a.instruction}\n  goal: {a.coarse}\n  kinematics: {a.fine}" for a in found]

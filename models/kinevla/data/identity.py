@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from kinevla.text.annotate import Annotation, AnnotationError, annotate
+from kinevla.text.annotate import Annotation, AnnotationError, annotate, plain_sentence
 from kinevla.text.corpus import load_task_texts
 
 # Task numbers of the real-robot tasks are those of the simulator; the other sets follow in their hundreds.
@@ -40,8 +40,9 @@ def texts_for(instruction: str, coarse: str = "", fine: str = "") -> Annotation:
         raise AnnotationError("there is no instruction: give --instruction")
     if coarse and fine:
         return Annotation(instruction, coarse, fine)
+    plain = plain_sentence(instruction)
     for task in load_task_texts():
-        if task.instruction == instruction.strip().lower():
+        if task.instruction == plain:
             return Annotation(task.instruction, coarse or task.coarse, fine or task.fine)
     found = annotate(instruction)
     return Annotation(found.instruction, coarse or found.coarse, fine or found.fine)

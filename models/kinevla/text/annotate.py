@@ -1,26 +1,25 @@
-"""Reasoning texts for new instructions of the two sentence patterns recorded on the real arm.
+"""Reasoning texts for new instructions of the sentence patterns of the annotated tasks.
 
-The wording follows the annotated tasks (paper, Table 7), which come out character for character. A sentence
-outside the patterns is refused: a guessed text would teach the policy a wrong reason.
+The wording is that of the paper's tables (see `annotation_rules`): the tasks of the real arm (Table 7) come
+out character for character, those of LIBERO (Tables 5 and 6) up to punctuation, capitals and one slip of the
+pen. A sentence outside the patterns is refused: a guessed text would teach the policy a wrong reason.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
+from functools import cache
 
-DIRECTIONS = ("left", "right", "front", "back", "left front", "right front", "left back", "right back")
-PARTS = ("upper", "lower", "middle", "left", "right", "front", "back")
-SIDES = ("left", "right", "front", "back")
+from kinevla.text.annotation_rules import CHOICES, RULES, Rule
+
+_SLOT = re.compile(r"\{(\w+)\}")
 _NOUN = r"[a-z]+(?: [a-z]+){0,2}?"
-_MOVE = re.compile(rf"pick up the (?P<object>{_NOUN}) and move it to the (?P<region>[a-z ]+)")
-_PLACE = re.compile(
-    rf"hold the (?P<object>{_NOUN}) by the (?P<part>[a-z]+) part "
-    rf"and place it on the (?P<side>[a-z]+) side of the (?P<place>{_NOUN})"
-)
-PATTERNS = (
-    "pick up the OBJECT and move it to the REGION",
-    "hold the OBJECT by the PART part and place it on the SIDE side of the PLACE",
+_VALUE = r"[a-z][a-z -]*?"
+
+PATTERNS = tuple(
+    _SLOT.sub(lambda slot: slot[1].upper(), sentence) for rule in RULES for sentence in rule.sentences
 )
 
 
@@ -37,49 +36,69 @@ class Annotation:
     fine: str
 
 
+def plain_sentence(instruction: str) -> str:
+    """Return a sentence in lower case with single spaces and without a full stop, as the patterns have it."""
+    return " ".join(instruction.lower().split()).rstrip(".! ")
+
+
 def annotate(instruction: str) -> Annotation:
     """Write goal and kinematics texts for an instruction.
 
     Raises:
-        AnnotationError: no pattern fits, or a region, part or side is unknown; the text lists the known ones.
+        AnnotationError: no pattern fits, or a region, part, side or the like is unknown; the text lists the
+            known ones.
     """
-    text = " ".join(instruction.lower().split()).rstrip(".! ")
+    text = plain_sentence(instruction)
     if not text:
         raise AnnotationError("the instruction is empty")
-    if match := _MOVE.fullmatch(text):
-        return _move(text, **match.groupdict())
-    if match := _PLACE.fullmatch(text):
-        return _place(text, **match.groupdict())
-    raise AnnotationError(f"{instruction!r} follows no known pattern: {'; '.join(PATTERNS)}")
+    reasons: list[str] = []
+    for rule, sentence in _sentences():
+        if match := sentence.fullmatch(text):
+            found = _fill(rule, match.groupdict())
+            if isinstance(found, str):
+                reasons.append(found)
+                continue
+            return Annotation(text, *found)
+    if reasons:
+        raise AnnotationError(reasons[0])
+    nearest = difflib.get_close_matches(text, PATTERNS, n=3, cutoff=0.0)
+    raise AnnotationError(f"{instruction!r} follows no known pattern; the nearest are: {'; '.join(nearest)}")
 
 
-def _move(instruction: str, object: str, region: str) -> Annotation:
-    _one_of("region", region, DIRECTIONS)
-    return Annotation(
-        instruction,
-        f"move the {object}",
-        f"Robot Action: Trajectory Shape - To the {region}; Ordinal Relations - Pick first, then move. "
-        f"Object Targeting: Target Object - The {object}; "
-        f"Spatial Relation - Move it to a location ({region}).",
-    )
+@cache
+def _sentences() -> tuple[tuple[Rule, re.Pattern[str]], ...]:
+    return tuple((rule, _compiled(sentence)) for rule in RULES for sentence in rule.sentences)
 
 
-def _place(instruction: str, object: str, part: str, side: str, place: str) -> Annotation:
-    _one_of("part", part, PARTS)
-    _one_of("side", side, SIDES)
-    if object == place:
-        raise AnnotationError(f"the {object} cannot be placed on itself")
-    return Annotation(
-        instruction,
-        f"place the {object} in the {place}",
-        f"Robot Action-level Constraint: State/Trajectory - Move {object} from held to placement pose. "
-        "Ordinal Relations - Grasp first, then place. "
-        f"Object-level Targeting: {object.capitalize()} - Target handle ({part} part). "
-        f"{place.capitalize()} - Target surface (top side). "
-        f"Spatial Relation - Final pose on the {side} side of the {place}.",
-    )
+def _compiled(sentence: str) -> re.Pattern[str]:
+    """Turn a pattern into an expression with a group per slot; the same slot twice means the same words."""
+    expression, end, seen = "", 0, set[str]()
+    for slot in _SLOT.finditer(sentence):
+        name = slot[1]
+        expression += re.escape(sentence[end : slot.start()])
+        kind = _VALUE if name in CHOICES else _NOUN
+        expression += f"(?P={name})" if name in seen else f"(?P<{name}>{kind})"
+        seen.add(name)
+        end = slot.end()
+    return re.compile(expression + re.escape(sentence[end:]))
 
 
-def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise AnnotationError(f"{what} {value!r} is unknown, choose from {', '.join(known)}")
+def _fill(rule: Rule, said: dict[str, str]) -> tuple[str, str] | str:
+    """Return goal and kinematics text for the words of a sentence, or what is wrong with them."""
+    for name, value in said.items():
+        if name in CHOICES and value not in CHOICES[name]:
+            return f"{name} {value!r} is unknown, choose from {', '.join(CHOICES[name])}"
+    thing, place = said.get("object"), said.get("place")
+    if thing is not None and thing == place:
+        return f"the {thing} cannot be placed on itself"
+    if "head" in said and thing is not None and said["head"] not in thing.split():
+        return f"the {thing} is held, but the {said['head']} is oriented"
+    words = {name: CHOICES[name][value] if name in CHOICES else value for name, value in said.items()}
+    words |= {f"Said {name}": _capital(value) for name, value in said.items()}
+    words |= {name: text.format_map(words) for name, text in rule.fixed.items()}
+    words |= {_capital(name): _capital(value) for name, value in words.items() if name[0].islower()}
+    return rule.coarse.format_map(words), rule.fine.format_map(words)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -17,8 +17,6 @@ from kinevla.data.lerobot import export_lerobot, read_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, moving_actions
 from kinevla.data.packing import DataError
 from kinevla.data.stats import data_stats
-from kinevla.text.annotate import AnnotationError, annotate
-from kinevla.text.corpus import load_task_texts
 
 
 @pytest.fixture(scope="module")
@@ -85,28 +83,6 @@ def test_reading_is_streamed(tmp_path, make_episode):
     tracemalloc.stop()
     assert frames == 240
     assert peak < 0.4 * sum(path.stat().st_size for path in tmp_path.rglob("*.npz"))
-
-
-def test_annotated_tasks_of_the_real_arm_come_out_exactly():
-    for task in load_task_texts("kine_realman"):
-        found = annotate(task.instruction)
-        assert (found.instruction, found.coarse, found.fine) == (task.instruction, task.coarse, task.fine)
-
-
-@pytest.mark.parametrize(
-    ("sentence", "reason"),
-    [
-        ("", "empty"),
-        ("dance", "no known pattern"),
-        ("pick up the cup and move it to the moon", "region 'moon' is unknown"),
-        ("hold the cup by the soft part and place it on the left side of the plate", "part 'soft'"),
-        ("hold the cup by the upper part and place it on the dark side of the plate", "side 'dark'"),
-        ("hold the cup by the upper part and place it on the left side of the cup", "on itself"),
-    ],
-)
-def test_a_sentence_outside_the_grammar_is_refused(sentence, reason):
-    with pytest.raises(AnnotationError, match=reason):
-        annotate(sentence)
 
 
 def write_libero(path, *, language="put the bowl on the plate", demos=2, frames=6):
