@@ -12,5 +12,8 @@ fi
 export MUJOCO_GL="${MUJOCO_GL:-egl}"
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
-export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$KINE_ROOT/ros2_ws/src/kinevla_policy/config/fastdds_single_host.xml}"
+# Nodes on other machines are found through ROS_STATIC_PEERS or a wider discovery range: then UDP on every interface.
+kine_hosts=single
+[[ -z "${ROS_STATIC_PEERS:-}" && "$ROS_AUTOMATIC_DISCOVERY_RANGE" == LOCALHOST ]] || kine_hosts=multi
+export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$KINE_ROOT/ros2_ws/src/kinevla_policy/config/fastdds_${kine_hosts}_host.xml}"
 export PYTHONUNBUFFERED=1
