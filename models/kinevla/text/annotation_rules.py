@@ -60,19 +60,18 @@ class Rule:
 
 _PUSH_FINE = (
     "1. Robot Action-level Constraint: State/Trajectory: Move end-effector {motion} along the table plane. "
-    "Contact Timing: Maintain contact with the {object}. Ordinal Relations: Sequential motion: {order}. "
-    "2. Object-level Targeting: Target Part: Center of the {object} (initial contact). Pose/Facing/Angle: "
-    "Align end-effector to {object} center; movement constrained to table plane. "
-    "Final Placement: {distance} in {beside} of the {place}."
+    "Contact Timing: Maintain contact with the {object}. Ordinal Relations: Sequential motion: {order}. 2. "
+    "Object-level Targeting: Target Part: Center of the {object} (initial contact). Pose/Facing/Angle: "
+    "Align end-effector to {object} center; movement constrained to table plane. Final Placement: "
+    "{distance} in {beside} of the {place}."
 )
 _PUSH_ALONG = "along the table plane to reposition the {object} about {distance} in {beside} of the {place}"
 _RACK_FINE = (
     "1. Robot Action-level Constraint: Contact Timing - Must initiate/break contact (grab/release). "
-    "Trajectory Shape - Requires transfer motion from source ({grip}) to target ({target}). "
-    "Ordinal Relations - Strict sequence: grab before place. "
-    "2. Object-level Targeting: Grasp Target - The {grip} (specific part) of {object}. Place Target - "
-    "{spot}; "
-    "final pose constrained by {place} structure (must be placed on it)."
+    "Trajectory Shape - Requires transfer motion from source ({grip}) to target ({target}). Ordinal "
+    "Relations - Strict sequence: grab before place. 2. Object-level Targeting: Grasp Target - The {grip} "
+    "(specific part) of {object}. Place Target - {spot}; final pose constrained by {place} structure (must "
+    "be placed on it)."
 )
 _BESIDE = "push the {object} to the {beside} of the {place}"
 
@@ -81,31 +80,27 @@ RULES: tuple[Rule, ...] = (
         ("pick up the {object} and move it to the {region}",),
         "move the {object}",
         "Robot Action: Trajectory Shape - To the {region}; Ordinal Relations - Pick first, then move. "
-        "Object Targeting: Target Object - The {object}; "
-        "Spatial Relation - Move it to a location ({region}).",
+        "Object Targeting: Target Object - The {object}; Spatial Relation - Move it to a location "
+        "({region}).",
     ),
     Rule(
         ("hold the {object} by the {part} part and place it on the {side} side of the {place}",),
         "place the {object} in the {place}",
         "Robot Action-level Constraint: State/Trajectory - Move {object} from held to placement pose. "
-        "Ordinal Relations - Grasp first, then place. "
-        "Object-level Targeting: {Object} - Target handle ({part} part). "
-        "{Place} - Target surface (top side). "
-        "Spatial Relation - Final pose on the {side} side of the {place}.",
+        "Ordinal Relations - Grasp first, then place. Object-level Targeting: {Object} - Target handle "
+        "({part} part). {Place} - Target surface (top side). Spatial Relation - Final pose on the {side} "
+        "side of the {place}.",
     ),
     Rule(
         (
             "grasp the {edge} edge of the {object}, move it {way}, and place it precisely at the center of "
-            "the "
-            "{place}",
+            "the {place}",
         ),
         "put the {object} on the {place}",
         "1. Robot Action-level Constraint: Trajectory shape - {way} linear movement; Contact timing - grasp "
-        "then "
-        "place; Ordinal relations - sequential grasp, move, place. 2. Object-level Targeting: Target - "
-        "{object}’s "
-        "{edge} edge for grasp, {place}’s center for placement; Pose/Facing/Angle - precise placement with "
-        "implied alignment.",
+        "then place; Ordinal relations - sequential grasp, move, place. 2. Object-level Targeting: Target - "
+        "{object}’s {edge} edge for grasp, {place}’s center for placement; Pose/Facing/Angle - precise "
+        "placement with implied alignment.",
     ),
     Rule(
         ("grab the {object} by the {grip} and place it on the {place}",),
@@ -123,43 +118,32 @@ RULES: tuple[Rule, ...] = (
         ("grab the {object} by the {grip} and place it in the center of the {place}",),
         "put the {object} in the {place}",
         "1. Robot Action-level Constraint: Trajectory shape - Straight-line placement motion; Contact "
-        "timing - "
-        "Grasp first, then place; Ordinal relations - Sequential (grab, then place). 2. Object-level "
-        "Targeting: "
-        "Handle/Surface - Target {grip} of object ({object}); Pose/Facing - Orientation-agnostic grasp; "
-        "Placement - Center of {place} (specific positional target).",
+        "timing - Grasp first, then place; Ordinal relations - Sequential (grab, then place). 2. "
+        "Object-level Targeting: Handle/Surface - Target {grip} of object ({object}); Pose/Facing - "
+        "Orientation-agnostic grasp; Placement - Center of {place} (specific positional target).",
     ),
     Rule(
         (
             "press the handle to open the {drawer} drawer to its maximum extension, then grasp the {edge} "
-            "edge of "
-            "the {object} and place it in the center of the drawer",
+            "edge of the {object} and place it in the center of the drawer",
         ),
         "open the {drawer} drawer and put the {object} inside",
         "1. Robot Action-level Constraint: State/Trajectory: Press, then grasp and place. Contact Timing: "
-        "Press "
-        "handle first, then grasp {object} after drawer is open. Ordinal Relations: Sequential: open "
-        "drawer, then "
-        "grasp {object}, then place {object}. 2. Object-level Targeting: Handle/Surface/Edge: Handle (of "
-        "drawer), "
-        "{edge} edge (of {object}). Pose/Facing/Angle: Maximum extension (drawer state), center (target "
-        "placement "
-        "pose).",
+        "Press handle first, then grasp {object} after drawer is open. Ordinal Relations: Sequential: open "
+        "drawer, then grasp {object}, then place {object}. 2. Object-level Targeting: Handle/Surface/Edge: "
+        "Handle (of drawer), {edge} edge (of {object}). Pose/Facing/Angle: Maximum extension (drawer "
+        "state), center (target placement pose).",
     ),
     Rule(
         (
             "hold the {object} firmly by the {grip} and position it on the {section} section of the {place} "
-            "top, "
-            "orienting the {head} so that its label is facing to the {side}",
+            "top, orienting the {head} so that its label is facing to the {side}",
         ),
         "put the {object} on top of the {place}",
         "1. Robot Action-level Constraint: State/Trajectory: Hold firmly, position on {section} section. "
-        "Contact "
-        "Timing: Grip {grip} before positioning. Ordinal Relations: Orient after positioning. 2. "
-        "Object-level "
-        "Targeting: Handle/Edge/Surface: {Grip} (grip), {place} top (placement). Pose/Facing/Angle: Label "
-        "facing "
-        "{side}.",
+        "Contact Timing: Grip {grip} before positioning. Ordinal Relations: Orient after positioning. 2. "
+        "Object-level Targeting: Handle/Edge/Surface: {Grip} (grip), {place} top (placement). "
+        "Pose/Facing/Angle: Label facing {side}.",
     ),
     Rule(
         (
@@ -183,8 +167,7 @@ RULES: tuple[Rule, ...] = (
         "Robot Action-level Constraint: Trajectory shape - Linear translation (move {heading}) followed by "
         "rotational (turn {turn}). Contact timing - Sequential (move then turn). Ordinal relations - Strict "
         "order: translation before rotation. Object-level Targeting: Target object part - {Place} knob "
-        "(specific "
-        "component). Pose/facing/angle - {Turn} rotation (specific angular direction).",
+        "(specific component). Pose/facing/angle - {Turn} rotation (specific angular direction).",
     ),
     Rule(
         (
@@ -193,21 +176,18 @@ RULES: tuple[Rule, ...] = (
         ),
         "put the {object} on the {place}",
         "Robot Action-level Constraint: Trajectory shape - {Shape} path; Contact timing - Grab (initial "
-        "contact). "
-        "Object-level Targeting: Target part - {Edge} edge; Object - {Object}; Final pose - Center of the "
-        "{place}.",
+        "contact). Object-level Targeting: Target part - {Edge} edge; Object - {Object}; Final pose - "
+        "Center of the {place}.",
     ),
     Rule(
         (
             "grab the {edge} edge of this {object} and move it along a {shape} path to the {section} "
-            "section of "
-            "the {place}",
+            "section of the {place}",
         ),
         "put the {object} on top of the {place}",
         "1. Robot Action-level Constraint: Trajectory shape - {Shape} path; Contact timing - After "
-        "grabbing, then "
-        "move. 2. Object-level Targeting: Target component - {Edge} edge of the {object}; Spatial relation - "
-        "{Said section} section of the {place}.",
+        "grabbing, then move. 2. Object-level Targeting: Target component - {Edge} edge of the {object}; "
+        "Spatial relation - {Said section} section of the {place}.",
     ),
     Rule(
         (
@@ -216,8 +196,7 @@ RULES: tuple[Rule, ...] = (
         ),
         "open the {drawer} drawer of the {place}",
         "1. Robot Action-level Constraint: Contact Timing: Initiate contact. Trajectory Shape: Linear "
-        "pulling. "
-        "Ordinal Relations: Grasp then pull. 2. Object-level Targeting: Target Part: {Drawer} {place} drawer "
-        "handle. Action on Target: Pull open {amount}.",
+        "pulling. Ordinal Relations: Grasp then pull. 2. Object-level Targeting: Target Part: {Drawer} "
+        "{place} drawer handle. Action on Target: Pull open {amount}.",
     ),
 )

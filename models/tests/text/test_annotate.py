@@ -61,21 +61,17 @@ def test_a_known_task_keeps_the_words_of_the_tables(capsys):
         ),
         (
             "push the tray and move it forward then leftward along the table plane to reposition the tray "
-            "about "
-            "far in left of the oven",
+            "about far in left of the oven",
             "push the tray to the left of the oven",
             "Sequential motion: first forward, then leftward. 2. Object-level Targeting: Target Part: "
-            "Center of "
-            "the tray (initial contact).",
+            "Center of the tray (initial contact).",
         ),
         (
             "grab the milk jug by the handle and place it at the front of the tray",
             "put the milk jug on the tray",
             "from source (handle) to target (tray front). Ordinal Relations - Strict sequence: grab before "
-            "place. "
-            "2. Object-level Targeting: Grasp Target - The handle (specific part) of milk jug. Place Target "
-            "- The "
-            "front of the tray (specific location); final pose constrained by tray structure",
+            "place. 2. Object-level Targeting: Grasp Target - The handle (specific part) of milk jug. Place "
+            "Target - The front of the tray (specific location); final pose constrained by tray structure",
         ),
         (
             "move right to the oven knob, then turn it counterclockwise to extinguish",
@@ -107,14 +103,12 @@ def test_a_new_instruction_gets_texts_of_the_same_wording(sentence: str, coarse:
         ),
         (
             "push the plate and move it leftward then backward along the table plane to reposition the bowl "
-            "about "
-            "close in front of the stove",
+            "about close in front of the stove",
             "no known pattern",
         ),
         (
             "hold the wine bottle firmly by the neck and position it on the upper section of the cabinet "
-            "top, "
-            "orienting the cup so that its label is facing to the left",
+            "top, orienting the cup so that its label is facing to the left",
             "the wine bottle is held, but the cup is oriented",
         ),
     ],
