@@ -1,0 +1,240 @@
+"""The console node: a lifecycle shell between the ROS graph and the page's server."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.exceptions import ParameterException
+from rclpy.experimental.events_executor import EventsExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+
+import kine_nodes
+from kine_console import parameters
+from kine_console.access import Access, TokenError, read_token
+from kine_console.camera_feed import CameraFeed
+from kine_console.node_watch import NodeWatch
+from kine_console.pictures import IMAGE_TYPES, encoder
+from kine_console.robot_calls import RobotCalls
+from kine_console.server import AddressError, ConsoleServer, ServerSettings
+from kine_console.state import ConsoleState
+from kine_console.suggestions import trained_instructions
+from kine_msgs.msg import BiLevelPlan
+from kine_nodes import declare
+
+CAMERAS = ("front", "wrist")
+_OK, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class ConsoleNode(LifecycleNode):
+    """`/kine_console`: topics in, a page out, and services called for who holds the token."""
+
+    def __init__(self) -> None:
+        super().__init__("kine_console")
+        self._values = declare(self, parameters.TABLE)
+        self._state = ConsoleState()
+        self._feeds: list[CameraFeed] = []
+        self._server: ConsoleServer | None = None
+        self._opened: list[Any] = []
+        self._received: dict[str, int] = {}
+        self._received_s = time.monotonic()
+
+    # --- lifecycle -------------------------------------------------------------------------------------
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the token, open topics and clients; nothing is served yet."""
+        value = self._values
+        transport = value["image_transport"]
+        if transport not in IMAGE_TYPES:
+            self.get_logger().error(f"image_transport is '{transport}', must be {' or '.join(IMAGE_TYPES)}")
+            return _FAILED
+        token_file = Path(value["token_file"]).expanduser()
+        try:
+            self._access = Access(read_token(token_file))
+        except TokenError as error:
+            self.get_logger().error(str(error))
+            return _FAILED
+        self.get_logger().info(f"the control token is in {token_file}")
+        encode = encoder(transport, value["jpeg_quality"])
+        self._feeds = [CameraFeed(index, name, encode) for index, name in enumerate(CAMERAS)]
+        self._calls = RobotCalls(self)
+        self._watch = NodeWatch(self)
+        self._subscribe(transport)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._opened += [
+            self.create_timer(0.5, self._look_at_services),
+            self.create_timer(1.0, self._look_at_nodes),
+            self.create_timer(1.0, self._publish_diagnostics),
+        ]
+        return _OK
+
+    def _subscribe(self, transport: str) -> None:
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        suffix = "" if transport == "raw" else "/compressed"
+        for feed in self._feeds:
+            topic = self._values[f"{feed.name}_topic"] + suffix
+            # As bytes: a picture that nobody looks at is not even unpacked.
+            self._opened.append(
+                self.create_subscription(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
+            )
+        self._opened += [
+            self.create_subscription(
+                JointState, self._values["joint_state_topic"], self._take_joints, newest
+            ),
+            self.create_subscription(BiLevelPlan, "/kinevla/plan", self._take_plan, 10),
+            self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50),
+        ]
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the page."""
+        value = self._values
+        settings = ServerSettings(
+            host=value["host"],
+            port=value["port"],
+            max_viewers=value["max_viewers"],
+            state_rate_hz=value["state_rate_hz"],
+            image_rate_hz=value["image_rate_hz"],
+            stop_needs_token=value["stop_needs_token"],
+            instructions=trained_instructions(value["checkpoint"]),
+        )
+        server = ConsoleServer(settings, self._state, self._feeds, self._access, self._calls.execute)
+        try:
+            server.start()
+        except AddressError as error:
+            self.get_logger().error(str(error))
+            return _FAILED
+        self._server = server
+        self.get_logger().info(f"console at {server.url}")
+        if not settings.local:
+            self.get_logger().warning("the page and its token cross the network unencrypted")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the page; the robot goes on as it is."""
+        self.close()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the topics."""
+        for opened in self._opened:
+            destroy = self.destroy_timer if hasattr(opened, "is_canceled") else self.destroy_subscription
+            destroy(opened)
+        self._opened.clear()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As `on_deactivate`."""
+        self.close()
+        return _OK
+
+    def close(self) -> None:
+        """End the page's server."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    # --- inputs ----------------------------------------------------------------------------------------
+    def _take_joints(self, message: JointState) -> None:
+        self._state.take_joints(message.name, message.position)
+
+    def _take_plan(self, message: BiLevelPlan) -> None:
+        plan = {
+            "instruction": message.instruction,
+            "instruction_id": int(message.instruction_id),
+            "chunk_id": int(message.chunk_id),
+            "goal_reasoning": message.goal_reasoning,
+            "kinematics_reasoning": message.kinematics_reasoning,
+            "goal_codes": [int(code) for code in message.goal_codes],
+            "kinematics_codes": [int(code) for code in message.kinematics_codes],
+            "awaiting_approval": bool(message.awaiting_approval),
+            "fresh": message.reasoning_state == BiLevelPlan.REASONING_FRESH,
+            "tokens_reused": int(message.tokens_reused),
+            "tokens_decoded": int(message.tokens_decoded),
+        }
+        latencies = {
+            "vision": message.latency_vision_s,
+            "generation": message.latency_generation_s,
+            "decoder": message.latency_decoder_s,
+            "total": message.latency_total_s,
+            "age": message.observation_age_s,
+            "chunk": message.actions * message.period_s,
+        }
+        self._state.take_plan(plan, latencies)
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            self._state.take_status(status.name, status.level[0], status.message, values)
+
+    # --- looking around --------------------------------------------------------------------------------
+    def _look_at_services(self) -> None:
+        self._state.put("services", self._calls.available())
+
+    def _look_at_nodes(self) -> None:
+        self._state.take_nodes(self._watch.look())
+        now_s = time.monotonic()
+        before, then_s = self._received, self._received_s
+        self._received, self._received_s = {feed.name: feed.received for feed in self._feeds}, now_s
+        cameras = {
+            feed.name: {
+                "error": feed.error,
+                "rate_hz": round((feed.received - before.get(feed.name, 0)) / max(0.1, now_s - then_s), 1),
+            }
+            for feed in self._feeds
+        }
+        self._state.put("cameras", cameras)
+
+    def _publish_diagnostics(self) -> None:
+        status = DiagnosticStatus(name="kine_console: page", hardware_id="kine_console")
+        server = self._server
+        if server is None:
+            status.level, status.message = DiagnosticStatus.WARN, "not active"
+        else:
+            status.level = DiagnosticStatus.OK
+            status.message = f"{server.viewers} viewers at {server.url}"
+            traffic = server.traffic
+            values: dict[str, Any] = {
+                "viewers": server.viewers,
+                "commands_done": server.desk.done["accepted"],
+                "commands_refused": server.desk.done["refused"],
+                "requests_without_right": traffic.refused,
+                "wrong_tokens": self._access.wrong_tokens,
+                "pictures_sent": traffic.pictures,
+                "pictures_skipped_for_slow_viewers": traffic.pictures_skipped,
+                "viewers_too_slow": traffic.too_slow,
+            }
+            status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+
+def main() -> None:
+    """Run the node until SIGINT or SIGTERM; exit code 1 when it cannot start, 2 for a bad parameter."""
+    kine_nodes.init()
+    node, code = None, 1
+    try:
+        node = ConsoleNode()
+        wanted = node.get_parameter("autostart").value
+        if not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK):
+            code = 0
+            kine_nodes.spin_until_signal(node, executor=EventsExecutor())
+    except (ParameterException, ValueError) as error:
+        print(f"kine_console: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 0
+    if node is not None:
+        node.close()
+        node.destroy_node()
+    rclpy.try_shutdown()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+// What the page says in words: states, nodes, refusals, log.
+
+const $ = (id) => document.getElementById(id);
+const OLD_S = 3;
+
+const ARM = {
+  DISCONNECTED: ['bad', 'not connected', 'The driver cannot reach the arm. It keeps trying.'],
+  CONNECTED: ['info', 'disabled', 'The arm is connected and cannot move. Enable it to work.'],
+  ENABLED: ['good', 'enabled', 'The arm can move. Keep the emergency stop switch at hand.'],
+  HOMING: ['good', 'moving home', 'The arm is on its way to the home pose.'],
+  STOPPED: ['bad', 'STOPPED', 'The stop is latched. Press Reset when it is safe, then Enable.'],
+  LOST: ['bad', 'link lost', 'The driver has lost the arm. It keeps trying; the arm stays disabled.'],
+};
+
+function pill(id, tone, word, detail) {
+  const box = $(id);
+  box.className = `pill ${tone}`;
+  box.querySelector('b').textContent = word;
+  const line = box.querySelector('i');
+  line.textContent = line.title = detail;
+}
+
+function old(row, now) { return !row || now - row.received_s > OLD_S; }
+
+/** The three states at the top; returns the arm's state, or '' when it is not known. */
+export function showStates(statuses, services, now) {
+  const arm = statuses['realman_driver: arm'];
+  let state = '';
+  const hint = $('arm-hint');
+  if (old(arm, now)) {
+    pill('pill-arm', 'bad', arm ? 'no news' : 'no driver', arm ? `last heard ${Math.round(now - arm.received_s)} s ago` : 'its node does not report');
+    hint.className = 'bad';
+    hint.textContent = arm ? 'The driver does not report any more. The state of the arm is not known.' : 'The driver is not running.';
+  } else {
+    state = arm.values.state || '';
+    const [tone, word, text] = ARM[state] || ['warn', state || 'unknown', ''];
+    const why = state === 'STOPPED' ? arm.values.stop_reason : arm.level > 0 ? arm.message : arm.values.model || '';
+    pill('pill-arm', tone, word, why || '');
+    hint.className = tone;
+    hint.textContent = text;
+  }
+  const policy = statuses['kinevla: policy'];
+  if (old(policy, now)) {
+    const gone = Boolean(policy);
+    pill('pill-policy', gone ? 'bad' : '', gone ? 'no news' : 'not running', gone ? `last heard ${Math.round(now - policy.received_s)} s ago` : 'its node does not report');
+  } else {
+    const phase = policy.message, waits = phase.startsWith('waiting');
+    const busy = ['looking', 'planning', 'moving'].includes(phase);
+    const tone = policy.level >= 2 ? 'bad' : policy.level === 1 || waits ? 'warn' : busy ? 'good' : 'info';
+    const detail = busy ? policy.values.instruction || '' : waits ? phase : policy.values['last instruction ended'] || '';
+    pill('pill-policy', tone, phase === 'idle' ? 'ready' : busy ? 'working' : waits ? 'waiting' : phase, detail);
+  }
+  const recorder = statuses.recorder;
+  if (old(recorder, now)) {
+    pill('pill-recorder', recorder ? 'bad' : '', recorder ? 'no news' : 'not running', '');
+  } else {
+    const on = recorder.values.recording === 'True';
+    const tone = recorder.level >= 2 ? 'bad' : on ? (recorder.level === 1 ? 'warn' : 'good') : 'info';
+    pill('pill-recorder', tone, on ? 'RECORDING' : 'ready', on ? recorder.message.replace('recording; ', '') : recorder.values.error || '');
+  }
+  return state;
+}
+
+function row(...cells) {
+  const line = document.createElement('div');
+  for (const [tag, text, tone] of cells) {
+    const cell = document.createElement(tag);
+    cell.textContent = text;
+    if (tone) cell.className = tone;
+    line.append(cell);
+  }
+  return line;
+}
+
+function fill(id, rows, empty) {
+  const list = $(id);
+  if (rows.length) {
+    list.replaceChildren(...rows);
+  } else {
+    const text = document.createElement('p');
+    text.className = 'empty';
+    text.textContent = empty;
+    list.replaceChildren(text);
+  }
+}
+
+const LEVELS = [['good', 'OK'], ['warn', 'WARNING'], ['bad', 'ERROR'], ['bad', 'STALE']];
+
+/** Nodes of the graph with their lifecycle state, and what their diagnostics say. */
+export function showNodes(nodes, statuses, now) {
+  const rows = Object.entries(nodes).map(([name, node]) => {
+    const short = name.replace(/^\//, '');
+    if (!node.there) return row(['em', 'GONE', 'bad'], ['b', short], ['span', 'was there, and is not any more']);
+    const found = Object.entries(statuses).find(([key]) => key.split(':')[0].trim() === short);
+    const state = node.lifecycle;
+    let [tone, word] = state && state !== 'active' ? ['warn', state.toUpperCase()] : ['good', state ? 'ACTIVE' : 'THERE'];
+    let text = '';
+    if (found) {
+      const status = found[1], silent = old(status, now);
+      if (silent) [tone, word, text] = ['bad', 'SILENT', `no diagnostics for ${Math.round(now - status.received_s)} s`];
+      else {
+        if (status.level > 0) [tone, word] = LEVELS[Math.min(status.level, 3)];
+        text = status.message;
+      }
+    }
+    return row(['em', word, tone], ['b', short], ['span', text]);
+  });
+  fill('nodes', rows, 'No node was found');
+}
+
+export function showCounters(counters, statuses) {
+  fill('counters', counters.map((c) => row(['em', String(c.count), 'warn'], ['b', c.what], ['span', c.node])), 'Nothing refused, nothing dropped');
+  const last = (statuses['realman_driver: arm'] || { values: {} }).values.last_refusal;
+  $('last-refusal').textContent = last ? `Last refused chunk: ${last}` : '';
+}
+
+export function showEvents(events) {
+  const rows = [...events].reverse().map((e) => row(
+    ['time', new Date(e.time_s * 1000).toTimeString().slice(0, 8)],
+    ['em', e.ok ? 'DONE' : 'REFUSED', e.ok ? 'good' : 'bad'],
+    ['b', `${e.what.replaceAll('_', ' ')} (${e.who})`],
+    ['span', e.message],
+  ));
+  fill('events', rows, 'No command yet');
+}
+
+function set(id, text) {
+  const node = $(id);
+  if (node.textContent === text) return;
+  node.textContent = text;
+  node.classList.remove('changed');
+  void node.offsetWidth;   // starts the animation anew
+  node.classList.add('changed');
+}
+
+function codes(id, list) {
+  $(id).replaceChildren(...list.map((code) => {
+    const box = document.createElement('code');
+    box.textContent = code;
+    return box;
+  }));
+}
+
+export function showPlan(plan, now) {
+  $('plan-empty').hidden = true;
+  $('plan').hidden = false;
+  set('goal-reasoning', plan.goal_reasoning || '(none)');
+  set('kinematics-reasoning', plan.kinematics_reasoning || '(none)');
+  codes('goal-codes', plan.goal_codes);
+  codes('kinematics-codes', plan.kinematics_codes);
+  const age = Math.max(0, Math.round(now - plan.received_s));
+  $('plan-text').textContent = `chunk ${plan.chunk_id} of instruction ${plan.instruction_id}, ` +
+    `${plan.fresh ? 'written anew' : 'checked and kept'}${age > 2 ? `, ${age} s ago` : ''}`;
+}

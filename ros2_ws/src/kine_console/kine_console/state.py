@@ -1,0 +1,118 @@
+"""What the page shows, in sections with a revision each: a viewer gets what changed since it looked last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from kine_console import health
+
+HISTORY_S = 60.0
+SAMPLE_PERIOD_S = 0.1
+MAX_PLANS = 200
+MAX_EVENTS = 60
+JOINT_NAMES = (*(f"joint_{i}" for i in range(1, 8)), "gripper")
+
+
+class ConsoleState:
+    """Filled from ROS, read by every viewer; safe to use from several threads, and bounded.
+
+    Args:
+        clock: seconds, monotonic; all `received_s` are in its time.
+        wall_clock: seconds since 1970, for the log of events.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock, self._wall_clock = clock, wall_clock
+        self._lock = threading.Lock()
+        self._sections: dict[str, tuple[int, Any]] = {}
+        self._revision = 0
+        self._samples: deque[list[float | None]] = deque(maxlen=int(HISTORY_S / SAMPLE_PERIOD_S))
+        self._latencies: deque[list[float]] = deque(maxlen=MAX_PLANS)
+        self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+        self._statuses: dict[str, health.Status] = {}
+        self._nodes: dict[str, dict[str, Any]] = {}
+
+    # --- filling ---------------------------------------------------------------------------------------
+    def put(self, section: str, value: Any) -> None:
+        """Replace a section; the revision moves only when the value differs."""
+        with self._lock:
+            self._put(section, value)
+
+    def _put(self, section: str, value: Any) -> None:
+        before = self._sections.get(section)
+        if before is None or before[1] != value:
+            self._revision += 1
+            self._sections[section] = (self._revision, value)
+
+    def take_joints(self, names: Sequence[str], positions: Sequence[float]) -> None:
+        """A joint state: rad and the gripper's opening. Missing or not finite values become None."""
+        by_name = dict(zip(names, positions, strict=False))
+        values = [_number(by_name.get(name)) for name in JOINT_NAMES]
+        now_s = self.clock()
+        with self._lock:
+            self._put("joints", {"values": values, "received_s": now_s})
+            if not self._samples or now_s - float(self._samples[-1][0] or 0.0) >= SAMPLE_PERIOD_S:
+                self._samples.append([round(now_s, 3), *values])
+
+    def take_plan(self, plan: Mapping[str, Any], latencies_s: Mapping[str, float]) -> None:
+        """A plan: its texts and codes, and named latencies (vision, generation, decoder, total, age), s."""
+        now_s = self.clock()
+        figures = {name: _number(value) for name, value in latencies_s.items()}
+        with self._lock:
+            self._latencies.append([round(now_s, 3), figures.get("total") or 0.0, figures.get("age") or 0.0])
+            self._put("plan", {**plan, "latency_s": figures, "received_s": now_s})
+
+    def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
+        """One status of `/diagnostics`."""
+        status = health.Status.bounded(name, level, message, values, self.clock())
+        with self._lock:
+            if name not in self._statuses and len(self._statuses) >= health.MAX_STATUSES:
+                return
+            self._statuses[name] = status
+            self._put("statuses", {key: value.as_dict() for key, value in sorted(self._statuses.items())})
+            self._put("counters", health.counters(self._statuses.values()))
+
+    def take_nodes(self, present: Mapping[str, str]) -> None:
+        """The nodes that are there now, each with its lifecycle state or an empty text.
+
+        One that was there and is not any more stays in the list as gone.
+        """
+        with self._lock:
+            for name in [*self._nodes, *present]:
+                self._nodes[name] = {"there": name in present, "lifecycle": present.get(name, "")}
+            while len(self._nodes) > health.MAX_STATUSES:
+                gone = next((name for name, row in self._nodes.items() if not row["there"]), None)
+                self._nodes.pop(gone if gone is not None else next(iter(self._nodes)))
+            self._put("nodes", {name: dict(row) for name, row in sorted(self._nodes.items())})
+
+    def log(self, who: str, what: str, ok: bool, message: str) -> None:
+        """Add a line to the log of commands that all viewers see."""
+        with self._lock:
+            line = {"time_s": self._wall_clock(), "who": who, "what": what, "ok": ok}
+            line["message"] = message[:300]
+            self._events.append(line)
+            self._put("events", list(self._events))
+
+    # --- reading ---------------------------------------------------------------------------------------
+    def changes(self, since: int) -> tuple[int, dict[str, Any]]:
+        """The newest revision, and every section that is newer than `since`."""
+        with self._lock:
+            changed = {name: value for name, (number, value) in self._sections.items() if number > since}
+            return self._revision, changed
+
+    def history(self) -> dict[str, Any]:
+        """The last minute of joints and the last plans' latencies, for a viewer that has just come."""
+        with self._lock:
+            return {"joints": list(self._samples), "latencies": list(self._latencies)}
+
+
+def _number(value: float | None) -> float | None:
+    """Five digits are enough to look at; JSON has no NaN."""
+    return round(float(value), 5) if value is not None and isfinite(value) else None

@@ -1,0 +1,22 @@
+"""The sentences a checkpoint was trained with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def trained_instructions(checkpoint: str) -> tuple[str, ...]:
+    """The instructions listed in the checkpoint's `training.json`; none when the folder has no such list.
+
+    The page suggests them; what the policy accepts is decided by the policy alone.
+    """
+    if not checkpoint:
+        return ()
+    try:
+        tasks = json.loads((Path(checkpoint) / "training.json").read_text(encoding="utf-8"))["tasks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    if not isinstance(tasks, list):
+        return ()
+    return tuple(text[:200] for text in tasks if isinstance(text, str))[:200]
