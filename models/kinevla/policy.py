@@ -141,6 +141,26 @@ class KineVLAPolicy:
         """
         return check_instruction(text, self._known_words)
 
+    def check_reasoning(self, text: str) -> str:
+        """Return a reasoning text in the form `plan` takes as forced reasoning, with single spaces.
+
+        Raises:
+            InstructionError: empty, unknown words (named), or longer than the model may write.
+        """
+        words = " ".join(text.split())
+        if not words:
+            raise InstructionError("the reasoning is empty")
+        builder = self._parts.builder
+        try:
+            count = len(builder.text(words))
+        except ValueError as error:
+            raise InstructionError(str(error)) from error
+        if count > builder.grammar.max_text_tokens:
+            raise InstructionError(
+                f"the reasoning has {count} tokens, at most {builder.grammar.max_text_tokens} are accepted"
+            )
+        return words
+
     def plan(
         self,
         observation: Observation,

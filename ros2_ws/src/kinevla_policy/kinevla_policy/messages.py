@@ -6,8 +6,8 @@ from builtin_interfaces.msg import Time
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from kine_msgs.msg import BiLevelPlan
+from kinevla_policy.loop_types import ChunkReport
 from kinevla_policy.observation_buffer import NS_PER_S
-from kinevla_policy.plan_loop import ChunkReport
 
 JOINT_NAMES = (*(f"joint_{i}" for i in range(1, 8)), "gripper")
 
@@ -52,12 +52,20 @@ def hold_message(
     return message
 
 
+def plan_id(report: ChunkReport) -> str:
+    """`trace_id`, or `kinevla/<instruction>/proposal` for a plan that waits for approval."""
+    if report.awaiting_approval:
+        return f"kinevla/{report.instruction_id}/proposal"
+    return trace_id(report.instruction_id, report.chunk_id)
+
+
 def plan_message(report: ChunkReport, published_ns: int) -> BiLevelPlan:
     """Reasoning, codes, stamps and latencies of one chunk."""
     plan, observation = report.plan, report.observation
     message = BiLevelPlan()
     message.header.stamp = to_time(observation.stamp_ns)
-    message.header.frame_id = trace_id(report.instruction_id, report.chunk_id)
+    message.header.frame_id = plan_id(report)
+    message.awaiting_approval = report.awaiting_approval
     message.instruction = report.instruction
     message.instruction_id = report.instruction_id
     message.chunk_id = report.chunk_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kinevla.data.images import centre_square
+from kinevla_policy.loop_types import Reasoning
 from kinevla_policy.observation_buffer import SyncedObservation
 
 
@@ -30,11 +31,21 @@ class CheckpointPolicy:
         """Normalised text; a ValueError names what is wrong with it."""
         return str(self._policy.check_instruction(text))
 
-    def plan_from(self, observation: SyncedObservation, instruction: str, draft: Any | None) -> Any:
-        """One chunk with its reasoning, from one synchronised observation."""
+    def check_reasoning(self, text: str) -> str:
+        """Reasoning as it will be used; a ValueError names what is wrong with it."""
+        return str(self._policy.check_reasoning(text))
+
+    def plan_from(
+        self,
+        observation: SyncedObservation,
+        instruction: str,
+        draft: Any | None,
+        forced: Reasoning | None = None,
+    ) -> Any:
+        """One chunk with its reasoning, from one synchronised observation; `forced` texts replace its own."""
         seen = self._observation(
             front=centre_square(observation.front),
             wrist=centre_square(observation.wrist),
             state=observation.state,
         )
-        return self._policy.plan(seen, instruction, draft)
+        return self._policy.plan(seen, instruction, draft, forced)

@@ -1,7 +1,8 @@
 """The loop that turns one instruction into chunk after chunk, in a thread of its own.
 
 It knows nothing of ROS: observations come from an `ObservationBuffer`, chunks leave through a callback.
-The arm rests while the model thinks: a chunk is played to its end, then the next look is taken.
+With `execution` async the next look is taken while the arm still moves, early enough for its chunk to be
+there before the arm would brake; with sync a chunk is played to its end first, and the arm rests meanwhile.
 """
 
 from __future__ import annotations
@@ -9,59 +10,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kinevla_policy.approval import Answer, ApprovalDesk, Proposal
+from kinevla_policy.chunk_timeline import ChunkTimeline
+from kinevla_policy.latency import LatencyPredictor
+from kinevla_policy.loop_types import ChunkReport, LoopSettings, LoopStatus, Policy, Reasoning
 from kinevla_policy.observation_buffer import NS_PER_S, ObservationBuffer, SyncedObservation
+from kinevla_policy.rest_watch import RestWatch
+
+# So many plans in a row that came too late to be sent end an instruction.
+_LATE_PLANS = 3
 
 
-class Policy(Protocol):
-    """What the loop needs of a policy; `kinevla.policy.KineVLAPolicy` is one."""
-
-    def check_instruction(self, text: str) -> str:
-        """Normalised text, or a ValueError that says what is wrong with it."""
-
-    def plan_from(self, observation: SyncedObservation, instruction: str, draft: Any | None) -> Any:
-        """A plan with `actions` (T, 8) absolute targets and `period_s`."""
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """Timing of the loop; the names are those of the node's parameters."""
-
-    max_observation_age_s: float = 0.5
-    settle_s: float = 0.05
-    max_instruction_s: float = 60.0
-    done_motion_rad: float = 0.03
-    done_chunks: int = 3
-    observation_timeout_s: float = 2.0
-
-
-@dataclass(frozen=True)
-class ChunkReport:
-    """One chunk with everything that led to it."""
-
-    instruction: str
-    instruction_id: int
-    chunk_id: int
-    observation: SyncedObservation
-    plan: Any
-    latency_s: float
-
-
-@dataclass
-class LoopStatus:
-    """What the loop is doing, for diagnostics."""
-
-    phase: str = "idle"
-    instruction: str = ""
-    instruction_id: int = 0
-    chunks: int = 0
-    ended_because: str = ""
-    waits: dict[str, int] = field(default_factory=dict)
+class _Ended(Exception):
+    """The instruction is over; the text says why."""
 
 
 class PlanLoop:
@@ -91,6 +56,9 @@ class PlanLoop:
         self._on_end = on_end
         self._clock_ns = clock_ns
         self._settings = settings or LoopSettings()
+        self._timeline = ChunkTimeline()
+        self._latency = LatencyPredictor(self._settings.latency_quantile)
+        self._desk = ApprovalDesk(policy.check_reasoning)
         self._condition = threading.Condition()
         self._wanted: tuple[int, str] | None = None
         self._closing = False
@@ -105,6 +73,7 @@ class PlanLoop:
             instruction_id = self._next_id
             self._next_id += 1
             self._wanted = (instruction_id, instruction)
+            self._desk.withdraw()
             self._condition.notify_all()
             return instruction_id
 
@@ -113,8 +82,16 @@ class PlanLoop:
         with self._condition:
             was_running = self._wanted is not None
             self._wanted = None
+            self._desk.withdraw()
             self._condition.notify_all()
             return was_running
+
+    def approve(self, instruction_id: int, kinematics_text: str) -> Answer:
+        """Let the plan that waits begin, see `ApprovalDesk.approve`."""
+        with self._condition:
+            answer = self._desk.approve(instruction_id, kinematics_text)
+            self._condition.notify_all()
+            return answer
 
     def close(self, timeout_s: float = 5.0) -> None:
         """End the thread; a forward pass that runs is waited for."""
@@ -140,58 +117,150 @@ class PlanLoop:
                 self._status = LoopStatus("starting", instruction, instruction_id)
             try:
                 reason = self._follow(instruction_id, instruction)
+            except _Ended as end:
+                reason = str(end)
             except Exception as error:  # the node lives on, and says what happened
                 reason = f"planning failed: {type(error).__name__}: {error}"
             with self._condition:
                 if self._wanted is not None and self._wanted[0] == instruction_id:
                     self._wanted = None
+                self._desk.withdraw()
                 self._status.phase = "idle"
                 self._status.ended_because = reason
             self._on_end(instruction_id, reason)
 
     def _follow(self, instruction_id: int, instruction: str) -> str:
         settings = self._settings
+        forced: Reasoning | None = None
+        not_before_ns = self._oldest_usable_ns()
+        if settings.require_approval:
+            forced = self._wait_for_approval(instruction_id, instruction)
+            not_before_ns = self._clock_ns()
         deadline_s = time.monotonic() + settings.max_instruction_s
-        not_before_ns = self._clock_ns() - int(settings.max_observation_age_s * NS_PER_S)
+        rest = RestWatch(settings.done_motion_rad, settings.done_chunks)
         draft: Any | None = None
-        resting = 0
-        chunk_id = 0
+        late = 0
         while True:
-            if self._outdated(instruction_id):
-                return "stopped" if self._wanted is None else "replaced by a newer instruction"
-            if time.monotonic() > deadline_s:
-                return f"time is up: {settings.max_instruction_s:.0f} s"
+            looked_ns = self._clock_ns()
+            observation = self._look(instruction_id, not_before_ns, deadline_s)
+            report = self._plan(instruction_id, instruction, observation, draft, forced)
+            draft, actions, period_s = report.plan, report.plan.actions, report.plan.period_s
+            if rest.done(actions, observation.state, observation.stamp_ns, len(actions) * period_s) and (
+                self._status.chunks >= settings.done_chunks
+            ):
+                return f"done: the policy rests ({rest.resting} chunks without motion)"
+            age_s = (self._clock_ns() - observation.stamp_ns) / NS_PER_S
+            late = late + 1 if age_s > settings.max_plan_age_s else 0
+            if late:
+                self._status.late_plans += 1
+                if late >= _LATE_PLANS:
+                    return (
+                        f"planning is too slow: the last {late} plans came from observations older than "
+                        f"{settings.max_plan_age_s:.2f} s, the last {age_s:.2f} s"
+                    )
+            else:
+                self._send(report, looked_ns)
+            chunk_s = len(actions) * period_s + settings.settle_s
+            if settings.execution == "sync":
+                next_ns = self._timeline.end_ns + int(settings.settle_s * NS_PER_S)
+                self._wait_until(next_ns, instruction_id, chunk_s)
+                not_before_ns = self._clock_ns()
+            else:
+                next_ns = self._timeline.next_look_ns(self._latency.predict_s(), settings.look_margin_s)
+                self._wait_until(next_ns, instruction_id, chunk_s)
+                not_before_ns = max(observation.stamp_ns + 1, self._oldest_usable_ns())
+
+    def _look(self, instruction_id: int, not_before_ns: int, deadline_s: float | None) -> SyncedObservation:
+        """The newest observation; waits for one, and ends the instruction when none comes."""
+        blind_since_s = time.monotonic()
+        while True:
+            self._leave_if_outdated(instruction_id)
+            if deadline_s is not None and time.monotonic() > deadline_s:
+                raise _Ended(f"time is up: {self._settings.max_instruction_s:.0f} s")
             if not self._status.phase.startswith("waiting"):
                 self._set_phase("looking")
-            observation = self._buffer.wait_newest(not_before_ns, settings.observation_timeout_s)
-            if isinstance(observation, str):
-                self._count_wait(observation)
-                continue
-            self._set_phase("planning")
-            started_s = time.perf_counter()
-            plan = self._policy.plan_from(observation, instruction, draft)
-            latency_s = time.perf_counter() - started_s
-            draft = plan
-            moves = self._moves(plan.actions, observation.state)
-            resting = 0 if moves else resting + 1
-            if resting >= settings.done_chunks and chunk_id >= settings.done_chunks:
-                return f"done: the policy rests ({resting} chunks without motion)"
-            with self._condition:  # a stop that arrived during planning wins over the plan
-                if self._wanted is None or self._wanted[0] != instruction_id:
-                    continue
-                self._send_chunk(
-                    ChunkReport(instruction, instruction_id, chunk_id, observation, plan, latency_s)
-                )
-                self._status.phase = "moving"
-                self._status.chunks = chunk_id = chunk_id + 1
-                chunk_s = len(plan.actions) * plan.period_s + settings.settle_s
-                self._condition.wait_for(lambda: self._outdated(instruction_id), timeout=chunk_s)
-            not_before_ns = self._clock_ns()
+            found = self._buffer.wait_newest(not_before_ns, self._settings.observation_timeout_s)
+            if isinstance(found, SyncedObservation):
+                return found
+            self._count_wait(found)
+            blind_s = time.monotonic() - blind_since_s
+            if blind_s > self._settings.max_blind_s:
+                raise _Ended(f"nothing to plan from for {blind_s:.1f} s: {found}")
 
-    def _moves(self, actions: NDArray[np.float64], state: NDArray[np.float64]) -> bool:
-        """Whether the chunk moves a joint, or the gripper by more than a tenth of its stroke."""
-        away = np.abs(np.asarray(actions) - state)
-        return bool(away[:, :7].max() > self._settings.done_motion_rad or away[:, 7].max() > 0.1)
+    def _plan(
+        self,
+        instruction_id: int,
+        instruction: str,
+        observation: SyncedObservation,
+        draft: Any | None,
+        forced: Reasoning | None,
+        awaiting_approval: bool = False,
+    ) -> ChunkReport:
+        self._set_phase("planning")
+        started_s = time.perf_counter()
+        plan = self._policy.plan_from(observation, instruction, draft, forced)
+        latency_s = time.perf_counter() - started_s
+        actions = np.asarray(plan.actions)
+        if not np.isfinite(actions).all():
+            row, column = (int(i) for i in np.argwhere(~np.isfinite(actions))[0])
+            name = f"joint_{column + 1}" if column < 7 else "gripper"
+            raise _Ended(f"planning failed: {name} of target {row} is {actions[row, column]}, not finite")
+        number = self._status.chunks
+        return ChunkReport(
+            instruction, instruction_id, number, observation, plan, latency_s, awaiting_approval
+        )
+
+    def _send(self, report: ChunkReport, looked_ns: int) -> None:
+        """Send a chunk, unless a stop or another instruction arrived while it was planned."""
+        with self._condition:
+            self._leave_if_outdated(report.instruction_id)
+            sent_ns, plan = self._clock_ns(), report.plan
+            if self._status.chunks and sent_ns > self._timeline.end_ns:
+                self._status.underruns += 1
+            self._send_chunk(report)
+            self._timeline.sent(report.observation.stamp_ns, sent_ns, len(plan.actions), plan.period_s)
+            self._latency.add((sent_ns - looked_ns) / NS_PER_S)
+            self._status.predicted_latency_s = self._latency.predict_s()
+            self._status.phase = "moving"
+            self._status.chunks += 1
+
+    def _wait_for_approval(self, instruction_id: int, instruction: str) -> Reasoning:
+        """Show a plan, and wait until it is approved; returns both texts, which hold from then on."""
+        observation = self._look(instruction_id, self._oldest_usable_ns(), None)
+        report = self._plan(instruction_id, instruction, observation, None, None, awaiting_approval=True)
+        timeout_s = self._settings.approval_timeout_s
+        approved: Proposal | None = None
+
+        def decided() -> bool:
+            nonlocal approved
+            approved = self._desk.take()
+            return approved is not None or self._outdated(instruction_id)
+
+        with self._condition:
+            self._leave_if_outdated(instruction_id)
+            plan = report.plan
+            self._desk.propose(Proposal(instruction_id, plan.goal_text, plan.kinematics_text))
+            self._status.phase = "waiting for approval"
+            self._send_chunk(report)
+            self._condition.wait_for(decided, timeout=timeout_s)
+            self._leave_if_outdated(instruction_id)
+            if approved is None:
+                raise _Ended(f"not approved within {timeout_s:.0f} s")
+        return approved.goal_text, approved.kinematics_text
+
+    def _oldest_usable_ns(self) -> int:
+        return self._clock_ns() - int(self._settings.max_observation_age_s * NS_PER_S)
+
+    def _wait_until(self, time_ns: int, instruction_id: int, at_most_s: float) -> None:
+        """Wait until a time of the observations' clock, whatever that clock does meanwhile."""
+        wait_s = min((time_ns - self._clock_ns()) / NS_PER_S, at_most_s)
+        if wait_s > 0.0:
+            with self._condition:
+                self._condition.wait_for(lambda: self._outdated(instruction_id), timeout=wait_s)
+
+    def _leave_if_outdated(self, instruction_id: int) -> None:
+        if self._outdated(instruction_id):
+            raise _Ended("stopped" if self._wanted is None else "replaced by a newer instruction")
 
     def _outdated(self, instruction_id: int) -> bool:
         return self._closing or self._wanted is None or self._wanted[0] != instruction_id

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -18,13 +17,17 @@ from trajectory_msgs.msg import JointTrajectory
 
 import kine_nodes
 from kine_msgs.msg import BiLevelPlan
-from kine_msgs.srv import Instruct
+from kine_msgs.srv import Approve, Instruct
 from kine_nodes import declare
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy import messages, parameters
+from kinevla_policy.camera_watch import CameraRules, CameraWatch
+from kinevla_policy.instruction_gate import InstructionGate
+from kinevla_policy.loop_types import ChunkReport, LoopSettings
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
-from kinevla_policy.plan_loop import ChunkReport, LoopSettings, PlanLoop
+from kinevla_policy.plan_loop import PlanLoop
+from kinevla_policy.policy_diagnostics import policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 _OK = TransitionCallbackReturn.SUCCESS
@@ -37,12 +40,23 @@ class PolicyNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("kinevla")
         declare(self, parameters.TABLE)
+        # Made here, so that a value that is not allowed ends the program before anything is loaded.
+        self._settings = LoopSettings(**{name: self._value(name) for name in parameters.LOOP_SETTINGS})
+        if self._value("image_transport") not in IMAGE_TYPES:
+            named = f"image_transport is '{self._value('image_transport')}'"
+            raise ValueError(f"{named}, must be {' or '.join(IMAGE_TYPES)}")
+        self._rules = CameraRules(**{name: self._value(name) for name in parameters.CAMERA_RULES})
+        self._watches = {camera: CameraWatch(self._rules) for camera in ("front", "wrist")}
         self._policy: CheckpointPolicy | None = None
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
         self._counts: Counter[str] = Counter()
         self._last_refusal = ""
+        self._last_image_refusal = ""
         self._last_report: ChunkReport | None = None
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -59,9 +73,6 @@ class PolicyNode(LifecycleNode):
             return _FAILED
         self.get_logger().info(f"loaded {checkpoint} in {time.monotonic() - started_s:.1f} s")
         transport = self._value("image_transport")
-        if transport not in IMAGE_TYPES:
-            self.get_logger().error(f"image_transport is '{transport}', must be {' or '.join(IMAGE_TYPES)}")
-            return _FAILED
         self._buffer = ObservationBuffer(self._value("max_pair_gap_s"))
         self._plan_publisher = self.create_publisher(BiLevelPlan, "/kinevla/plan", 10)
         self._chunk_publisher = self.create_publisher(JointTrajectory, self._value("trajectory_topic"), 5)
@@ -79,21 +90,23 @@ class PolicyNode(LifecycleNode):
         )
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
         self.create_service(Trigger, "/kinevla/stop", self._stop)
+        self.create_service(Approve, "/kinevla/approve", self._approve)
+        self._gate = InstructionGate(
+            self._policy.check_instruction, self._value("min_instruction_interval_s")
+        )
         self.create_timer(1.0, self._publish_diagnostics)
         return _OK
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Accept instructions."""
         assert self._policy is not None and self._buffer is not None
-        names = ("max_observation_age_s", "settle_s", "max_instruction_s", "done_motion_rad", "done_chunks")
-        settings = LoopSettings(**{name: self._value(name) for name in names})
         self._loop = PlanLoop(
             self._policy,
             self._buffer,
             self._send,
             self._ended,
-            lambda: self.get_clock().now().nanoseconds,
-            settings,
+            self._now_ns,
+            self._settings,
         )
         self.get_logger().info("ready for instructions")
         return super().on_activate(state)
@@ -125,11 +138,21 @@ class PolicyNode(LifecycleNode):
             else:
                 pixels = image_to_rgb(message)
         except ImageError as error:
-            self._counts[f"{camera} images refused"] += 1
-            self.get_logger().warning(f"{camera} camera: {error}", throttle_duration_sec=2.0)
+            self._refuse_image(camera, str(error))
+            return
+        stamp_ns, newest = messages.to_ns(message.header.stamp), self._buffer.latest_state()
+        joints = None if newest is None else newest[1][:7]
+        doubt = self._watches[camera].judge(stamp_ns, self._now_ns(), pixels, joints)
+        if doubt is not None:
+            self._refuse_image(camera, f"an image is not used, {doubt}")
             return
         self._counts[f"{camera} images"] += 1
-        self._buffer.add_image(camera, messages.to_ns(message.header.stamp), pixels)
+        self._buffer.add_image(camera, stamp_ns, pixels)
+
+    def _refuse_image(self, camera: str, reason: str) -> None:
+        self._counts[f"{camera} images refused"] += 1
+        self._last_image_refusal = f"{camera} camera: {reason}"
+        self.get_logger().warning(self._last_image_refusal, throttle_duration_sec=2.0)
 
     def _take_state(self, message: JointState) -> None:
         assert self._buffer is not None
@@ -150,7 +173,7 @@ class PolicyNode(LifecycleNode):
             response.message = "the policy node is not active"
             return response
         try:
-            text = self._policy.check_instruction(request.instruction)
+            text = self._gate.admit(request.instruction, time.monotonic())
         except ValueError as error:
             self._counts["instructions refused"] += 1
             response.message = self._last_refusal = str(error)
@@ -159,8 +182,20 @@ class PolicyNode(LifecycleNode):
         self._counts["instructions"] += 1
         response.accepted = True
         response.instruction_id = self._loop.start(text)
-        response.message = f"started: {text}"
+        waits = ", waits for /kinevla/approve" if self._settings.require_approval else ""
+        response.message = f"started: {text}{waits}"
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
+        return response
+
+    def _approve(self, request: Approve.Request, response: Approve.Response) -> Approve.Response:
+        if self._loop is None:
+            response.message = "the policy node is not active"
+            return response
+        answer = self._loop.approve(request.instruction_id, request.kinematics_reasoning)
+        response.accepted, response.message = answer.accepted, answer.text
+        response.instruction_id = answer.instruction_id
+        self._counts["approvals" if answer.accepted else "approvals refused"] += 1
+        self.get_logger().info(f"approve: {answer.text}")
         return response
 
     def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -173,8 +208,12 @@ class PolicyNode(LifecycleNode):
 
     # --- outputs (called from the loop's thread) -----------------------------------------------------
     def _send(self, report: ChunkReport) -> None:
-        self._chunk_publisher.publish(messages.trajectory_message(report))
-        self._plan_publisher.publish(messages.plan_message(report, self.get_clock().now().nanoseconds))
+        if not report.awaiting_approval:
+            self._chunk_publisher.publish(messages.trajectory_message(report))
+        self._plan_publisher.publish(messages.plan_message(report, self._now_ns()))
+        if report.awaiting_approval:
+            self._counts["plans shown"] += 1
+            return
         self._counts["chunks"] += 1
         self._last_report = report
 
@@ -196,51 +235,42 @@ class PolicyNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         if not rclpy.ok():
             return
-        status = DiagnosticStatus(name="kinevla: policy", hardware_id="kinevla", level=DiagnosticStatus.OK)
+        now_ns = self._now_ns()
         values: dict[str, Any] = dict(self._counts)
-        if self._loop is None:
-            status.level, status.message = DiagnosticStatus.WARN, "not active"
-        else:
-            loop = self._loop.status()
-            status.message = loop.phase
-            values |= {
-                "instruction": loop.instruction,
-                "instruction id": loop.instruction_id,
-                "chunks of instruction": loop.chunks,
-                "last instruction ended": loop.ended_because,
-                **{f"waited: {reason}": count for reason, count in loop.waits.items()},
-            }
-            if loop.phase.startswith("waiting"):
-                status.level = DiagnosticStatus.WARN
+        rates = {camera: watch.rate_hz(now_ns) for camera, watch in self._watches.items()}
+        for camera, watch in self._watches.items():
+            values[f"{camera} camera Hz"] = f"{rates[camera]:.0f}"
+            values[f"{camera} stamps backwards"] = watch.jumps_back
         if self._last_refusal:
             values["last refusal"] = self._last_refusal[:300]
+        if self._last_image_refusal:
+            values["last image refusal"] = self._last_image_refusal[:300]
         if self._last_report is not None:
             values["chunk latency s"] = f"{self._last_report.latency_s:.3f}"
-        status.values = [KeyValue(key=str(key), value=str(value)) for key, value in values.items()]
+        slow = {camera: rate for camera, rate in rates.items() if rate < self._rules.min_camera_rate_hz}
+        status = policy_status(None if self._loop is None else self._loop.status(), values, slow)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
 
 
-def main() -> None:
-    """Run the node until SIGINT or SIGTERM; exit code 1 when the checkpoint cannot be loaded."""
-    kine_nodes.init()
-    node, ready = None, False
-    try:
-        node = PolicyNode()
-        wanted = node.get_parameter("autostart").value
-        ready = not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK)
-    except KeyboardInterrupt:
-        print("policy_node: interrupted while loading", file=sys.stderr)
-        ready = True  # asked to end, and ends: not a failure
-    else:
-        if ready:
-            kine_nodes.spin_until_signal(node)
-    if node is not None:
-        node.close()
+def _build() -> PolicyNode:
+    """The node, configured and activated where `autostart` says so.
+
+    Raises:
+        ValueError: a parameter is not allowed, or the checkpoint cannot be loaded (the log says why).
+    """
+    node = PolicyNode()
+    wanted = node.get_parameter("autostart").value
+    if wanted and not (node.trigger_configure() == _OK and node.trigger_activate() == _OK):
         node.destroy_node()
-    rclpy.try_shutdown()
-    sys.exit(0 if ready else 1)
+        raise ValueError(f"cannot start with the checkpoint '{node.get_parameter('checkpoint').value}'")
+    return node
+
+
+def main() -> None:
+    """Run the node until SIGINT or SIGTERM; exit code 2 when it cannot start."""
+    kine_nodes.run("policy_node", _build)
 
 
 if __name__ == "__main__":

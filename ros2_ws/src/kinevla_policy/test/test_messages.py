@@ -4,8 +4,8 @@ import numpy as np
 
 from kine_msgs.msg import BiLevelPlan
 from kinevla_policy import messages
+from kinevla_policy.loop_types import ChunkReport
 from kinevla_policy.observation_buffer import SyncedObservation
-from kinevla_policy.plan_loop import ChunkReport
 
 T0 = 1_700_000_000_123_456_789
 

@@ -1,0 +1,35 @@
+"""Which instructions are taken: known words, and not faster than a person speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class InstructionGate:
+    """Checks text, and refuses what comes too soon after the last accepted instruction.
+
+    A flood would otherwise replace each instruction before its first chunk is planned.
+
+    Args:
+        check: returns the normalised text, or raises ValueError with the reason.
+        min_interval_s: shortest time between two accepted instructions.
+    """
+
+    def __init__(self, check: Callable[[str], str], min_interval_s: float) -> None:
+        self._check, self._min_interval_s = check, min_interval_s
+        self._last_s: float | None = None
+
+    def admit(self, text: str, now_s: float) -> str:
+        """Return the normalised text.
+
+        Raises:
+            ValueError: what is wrong with it, or how much too soon it comes.
+        """
+        since_s = None if self._last_s is None else now_s - self._last_s
+        if since_s is not None and since_s < self._min_interval_s:
+            raise ValueError(
+                f"the last instruction came {since_s:.2f} s ago, at least {self._min_interval_s:.2f} s apart"
+            )
+        checked = self._check(text)
+        self._last_s = now_s
+        return checked

@@ -1,0 +1,77 @@
+"""What the plan loop is given and what it gives: settings, a policy, chunks, its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kinevla_policy.observation_buffer import SyncedObservation
+
+EXECUTIONS = ("async", "sync")
+Reasoning = tuple[str | None, str | None]
+
+
+class Policy(Protocol):
+    """What the loop needs of a policy; `kinevla.policy.KineVLAPolicy` is one."""
+
+    def check_instruction(self, text: str) -> str:
+        """Normalised text, or a ValueError that says what is wrong with it."""
+
+    def check_reasoning(self, text: str) -> str:
+        """A text of reasoning as it will be used, or a ValueError that says what is wrong with it."""
+
+    def plan_from(
+        self, observation: SyncedObservation, instruction: str, draft: Any | None, forced: Reasoning | None
+    ) -> Any:
+        """A plan with `actions` (T, 8) absolute targets and `period_s`; `forced` texts replace its own."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """Timing of the loop; the names are those of the node's parameters."""
+
+    execution: str = "async"
+    max_observation_age_s: float = 0.5
+    latency_quantile: float = 0.9
+    look_margin_s: float = 0.03
+    settle_s: float = 0.05
+    max_plan_age_s: float = 1.0
+    max_blind_s: float = 2.0
+    max_instruction_s: float = 60.0
+    done_motion_rad: float = 0.03
+    done_chunks: int = 3
+    observation_timeout_s: float = 0.5
+    require_approval: bool = False
+    approval_timeout_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.execution not in EXECUTIONS:
+            raise ValueError(f"execution is '{self.execution}', must be {' or '.join(EXECUTIONS)}")
+
+
+@dataclass(frozen=True)
+class ChunkReport:
+    """One chunk with everything that led to it; `awaiting_approval`: shown only, nothing of it moves."""
+
+    instruction: str
+    instruction_id: int
+    chunk_id: int
+    observation: SyncedObservation
+    plan: Any
+    latency_s: float
+    awaiting_approval: bool = False
+
+
+@dataclass
+class LoopStatus:
+    """What the loop is doing, for diagnostics."""
+
+    phase: str = "idle"
+    instruction: str = ""
+    instruction_id: int = 0
+    chunks: int = 0
+    late_plans: int = 0
+    underruns: int = 0
+    predicted_latency_s: float = 0.0
+    ended_because: str = ""
+    waits: dict[str, int] = field(default_factory=dict)
