@@ -32,6 +32,7 @@ class DemoArgs:
         seed: placement, light and colours of the scene.
         instruction: another sentence for the same scene; empty: the task's own.
         checkpoint: folder of the policy; empty: the shipped one.
+        policy_config: parameter file of the policy; empty: its own.
         out: folder for the film, the record of the traffic and the logs.
         timeout_s: the instruction is stopped after this time.
         gif: also write a GIF.
@@ -41,6 +42,7 @@ class DemoArgs:
     seed: int = 1
     instruction: str = ""
     checkpoint: str = ""
+    policy_config: str = ""
     out: Path = Path("demo_output")
     timeout_s: float = 60.0
     gif: bool = True
@@ -172,6 +174,8 @@ def main() -> None:
     options += ["--frame-log", str(out / "controller_traffic.jsonl")]
     if args.checkpoint:
         options += ["--checkpoint", args.checkpoint]
+    if args.policy_config:
+        options += ["--policy-config", args.policy_config]
     console.print(f"Starting simulator, driver and policy (log: {out / 'stack.log'})")
     with StackProcess(options, out / "stack.log", domain) as stack:
         client = DemoClient()

@@ -19,6 +19,7 @@ class StackSettings:
         checkpoint: folder of the trained policy.
         udp_host_ip: address of this machine as the controller sees it; empty: found by the driver.
         driver_config: parameter file of the driver; empty: the one of its package.
+        policy_config: likewise of the policy.
         cameras: where the images come from: `realsense`, `uvc` or `recorded` (kine_cameras), or
             `realsense2_camera` (the maker's own ROS node).
         front_serial, wrist_serial: RealSense serial numbers; empty: the only camera connected.
@@ -46,6 +47,7 @@ class StackSettings:
     checkpoint: str = ""
     udp_host_ip: str = ""
     driver_config: str = ""
+    policy_config: str = ""
     cameras: str = "realsense"
     front_serial: str = ""
     wrist_serial: str = ""
@@ -112,7 +114,7 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
                 "policy_node",
                 "kinevla",
                 lifecycle=True,
-                parameter_file=_config("kinevla_policy", "policy.yaml"),
+                parameter_file=settings.policy_config or _config("kinevla_policy", "policy.yaml"),
                 parameters={"checkpoint": checkpoint, "image_transport": settings.images},
             )
         )

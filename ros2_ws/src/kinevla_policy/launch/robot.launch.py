@@ -35,6 +35,7 @@ DESCRIPTIONS = {
     "checkpoint": "folder of the trained policy; empty: the shipped one",
     "udp_host_ip": "address of this machine as the controller sees it; empty: found by itself",
     "driver_config": "parameter file of the driver; empty: the one of its package",
+    "policy_config": "parameter file of the policy; empty: the one of its package",
     "cameras": "realsense, uvc, recorded, or realsense2_camera (the maker's own node)",
     "front_serial": "serial number of the front RealSense camera",
     "wrist_serial": "serial number of the wrist RealSense camera",

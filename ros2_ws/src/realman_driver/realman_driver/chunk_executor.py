@@ -194,7 +194,8 @@ class ChunkExecutor:
         for stretch in BRAKE_STRETCHES:
             path = ReferencePath(times_s, points_rad, slope_rad_s, stretch)
             count = max(2, math.ceil((path.end_s - float(times_s[-2])) / step_s)) + 2
-            tail = path.positions(path.end_s - step_s * np.arange(count, -3, -1))
+            before_end_s: Array = step_s * np.arange(count, -3, -1, dtype=np.float64)
+            tail = path.positions(path.end_s - before_end_s)
             if self._within_limits(peaks(tail, step_s)):
                 break
         return path
@@ -203,7 +204,7 @@ class ChunkExecutor:
         """Control points for each number of knots: of the present motion, old and new mixed, the goal again."""
         least = math.ceil((path.end_s - self._motion_s) / step_s - 1e-9)
         number = np.arange(2, max(least, knots[-1] + 1) + 1)
-        times_s = self._motion_s + step_s * number
+        times_s: Array = self._motion_s + step_s * number.astype(np.float64)
         old, new = self._curve.control_at(times_s, step_s), path.positions(times_s)
         goal = np.repeat(path.positions(np.array([path.end_s])), 2, axis=0)
         controls = []
