@@ -17,6 +17,18 @@ class ArmError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class LinkSettings:
+    """Addresses. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""
+
+    robot_ip: str
+    robot_port: int
+    udp_host_ip: str
+    udp_port: int
+    udp_period_ms: int
+    connect_timeout_s: float = 1.0
+
+
+@dataclass(frozen=True)
 class RawState:
     """One state datagram as received, converted to SI units but not judged yet.
 

@@ -59,7 +59,7 @@ class DriverConfig:
     )
     max_chunk_rate_hz: float = _parameter(100.0, "Most chunks within a second.", 1.0, 1000.0)
     workspace_lower_m: tuple[float, ...] = _parameter(
-        (-0.3, -0.75, 0.0), "Lower corner of the box for the point between the finger tips, base frame."
+        (-0.5, -0.75, 0.0), "Lower corner of the box for the point between the finger tips, base frame."
     )
     workspace_upper_m: tuple[float, ...] = _parameter((0.8, 0.75, 1.1), "Upper corner of that box.")
     table_z_m: float = _parameter(0.0, "Height of the table in the arm's base frame.", -2.0, 2.0)

@@ -92,14 +92,21 @@ class Driver:
         if may_move:
             self._await_stop(0.6)
         ended = [self.streamer.close(0.2), self._stop_sender.close(0.2), self._worker.close(0.6)]
+        closer = threading.Thread(target=self._arm.disconnect, name="realman-close", daemon=True)
         if all(ended):
-            closer = threading.Thread(target=self._arm.disconnect, name="realman-close", daemon=True)
             closer.start()
             closer.join(0.4)
             ended.append(not closer.is_alive())
         self._arm.release()
         self.supervisor.link_closed()
         return all(ended)
+
+    def arm_died(self, reason: str) -> None:
+        """What holds the link to the arm is dead: stop the arm by what remains, latch, connect anew."""
+        self.supervisor.latch_stop(reason)
+        self.streamer.halt()
+        self._stop_sender.request()
+        self.supervisor.link_lost(reason)
 
     # --- requests of people -----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ services are coroutines that await their answers, so the executor never waits.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import math
 import os
 import sys
@@ -33,12 +34,13 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 
 from . import messages, parameters
-from .arm_interface import Arm
+from .arm_interface import Arm, LinkSettings
 from .config import DriverConfig
 from .diagnostics import build_report
 from .driver import Driver
 from .gate import Refusal
 from .hooks import DriverHooks
+from .isolated_arm import IsolatedArm
 from .state import ArmState
 from .supervisor import Decision, State
 
@@ -117,8 +119,8 @@ class DriverNode(LifecycleNode):
         return not self._stuck
 
     def _make_arm(self, config: DriverConfig) -> Arm:
-        from .sdk_arm import LinkSettings, RealmanArm  # loads the vendor's library: only where it is needed
-
+        if importlib.util.find_spec("Robotic_Arm") is None:
+            raise ImportError("the vendor's SDK is not installed: pip install Robotic_Arm==1.1.6")
         settings = LinkSettings(
             robot_ip=config.robot_ip,
             robot_port=config.robot_port,
@@ -127,7 +129,13 @@ class DriverNode(LifecycleNode):
             udp_period_ms=config.udp_period_ms,
             connect_timeout_s=config.connect_timeout_s,
         )
-        return RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
+        return IsolatedArm(settings, lambda: int(self.get_clock().now().nanoseconds), self._on_arm_death)
+
+    def _on_arm_death(self, reason: str) -> None:
+        """Thread of the arm: the process that holds the SDK has ended by itself."""
+        self._log("error", reason)
+        if self._driver is not None:
+            self._driver.arm_died(reason)
 
     def _may_set_parameters(self, _changes: list[Parameter[Any]]) -> SetParametersResult:
         if self._driver is None:
@@ -224,9 +232,8 @@ class DriverNode(LifecycleNode):
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM, then end the process: 0, or 1 when it could not start.
 
-    The process ends without the interpreter's own clean-up, which a thread of the SDK would crash: that
-    thread calls back for as long as datagrams arrive, also after the link was deleted, and a callback into
-    an interpreter that is being taken down is a segmentation fault.
+    The process ends without the interpreter's own clean-up, so that a thread that still waits in the
+    middleware cannot hold it up.
     """
     kine_nodes.init(args)
     code = _run()

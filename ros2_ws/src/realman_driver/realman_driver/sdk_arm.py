@@ -16,15 +16,25 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from Robotic_Arm.rm_robot_interface import rm_api_version, rm_realtime_push_config_t, rm_udp_custom_config_t
 
 from . import generation_gate, link_probe, sdk_session
-from .arm_interface import ArmError, ArmInfo, EventCallback, MotionEvent, RawState, StateCallback
+from .arm_interface import (
+    ArmError,
+    ArmInfo,
+    EventCallback,
+    LinkSettings,
+    MotionEvent,
+    RawState,
+    StateCallback,
+)
 from .arm_model import JOINT_COUNT, narrowed_limits
 from .error_codes import describe_return_code
+
+__all__ = ["LinkSettings", "RealmanArm", "gripper_opening", "gripper_position", "to_wire_degrees"]
 
 UDP_TICK_MS = 5
 GRIPPER_MIN_POSITION = 1
@@ -51,18 +61,6 @@ def gripper_opening(position: float) -> float:
     """Opening 0..1 of a measured position, which the controller reports as 0..1000."""
     span = GRIPPER_MAX_POSITION - GRIPPER_MIN_POSITION
     return min(1.0, max(0.0, (position - GRIPPER_MIN_POSITION) / span))
-
-
-@dataclass(frozen=True)
-class LinkSettings:
-    """Addresses. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""
-
-    robot_ip: str
-    robot_port: int
-    udp_host_ip: str
-    udp_port: int
-    udp_period_ms: int
-    connect_timeout_s: float = 1.0
 
 
 class RealmanArm:

@@ -245,7 +245,11 @@ class Stand:
         """Enable and send a chunk that keeps all joints moving for a while."""
         start = self.enable()
         count = round(duration_s / 0.1)
-        self.client.publish(self.client.chunk(line(start, speed_rad_s * 0.1, count)))
+        points = line(start, speed_rad_s * 0.1, count)
+        for axis in (1, 3, 5):  # these bend the arm towards itself and the table: less far
+            for point in points:
+                point[axis] = start[axis] + 0.3 * (point[axis] - start[axis])
+        self.client.publish(self.client.chunk(points))
         self.client.values_when(lambda values: values.get("chunk_active") == "true")
 
     def frames_sent(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from . import protocol
 from .commands import COMMANDS, REFUSED_MOTIONS, STREAM_COMMANDS, Command, streamed_joints
 from .core import Core
 from .faults import Faults
+from .frame_checker import FrameChecker
 from .queries import QUERIES
 
 Request = dict[str, Any]
@@ -25,6 +27,7 @@ class Dispatcher:
     def __init__(self, core: Core, faults: Faults) -> None:
         self._core = core
         self._faults = faults
+        self.checkers: dict[str, FrameChecker] = {}
 
     def handle(self, line: str, client: str) -> tuple[str, Callable[[], Answer] | Answer | None]:
         """Run one line.
@@ -87,5 +90,8 @@ class Dispatcher:
                 joints, outcome = streamed_joints(self._core, request)
             except ValueError as error:
                 outcome = f"refused: {error}"
+        if request["command"] == "movej_canfd" and outcome != "lost":
+            checker = self.checkers.setdefault(client, FrameChecker())
+            checker.frame(time.monotonic(), request.get("joint"))
         degrees = None if joints is None else tuple(round(float(v), 4) for v in np.degrees(joints))
         self._core.log.add("rx", client, line, kind="canfd", joints_deg=degrees, outcome=outcome)

@@ -20,6 +20,7 @@ from .core import Core
 from .dispatch import Dispatcher
 from .errors import ErrorState
 from .faults import Faults
+from .frame_checker import JointRecord
 from .gripper import Gripper
 from .log import MessageLog
 from .motion import MotionEngine
@@ -73,7 +74,9 @@ class EmulatedController:
         motion = MotionEngine(backend, settings, errors, self._joints_arrived)
         gripper = Gripper(backend, self._gripper_arrived)
         self._core = Core(backend, settings, errors, motion, gripper, self.log)
-        self._server = CommandServer(Dispatcher(self._core, self.faults), self.faults, self.log)
+        self._dispatcher = Dispatcher(self._core, self.faults)
+        self._server = CommandServer(self._dispatcher, self.faults, self.log)
+        self.joint_record = JointRecord()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
         self._stop_control = threading.Event()
@@ -163,6 +166,8 @@ class EmulatedController:
             "system_errors": core.errors.system_codes(),
             "clients": self._server.client_count,
             "canfd_received": self.log.canfd_received,
+            "unsafe_frames": sum(c.unsafe_frames for c in tuple(self._dispatcher.checkers.values())),
+            "violations": [v.text for c in tuple(self._dispatcher.checkers.values()) for v in c.violations],
             "udp_sent": self._pusher.sent if self._pusher else 0,
         }
 
@@ -198,6 +203,7 @@ class EmulatedController:
             try:
                 self._core.motion.step(dt_s)
                 self._core.gripper.step(dt_s)
+                self.joint_record.add(now_s, self._core.backend.measured_rad())
             except Exception as error:
                 # A failing backend must not silently end the loop: the remark is made once, the loop goes on.
                 if (text := f"control loop: {type(error).__name__}: {error}") != complained:

@@ -1,6 +1,7 @@
 """Side channel of the emulated controller: other processes set faults and read its state, as JSON lines.
 
-Requests: `{"fault": "freeze", "value": true}`, `{"get": "state"}`, `{"get": "canfd", "last": 100}`.
+Requests: `{"fault": "freeze", "value": true}`, `{"get": "state"}`, `{"get": "canfd", "last": 100}`,
+`{"get": "joints", "since": 12.5}` (measured joints, rad, from a monotonic time on).
 Answers: `{"ok": true}`, `{"ok": true, "state": {...}}`, `{"ok": false, "error": "..."}`.
 """
 
@@ -30,7 +31,10 @@ def answer(controller: EmulatedController, line: str) -> dict[str, Any]:
         if request.get("get") == "canfd":
             frames = controller.log.canfd_frames()[-int(request.get("last", 100)) :]
             return {"ok": True, "canfd": [[f.time_s, f.joints_deg, f.outcome] for f in frames]}
-        raise ValueError("request needs 'fault' or 'get': 'state' | 'canfd'")
+        if request.get("get") == "joints":
+            rows = controller.joint_record.since(float(request.get("since", 0.0)))
+            return {"ok": True, "joints": [[time_s, *joints] for time_s, joints in rows]}
+        raise ValueError("request needs 'fault' or 'get': 'state' | 'canfd' | 'joints'")
     except (ValueError, TypeError) as error:
         return {"ok": False, "error": str(error)}
 

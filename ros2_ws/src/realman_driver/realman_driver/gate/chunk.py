@@ -65,7 +65,7 @@ class ChunkRules:
     max_start_jump_rad: float = 0.5
     max_velocity_rad_s: float = 2.5
     max_acceleration_rad_s2: float = 25.0
-    workspace_lower_m: tuple[float, ...] = (-0.3, -0.75, 0.0)
+    workspace_lower_m: tuple[float, ...] = (-0.5, -0.75, 0.0)
     workspace_upper_m: tuple[float, ...] = (0.8, 0.75, 1.1)
     table_z_m: float = 0.0
     table_clearance_m: float = 0.0
