@@ -18,7 +18,6 @@ from rclpy.subscription import Subscription
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from kine_nodes import Parameter, declare, spin_until_signal
-from kine_teleop.recording.bag_writer import PlainFile
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
@@ -37,13 +36,9 @@ CAMERA_DEPTH, STATE_DEPTH = 60, 1000  # two seconds of frames, five of joint sta
 
 
 class RecorderNode(Node):
-    """Hands received bytes to `Recorder`, and its answers to services and diagnostics.
+    """Hands received bytes to `Recorder`, and its answers to services and diagnostics."""
 
-    Args:
-        open_file: makes the bags' files; tests give slow ones.
-    """
-
-    def __init__(self, open_file: Callable[[Path], PlainFile] = PlainFile) -> None:
+    def __init__(self) -> None:
         super().__init__("recorder")
         value = declare(self, PARAMETERS)
         folder = Path(value["folder"]).expanduser()
@@ -51,7 +46,7 @@ class RecorderNode(Node):
             folder, value["min_free_mb"], value["stop_free_mb"], value["queue_mb"], value["calibration_file"]
         )
         topics = episode_topics(value["image_rate_hz"], value["joint_rate_hz"])
-        self._recorder = Recorder(settings, topics, open_file=open_file)
+        self._recorder = Recorder(settings, topics)
         repaired, failed = repair_all(folder)
         for result in repaired:
             self.get_logger().warning(
@@ -174,11 +169,11 @@ def _message_class(type_name: str) -> Any:
     return getattr(importlib.import_module(f"{package}.msg"), name)
 
 
-def main(open_file: Callable[[Path], PlainFile] = PlainFile) -> None:
+def main() -> None:
     """Run the recorder until SIGINT or SIGTERM; exit code 2 when its settings are refused."""
     kine_nodes.init()
     try:
-        node = RecorderNode(open_file)
+        node = RecorderNode()
     except (ValueError, OSError, LookupError) as error:
         print(f"recorder: {error}", file=sys.stderr)
         rclpy.try_shutdown()
