@@ -1,0 +1,144 @@
+"""One row of the ablation by one command: tokeniser, policy, closed-loop evaluation; and the table of all.
+
+Every row sees the same demonstrations, towers, steps and scenes; only the preset differs. What is there
+already (tokeniser, a training that was stopped, finished trials) is taken up where it stands.
+
+    scripts/run python benchmarks/ablation.py --row bi-rea
+    scripts/run python benchmarks/ablation.py --table
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from kinevla.configs import TRAININGS
+from kinevla.evaluation.statistics import wilson_interval
+
+ROWS = ("bins", "single-vq", "bi-rep", "bi-rea", "mi", "kinevla")
+ADDS = {
+    "bins": "256 bins, no reasoning",
+    "single-vq": "4 codes of one residual quantiser",
+    "bi-rep": "+ goal and kinematics codes",
+    "bi-rea": "+ goal and kinematics reasoning",
+    "mi": "+ mutual information",
+    "kinevla": "+ the small model's own parts (goal codes shared by ways, exchanged instructions)",
+}
+
+
+def kinevla(*arguments: object) -> None:
+    """Run a command of the library; its exit status 3 (unfinished) ends this one too."""
+    command = [sys.executable, "-m", "kinevla.cli.main", *map(str, arguments)]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise SystemExit(status)
+
+
+def run_row(args: argparse.Namespace) -> None:
+    """Train and evaluate one row."""
+    preset = TRAININGS.get(args.row)
+    tokenizer = args.out / f"tokenizer-{preset.tokenizer}"
+    if not (tokenizer / "manifest.json").is_file():
+        kinevla(
+            "tokenizer", "train", "--preset", preset.tokenizer, "--data", args.data, "--out", tokenizer,
+            "--no-progress",
+        )  # fmt: skip
+    policy = args.out / f"{args.row}-seed{args.seed}"
+    readout = [] if preset.tokenizer_kind == "bins" or args.no_readout else ["--readout"]
+    kinevla(
+        "train", "--preset", args.row, *readout, "--data", args.data, "--tokenizer", tokenizer,
+        "--vision", args.vision, "--out", policy, "--seed", args.seed, "--max-minutes", "None",
+        "--max-steps", args.steps, "--batch-size", args.batch_size, "--learning-rate", args.learning_rate,
+        "--warmup-steps", 30, "--warmup.max-steps", args.geometry_steps, "--val-every", args.steps,
+        "--val-samples", 512, "--save-every", 100, "--no-progress",
+    )  # fmt: skip
+    kinevla(
+        "evaluate", "--checkpoint", policy / "last", "--out", policy / "evaluation", "--trials", args.trials,
+        "--films", "none", "--no-bert", "--no-progress",
+    )  # fmt: skip
+    print(table(args.out))
+
+
+def _rate(outcomes: list[bool]) -> str:
+    low, high = wilson_interval(sum(outcomes), len(outcomes))
+    return f"{sum(outcomes)}/{len(outcomes)}, {100 * low:.0f}..{100 * high:.0f} %"
+
+
+def figures(out: Path) -> list[dict[str, object]]:
+    """Return what is measured so far, a dictionary per finished row and seed."""
+    found = []
+    for row in ROWS:
+        for policy in sorted(out.glob(f"{row}-seed*")):
+            trials = policy / "evaluation" / "trials.jsonl"
+            if not (policy / "evaluation" / "manifest.json").is_file():
+                continue
+            lines = [json.loads(line) for line in trials.read_text().splitlines()]
+            report = json.loads((policy / "last" / "training.json").read_text())["policy"]
+            goal = [bool(line["goal"]) for line in lines]
+            kinematics = [bool(line["kinematics"]) for line in lines]
+            found.append(
+                {
+                    "row": row,
+                    "adds": ADDS[row],
+                    "seed": int(policy.name.rsplit("seed", 1)[1]),
+                    "steps": report["step"],
+                    "trials": len(lines),
+                    "goal": sum(goal),
+                    "kinematics": sum(kinematics),
+                    "goal_text": _rate(goal),
+                    "kinematics_text": _rate(kinematics),
+                    "joint_l1_mrad": round(report["joint_l1_mrad"], 2),
+                    "tokenizer_l1_mrad": round(report["joint_l1_tokenizer_mrad"], 2),
+                }
+            )
+    return found
+
+
+def table(out: Path) -> str:
+    """Return the rows as a Markdown table, and write `ablation.json` beside them."""
+    rows = figures(out)
+    (out / "ablation.json").write_text(json.dumps(rows, indent=1) + "\n")
+    lines = [
+        "| row | what it adds | seed | goal | as instructed | joint error, mrad (of it the tokeniser) |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['row']} | {r['adds']} | {r['seed']} | {r['goal_text']} | {r['kinematics_text']} | "
+        f"{r['joint_l1_mrad']} ({r['tokenizer_l1_mrad']}) |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--row", choices=ROWS)
+    parser.add_argument("--table", action="store_true", help="print the table of what is measured")
+    parser.add_argument("--data", type=Path, default=Path(".data/demos"))
+    parser.add_argument("--vision", type=Path, default=Path(".data/vision"))
+    parser.add_argument("--out", type=Path, default=Path(".data/ablation"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--geometry-steps", type=int, default=2500)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--no-readout", action="store_true", help="codes scored by the output head alone")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.row:
+        run_row(args)
+    elif args.table:
+        print(table(args.out))
+    else:
+        parser.error("give --row or --table")
+
+
+if __name__ == "__main__":
+    main()
