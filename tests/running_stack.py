@@ -12,6 +12,9 @@ from kinevla_policy.demo_client import DemoClient
 from kinevla_policy.free_ports import free_tcp_port, quiet_domain
 from kinevla_policy.stack_process import StackProcess
 
+PATIENT_DRIVER = Path(__file__).parent / "patient_driver.yaml"
+PATIENT_POLICY = Path(__file__).parent / "patient_policy.yaml"
+
 
 @dataclass
 class RunningStack:
@@ -58,6 +61,6 @@ def start_stack(folder: Path, *options: str) -> RunningStack:
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     traffic = folder / "traffic.jsonl"
     line = ["--sim", "--robot-port", str(port), "--frame-log", str(traffic)]
-    line += ["--driver-config", str(Path(__file__).parent / "patient_driver.yaml"), *options]
+    line += ["--driver-config", str(PATIENT_DRIVER), "--policy-config", str(PATIENT_POLICY), *options]
     process = StackProcess(line, folder / "stack.log", domain)
     return RunningStack(process, DemoClient(), traffic, port, domain)

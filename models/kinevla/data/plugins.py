@@ -9,6 +9,7 @@ from typing import Any
 ENVIRONMENT_ID = "kine_sim:kine_sim/KineRealman-v0"
 EXPERT = "kine_sim.expert:ScriptedExpert"
 RANDOM_VIEWS = "kine_sim.vision_data:random_views"
+ROS_TRIAL = "kinevla_policy.ros_trial:run_trial"
 
 
 class PluginError(RuntimeError):

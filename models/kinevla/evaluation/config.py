@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +55,11 @@ class EvaluateConfig:
     bert_model: Path | None = None
     """Encoder for BERTScore; the small one that comes as a package by default."""
     workers: int = 2
-    """Processes; the outcome does not depend on it."""
+    """Processes; the outcome does not depend on it. Through ROS it is always one: that runs in real time."""
+    through_ros: bool = False
+    """Each trial on a fresh stack of nodes, driver, vendor's SDK and emulated controller, in real time."""
+    launch: tuple[str, ...] = ()
+    """Launch arguments of the stack of --through-ros, each `name:=value`."""
     environment_id: str = ENVIRONMENT_ID
     """Gymnasium environment, "module:namespace/Name-v0"."""
     max_minutes: float | None = None
@@ -71,7 +76,26 @@ class EvaluateConfig:
             raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
         if self.wording < 0:
             raise ValueError(f"wording must not be negative, got {self.wording}")
+        if self.through_ros:
+            self._check_through_ros()
+        elif self.launch:
+            raise ValueError(f"launch = {self.launch[0]!r} is for --through-ros")
         self.trial_config()  # refuses contradictions early
+
+    def _check_through_ros(self) -> None:
+        """Refuse what the nodes, which run as they do on a robot, have no switch for."""
+        if self.env == "libero":
+            raise ValueError("LIBERO's arm has no ROS nodes here: --through-ros is for kine-realman")
+        unset = (("intervention", "none"), ("variation", None), ("friction", None), ("latency_s", 0.0))
+        for argument in self.launch:
+            if not re.fullmatch(r"[a-z_]+:=.+", argument):
+                raise ValueError(f"launch argument {argument!r} must have the form name:=value")
+        for name, value in unset:
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} is for the plain environment: the nodes of "
+                    "--through-ros run as on a robot"
+                )
 
     def trial_config(self) -> TrialConfig:
         """Return what every trial shares."""
@@ -85,6 +109,7 @@ class EvaluateConfig:
             environment_id=self.environment_id,
             max_time_s=self.max_time_s,
             latency_s=self.latency_s,
+            launch=self.launch,
             film=None if self.films == "none" else self.out / "films",
             film_all=self.films == "all",
         )

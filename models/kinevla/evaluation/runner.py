@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from kinevla.data.plugins import ROS_TRIAL, load_object
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.report import write_report
@@ -68,7 +69,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     waiting = [job for job in jobs if (job.task, job.seed) not in done]
     waiting.reverse()
     bar = tqdm(total=len(jobs), initial=len(done), unit="trial", disable=not config.progress, mininterval=1.0)
-    runner: JobRunner[TrialJob, TrialResult] = JobRunner(run_trial, config.workers)
+    # Through ROS the trials run in real time: two stacks on one machine would slow each other down.
+    function, workers = (load_object(ROS_TRIAL), 1) if config.through_ros else (run_trial, config.workers)
+    runner: JobRunner[TrialJob, TrialResult] = JobRunner(function, workers)
     with bar:
         for job, result, error in runner.run(
             lambda: waiting.pop() if waiting else None, Deadline(config.max_minutes)
@@ -123,8 +126,10 @@ def _continue(out: Path, identity: dict[str, Any]) -> dict[tuple[int, int], Tria
         results = [TrialResult.from_dict(row) for row in rows]
     except (ValueError, TypeError, KeyError) as error:
         raise EvaluationError(f"{path} is damaged: {error}") from error
+    defaults = {item.name: item.default for item in dataclasses.fields(EvaluateConfig)}
     for key in sorted(set(header) | set(identity)):
-        if header.get(key) != identity.get(key):
+        # A setting that is newer than the evaluation had its default.
+        if header.get(key, to_plain(defaults.get(key))) != identity.get(key):
             raise EvaluationError(
                 f"{out} holds an evaluation with {key} = {header.get(key)!r}, asked for "
                 f"{identity.get(key)!r}: use another --out"
@@ -187,7 +192,9 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
         raise EvaluationError(f"{directory} was made with settings this code lacks: {', '.join(unknown)}")
     for name in ("checkpoint", "episodes", "bert_model"):
         values[name] = None if values.get(name) is None else Path(values[name])
-    config = EvaluateConfig(**values | {"out": out, "tasks": tuple(values["tasks"])})
+    for name in ("tasks", "launch"):
+        values[name] = tuple(values.get(name, ()))
+    config = EvaluateConfig(**values | {"out": out})
     for name, sha256 in stored["inputs"].items():
         path = getattr(config, name) / MANIFEST_NAME
         if not path.is_file():

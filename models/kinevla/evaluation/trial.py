@@ -33,6 +33,7 @@ class TrialConfig:
         latency_s: the arm holds its last target for this time before each chunk, as it would while a slower
             machine thinks.
         joints: leading dimensions of the state that are joints.
+        launch: launch arguments of the stack for trials through ROS, each `name:=value`.
         film: where films of failed trials go, None for none.
         film_all: film successes as well.
     """
@@ -45,6 +46,7 @@ class TrialConfig:
     rest_chunks: int = 3
     latency_s: float = 0.0
     joints: int = 7
+    launch: tuple[str, ...] = ()
     film: Path | None = None
     film_all: bool = False
 
@@ -133,19 +135,34 @@ class TrialResult:
 
 
 @lru_cache(maxsize=1)
-def _environment(environment_id: str) -> Any:
+def environment(environment_id: str) -> Any:
+    """The environment of this process; the last one is kept for the next trial."""
     return make_environment(environment_id)
 
 
 @dataclass
-class _Track:
-    """What is noted while a trial runs."""
+class Track:
+    """What is noted while a trial runs.
+
+    Attributes:
+        states: measured (D,) joints in rad and gripper, one per step.
+        decisions: all chunks.
+        ended: why the trial ended; empty while it runs.
+        steps: steps so far.
+        resting: chunks of rest in a row.
+    """
 
     states: list[NDArray[np.float64]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     ended: str = ""
     steps: int = 0
     resting: int = 0
+
+    def note(self, decision: Decision, command: NDArray[np.float64], config: TrialConfig) -> None:
+        """Add a chunk that follows the last command (D,), and count it when it is one of rest."""
+        self.decisions.append(decision)
+        moves = np.abs(decision.actions[:, : config.joints] - command[: config.joints]).max()
+        self.resting = 0 if moves > config.rest_motion_rad else self.resting + 1
 
 
 def run_trial(job: TrialJob) -> TrialResult:
@@ -158,23 +175,21 @@ def run_trial(job: TrialJob) -> TrialResult:
         InstructionError: the instruction is refused.
     """
     config = job.config
-    env = _environment(config.environment_id)
+    env = environment(config.environment_id)
     observation, info = env.reset(seed=job.seed, options={"task": job.task, **dict(job.options)})
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
-    reference = _reference(config, env)
+    reference = reference_motion(config, env)
     controller = make_controller(config.controller)
     controller.start(Start(job.task, job.seed, instruction, texts, env.unwrapped, config.period_s))
     film = None if config.film is None else Film(instruction)
-    track = _Track(states=[np.array(observation["state"], dtype=np.float64)])
+    track = Track(states=[np.array(observation["state"], dtype=np.float64)])
     command = track.states[0].copy()
     limit = math.ceil(config.max_time_s / config.period_s)
     hold = math.ceil(config.latency_s / config.period_s - 1e-9)
     while not track.ended:
         decision = controller.decide(observation, track.steps)
-        track.decisions.append(decision)
-        moves = np.abs(decision.actions[:, : config.joints] - command[: config.joints]).max()
-        track.resting = 0 if moves > config.rest_motion_rad else track.resting + 1
+        track.note(decision, command, config)
         for action in [command] * hold + list(decision.actions):
             if film is not None:
                 film.add(observation, decision, track.steps * config.period_s)
@@ -191,11 +206,11 @@ def run_trial(job: TrialJob) -> TrialResult:
                 break
         if not track.ended and track.resting >= config.rest_chunks:
             track.ended = f"at rest for {track.resting} chunks"
-    return _result(job, info, track, instruction, texts, reference, film)
+    return result_of(job, info["verdict"], track, instruction, texts, reference, film)
 
 
-def _reference(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
-    """Return the expert's motion for the same scene, to measure the path against, or None."""
+def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
+    """Return the expert's motion (R, D) for the scene of `env`, to measure the path against, or None."""
     try:
         expert = load_object(config.controller.expert)(env.unwrapped)
         expert.plan()
@@ -205,16 +220,27 @@ def _reference(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
     return np.stack([np.asarray(expert.target(float(t)), dtype=np.float64) for t in times])
 
 
-def _result(
+def result_of(
     job: TrialJob,
-    info: dict[str, Any],
-    track: _Track,
+    verdict: Any,
+    track: Track,
     instruction: str,
     texts: tuple[str, str],
     reference: NDArray[np.float64] | None,
     film: Film | None,
 ) -> TrialResult:
-    config, verdict = job.config, info["verdict"]
+    """Put the result of a trial together, and write its film when it is wanted.
+
+    Args:
+        job: what was asked for.
+        verdict: the judge's; has goal_success, kinematics_success and reasons.
+        track: what was noted.
+        instruction: as given.
+        texts: (coarse, fine) of the task.
+        reference: (R, D) motion to measure the path against, or None.
+        film: what was filmed, or None.
+    """
+    config = job.config
     said: dict[tuple[str, str], int] = {}
     for decision in track.decisions:
         if decision.goal_text or decision.kinematics_text:

@@ -8,6 +8,7 @@ import pytest
 
 from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
 from kinevla.data.episodes import EpisodeWriter
+from kinevla.data.plugins import PluginError
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.runner import EvaluationError, config_of, differences, evaluate
 from kinevla.evaluation.trial import TrialJob, run_trial
@@ -71,6 +72,23 @@ def test_other_settings_in_the_same_directory_are_refused_by_name(fake_simulator
         evaluate(settings(trials=1, latency_s=0.2))
 
 
+def test_trials_from_before_a_setting_was_introduced_are_continued(fake_simulator, settings):
+    config = settings(trials=1)
+    evaluate(config)
+    header, *rows = (config.out / "trials.jsonl").read_text().splitlines()
+    older = {key: value for key, value in json.loads(header).items() if key != "through_ros"}
+    (config.out / "trials.jsonl").write_text("\n".join([json.dumps(older), *rows]) + "\n")
+    assert len(evaluate(config).results) == 2
+    with pytest.raises(EvaluationError, match=r"through_ros = None, asked for True"):
+        evaluate(settings(trials=1, through_ros=True))
+
+
+def test_without_the_ros_workspace_trials_through_ros_end_with_one_line(settings, monkeypatch):
+    monkeypatch.setattr("kinevla.evaluation.runner.ROS_TRIAL", "no_such_workspace:run_trial")
+    with pytest.raises(PluginError, match="cannot import 'no_such_workspace'"):
+        evaluate(settings(through_ros=True))
+
+
 def test_rerun_from_the_manifest_gives_the_same_verdicts(fake_simulator, settings, tmp_path):
     first = settings()
     evaluate(first)
@@ -126,6 +144,10 @@ def test_the_page_shows_every_failure_with_its_film(fake_simulator, settings):
         ({"tasks": (1, 1)}, "different tasks"),
         ({"trials": 0}, "trials must lie in 1..10000, got 0"),
         ({"latency_s": -0.1}, "latency_s must lie in 0..10, got -0.1"),
+        ({"through_ros": True, "latency_s": 0.2}, "latency_s = 0.2 is for the plain environment"),
+        ({"through_ros": True, "env": "libero"}, "no ROS nodes"),
+        ({"through_ros": True, "launch": ("fast",)}, "'fast' must have the form name:=value"),
+        ({"launch": ("robot_port:=1",)}, "is for --through-ros"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, changes, message):
