@@ -29,11 +29,12 @@ MIN_KNOT_STEP_S = 0.02
 # What is tried to keep the limits, the first that does is taken: knots over which the setpoint goes over to
 # the new chunk; factors on the time to the last point, where it brakes; factors on all times that lie ahead.
 TRANSITION_KNOTS = (2, 3, 4, 6)
-FROM_REST_KNOTS = (1, 2, 3)
+QUICK_KNOTS = (1, 2, 3)
 BRAKE_STRETCHES = (1.0, 1.5, 2.0, 3.0, 4.0)
 SLOWDOWNS = (1.0, 1.15, 1.35, 1.7, 2.5, 4.0, 8.0)
-# A running curve described by new knots may bend this much more where it was at its limit already.
-RESAMPLING_SHARE = 0.02
+# Plans keep to this share of the limits: a running curve described by new knots may bend a tenth more, and
+# that needs room. What does not fit is taken as long as the limits themselves hold.
+PLANNED_SHARE = 0.9
 SMOOTH_ENOUGH = 1.15
 
 
@@ -42,8 +43,8 @@ class MotionLimits:
     """What the setpoint may do, every joint: rad/s, rad/s^2, rad/s^3."""
 
     max_velocity_rad_s: float = 2.5
-    max_acceleration_rad_s2: float = 10.0
-    max_jerk_rad_s3: float = 400.0
+    max_acceleration_rad_s2: float = 10.4
+    max_jerk_rad_s3: float = 500.0
 
 
 @dataclass(frozen=True)
@@ -167,25 +168,30 @@ class ChunkExecutor:
         """The curve from the present motion over to the chunk, the quickest one within the limits."""
         step_s = min(MAX_KNOT_STEP_S, max(MIN_KNOT_STEP_S, float(times_s[-1] - times_s[-2]) / 2.0))
         begin = control_points_of(self._curve.state(self._motion_s), step_s)
-        quietest: Peaks | None = None
+        quietest: tuple[float, Array] | None = None
         for slowdown in SLOWDOWNS:
             ahead_s = times_s - self._motion_s
             slowed_s = np.where(ahead_s > 0.0, self._motion_s + slowdown * ahead_s, times_s)
             path = self._braking_path(slowed_s, points_rad, slope_rad_s, step_s)
-            knots = [math.ceil(k * slowdown) for k in (TRANSITION_KNOTS if self.active else FROM_REST_KNOTS)]
+            knots = [math.ceil(k * slowdown) for k in self._knots(len(points_rad) - 1)]
             controls = self._controls(begin, path, step_s, knots)
             tried = [(self._excess(peaks(control, step_s)), control) for control in controls]
-            least = min(excess for excess, _ in tried)
-            if least <= 1.0 + RESAMPLING_SHARE:
+            least, smoothest = min(tried, key=lambda item: item[0])
+            if least <= PLANNED_SHARE:
                 # The quickest of those that are about as smooth as the smoothest.
-                bound = min(SMOOTH_ENOUGH * least, 1.0 + RESAMPLING_SHARE)
+                bound = min(SMOOTH_ENOUGH * least, PLANNED_SHARE)
                 control = next(control for excess, control in tried if excess <= bound)
                 return BSpline(self._motion_s, step_s, control)
-            found = peaks(min(tried, key=lambda item: item[0])[1], step_s)
-            if quietest is None or self._excess(found) < self._excess(quietest):
-                quietest = found
+            if quietest is None or least < quietest[0]:
+                quietest = least, smoothest
         assert quietest is not None
-        return self._limit_refusal(quietest)
+        if quietest[0] <= 1.0:
+            return BSpline(self._motion_s, step_s, quietest[1])
+        return self._limit_refusal(peaks(quietest[1], step_s))
+
+    def _knots(self, points: int) -> tuple[int, ...]:
+        """How slowly to go over: at once from rest, and to a single point, as a stream of targets sends them."""
+        return TRANSITION_KNOTS if self.active and points > 1 else QUICK_KNOTS
 
     def _braking_path(
         self, times_s: Array, points_rad: Array, slope_rad_s: Array, step_s: float
@@ -196,12 +202,12 @@ class ChunkExecutor:
             count = max(2, math.ceil((path.end_s - float(times_s[-2])) / step_s)) + 2
             before_end_s: Array = step_s * np.arange(count, -3, -1, dtype=np.float64)
             tail = path.positions(path.end_s - before_end_s)
-            if self._within_limits(peaks(tail, step_s)):
+            if self._excess(peaks(tail, step_s)) <= PLANNED_SHARE:
                 break
         return path
 
     def _controls(self, begin: Array, path: ReferencePath, step_s: float, knots: list[int]) -> list[Array]:
-        """Control points for each number of knots: of the present motion, old and new mixed, the goal again."""
+        """Control points by number of knots: of the present motion, old and new mixed, the goal again."""
         least = math.ceil((path.end_s - self._motion_s) / step_s - 1e-9)
         number = np.arange(2, max(least, knots[-1] + 1) + 1)
         times_s: Array = self._motion_s + step_s * number.astype(np.float64)
@@ -214,9 +220,6 @@ class ChunkExecutor:
             used = max(least, count + 1) - 1
             controls.append(np.concatenate([begin, (old + share * (new - old))[:used], goal]))
         return controls
-
-    def _within_limits(self, found: Peaks) -> bool:
-        return self._excess(found) <= 1.0 + RESAMPLING_SHARE
 
     def _excess(self, found: Peaks) -> float:
         """The largest ratio of a peak to its limit."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import math
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from .arm_model import HOME_RAD, JOINT_COUNT, JOINT_NAMES, RATED_LIMITS
+from .black_box import BlackBoxSettings
 from .chunk_executor import ExecutorSettings, MotionLimits
 from .gate import ChunkRules
 
@@ -70,7 +72,7 @@ class DriverConfig:
         0.01, "Distance parts of the arm that are not neighbours must keep.", 0.0, 0.2
     )
     stream_max_acceleration_rad_s2: float = _parameter(
-        10.0, "Highest acceleration of the streamed setpoint; the arm's own is 10.5.", 0.5, 30.0
+        10.4, "Highest acceleration of the streamed setpoint; the arm's own is 10.47.", 0.5, 30.0
     )
     stream_max_jerk_rad_s3: float = _parameter(500.0, "Highest jerk of the streamed setpoint.", 10.0, 5000.0)
     ensemble_newest_share: float = _parameter(
@@ -90,6 +92,15 @@ class DriverConfig:
     )
     home_speed_percent: int = _parameter(20, "Speed of the home motion, percent of the arm's own.", 1, 100)
     home_timeout_s: float = _parameter(30.0, "Longest duration of the home motion.", 1.0, 120.0)
+    black_box_folder: str = _parameter(
+        "~/.ros/realman_black_box",
+        "Folder for bags of the last seconds before a stop; empty: none are written.",
+    )
+    black_box_s: float = _parameter(30.0, "Seconds before a stop such a bag holds.", 1.0, 60.0)
+    black_box_max_bags: int = _parameter(20, "Most such bags; the oldest go first.", 1, 1000)
+    black_box_min_free_mb: float = _parameter(
+        200.0, "Megabytes that stay free on that disk; with less no bag is written.", 0.0, 1e6
+    )
     diagnostics_period_s: float = _parameter(0.5, "Period of the diagnostics.", 0.05, 5.0)
 
     def __post_init__(self) -> None:
@@ -144,6 +155,13 @@ class DriverConfig:
             self.max_velocity_rad_s, self.stream_max_acceleration_rad_s2, self.stream_max_jerk_rad_s3
         )
         return ExecutorSettings(limits, self.ensemble_newest_share)
+
+    def black_box(self) -> BlackBoxSettings | None:
+        """The part the black box needs; None without a folder."""
+        if not self.black_box_folder:
+            return None
+        folder = Path(self.black_box_folder).expanduser()
+        return BlackBoxSettings(folder, self.black_box_s, self.black_box_max_bags, self.black_box_min_free_mb)
 
     def chunk_rules(self) -> ChunkRules:
         """The part the chunk rules need."""
