@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow lint format types bench expert judge data train clean
+.PHONY: help setup build demo test test-slow lint format types bench fuzz expert judge data train clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -16,6 +16,7 @@ RUN    := scripts/run
 TASK   ?= 5
 SEED   ?= 2
 MINUTES ?= 20
+CHUNKS ?= 1000000
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +59,9 @@ types: setup
 # --- measurements and training --------------------------------------------------------------------
 bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
 	$(RUN) python benchmarks/canfd_stream.py --seconds 60
+
+fuzz: build  ## CHUNKS mad and sane chunks through gate and executor, judged frame by frame
+	$(RUN) python ros2_ws/src/realman_driver/test/gate_fuzz.py --chunks $(CHUNKS)
 
 expert: build  ## scripted expert: 20 placements x 7 tasks, and 60 trials on a slippery object
 	$(RUN) python -m kine_sim.check_expert --trials 20

@@ -15,7 +15,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/config", glob("config/*")),
     ],
-    install_requires=["setuptools", "Robotic_Arm==1.1.6"],
+    install_requires=["setuptools", "numpy", "Robotic_Arm==1.1.6", "rosbags==0.11.9"],
     zip_safe=False,
     maintainer="KineVLA RM75 developers",
     maintainer_email="kinevla@example.org",

@@ -33,6 +33,7 @@ class RawState:
     """One state datagram as received, converted to SI units but not judged yet.
 
     Joint tuples have 7 entries: rad, A, degrees Celsius, V.
+    `motion` is what the controller says the arm is doing (0 idle; see `error_codes.describe_motion`).
     `arrived_monotonic_s` and `arrived_ros_ns` are taken when the datagram reached this process.
     """
 
@@ -48,6 +49,7 @@ class RawState:
     system_error_codes: tuple[int, ...]
     arrived_monotonic_s: float
     arrived_ros_ns: int
+    motion: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ class Arm(Protocol):
 
     def power_joints(self, joint_numbers: tuple[int, ...]) -> None:
         """Switch the power of the joints named (1..7) on. Raises ArmError."""
+
+    def take_over(self) -> None:
+        """Let the next `connect` take the arm's state back from another client."""
 
     def release(self) -> None:
         """Forget the callbacks; the object is not used afterwards."""

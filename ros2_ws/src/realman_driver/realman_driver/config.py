@@ -94,7 +94,7 @@ class DriverConfig:
     home_timeout_s: float = _parameter(30.0, "Longest duration of the home motion.", 1.0, 120.0)
     black_box_folder: str = _parameter(
         "~/.ros/realman_black_box",
-        "Folder for bags of the last seconds before a stop; empty: none are written.",
+        "Folder for bags of the last seconds before a stop; empty: none.",
     )
     black_box_s: float = _parameter(30.0, "Seconds before a stop such a bag holds.", 1.0, 60.0)
     black_box_max_bags: int = _parameter(20, "Most such bags; the oldest go first.", 1, 1000)

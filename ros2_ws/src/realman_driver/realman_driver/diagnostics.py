@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from .arm_model import JOINT_NAMES
 from .driver import Driver
+from .error_codes import describe_motion
 from .supervisor import State
+
+# Warm enough to tell a person; the controller's own limit is far above.
+HOT_C = 70.0
+SLOW_STREAM_SHARE = 0.8
 
 
 class Level(IntEnum):
@@ -33,7 +39,7 @@ def build_report(driver: Driver, now_s: float) -> Report:
         driver: the driver.
         now_s: monotonic time.
     """
-    supervisor, link = driver.supervisor, driver.link
+    supervisor = driver.supervisor
     state = supervisor.state
     message = state.value
     level = Level.OK
@@ -41,10 +47,34 @@ def build_report(driver: Driver, now_s: float) -> Report:
         level, message = Level.ERROR, f"{state.value}: {supervisor.link_text}"
     elif state is State.STOPPED:
         level, message = Level.WARN, f"{state.value}: {supervisor.stop_reason}"
-    elif link.newest is not None and link.newest.troubles():
-        level, message = Level.WARN, f"{state.value}: {'; '.join(link.newest.troubles())}"
+    else:
+        warnings = _warnings(driver, now_s)
+        if warnings:
+            level, message = Level.WARN, f"{state.value}: {'; '.join(warnings)}"
     values = _state_values(driver) | _link_values(driver, now_s) | _counts(driver, now_s)
     return Report(level, message, values)
+
+
+def _warnings(driver: Driver, now_s: float) -> list[str]:
+    """What a person should know while nothing is stopped."""
+    newest, warnings = driver.link.newest, []
+    if newest is not None:
+        warnings += newest.troubles()
+        hot = [
+            f"{name} is at {value:.0f} degrees Celsius"
+            for name, value in zip(JOINT_NAMES, newest.temperature_c, strict=True)
+            if value > HOT_C
+        ]
+        warnings += hot
+    if driver.supervisor.state is State.ENABLED:
+        rate_hz, wanted_hz = driver.streamer.statistics(now_s).rate_hz, 1.0 / driver.config.stream_period_s
+        enabled_s = now_s - driver.enabled_at_s
+        if enabled_s > 1.5 and rate_hz < SLOW_STREAM_SHARE * wanted_hz:
+            warnings.append(f"the stream runs at {rate_hz:.0f} Hz instead of {wanted_hz:.0f} Hz")
+        if driver.chunk_sources == 0 and driver.last_chunk_s is not None:
+            age_s = now_s - driver.last_chunk_s
+            warnings.append(f"the source of chunks is gone, the last came {age_s:.1f} s ago: the arm holds")
+    return warnings
 
 
 def _state_values(driver: Driver) -> dict[str, str]:
@@ -72,6 +102,9 @@ def _link_values(driver: Driver, now_s: float) -> dict[str, str]:
         "connects": str(link.connects),
         "state_age_ms": f"{link.keeper.age_s(now_s) * 1000.0:.1f}",
         "state_rate_hz": f"{link.keeper.rate_hz(now_s):.1f}",
+        "state_gap_max_ms": f"{link.keeper.longest_gap_s(now_s) * 1000.0:.1f}",
+        "request_ms": f"{link.request_s * 1000.0:.1f}",
+        "motion": "" if newest is None else describe_motion(newest.motion),
         "gripper_opening": "" if opening is None else f"{opening:.3f}",
         "last_state_not_believed": link.keeper.last_doubt,
     }
@@ -96,6 +129,13 @@ def _counts(driver: Driver, now_s: float) -> dict[str, str]:
         "chunks_accepted": str(driver.accepted_chunks),
         "chunks_refused": str(sum(driver.refusals.values())),
         "last_refusal": driver.last_refusal,
+        "chunk_age_s": "" if driver.last_chunk_s is None else f"{now_s - driver.last_chunk_s:.2f}",
+        "chunk_sources": "" if driver.chunk_sources is None else str(driver.chunk_sources),
+        "stop_ms": "" if driver.last_stop_s is None else f"{driver.last_stop_s * 1000.0:.1f}",
+        "clock_steps": str(driver.clock.steps),
+        "last_clock_step_s": f"{driver.clock.last_step_s:.3f}",
+        "black_box_bags": str(driver.black_box.bags),
+        "black_box_last": driver.black_box.last_error or driver.black_box.last_bag,
         "gripper_failures": str(driver.gripper_failures),
     }
     for rule, count in sorted(driver.refusals.items()):

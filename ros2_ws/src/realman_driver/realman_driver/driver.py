@@ -12,7 +12,10 @@ from collections import Counter, deque
 from concurrent.futures import Future
 from contextlib import suppress
 
+from .arm_claim import ArmClaim
 from .arm_interface import Arm, ArmError, MotionEvent, RawState
+from .black_box import BlackBox
+from .clock_watch import ClockWatch
 from .config import DriverConfig
 from .error_codes import describe_return_code
 from .gate import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
@@ -39,9 +42,12 @@ class Driver:
         self._arm, self._hooks = arm, hooks
         self._closing = threading.Event()
         self.link = ArmLink(config, arm, self._closing)
+        self.black_box = BlackBox(config.black_box(), hooks.ros_now_s, hooks.log)
+        self.clock = ClockWatch(hooks.ros_now_s, config.max_chunk_age_s)
+        self._claim = ArmClaim(config.robot_ip, config.robot_port)
         self.supervisor = Supervisor(self._state_changed)
         self.streamer = Streamer(
-            send=arm.send_setpoint_rad,
+            send=self._send_frame,
             send_gripper=self._send_gripper,
             watchdog=self._watch,
             on_failure=self._stream_failed,
@@ -69,6 +75,10 @@ class Driver:
         self.refusals: Counter[str] = Counter()
         self.last_refusal = ""
         self.accepted_chunks = 0
+        self.last_chunk_s: float | None = None
+        self.chunk_sources: int | None = None
+        self.last_stop_s: float | None = None
+        self.enabled_at_s = 0.0
         self._chunk_times_s: deque[float] = deque(maxlen=1001)
         self.gripper_failures = 0
 
@@ -98,6 +108,7 @@ class Driver:
             closer.join(0.4)
             ended.append(not closer.is_alive())
         self._arm.release()
+        self._claim.give_back()
         self.supervisor.link_closed()
         return all(ended)
 
@@ -114,9 +125,12 @@ class Driver:
         """Allow motion: from now on the arm holds its measured position and executes chunks."""
         now_s = time.monotonic()
         state, opening = self.link.newest, self.link.gripper_opening
-        decision = self.supervisor.enable(self.link.obstacles(now_s) if self.supervisor.connected else [])
+        ours = self.supervisor.state in (State.ENABLED, State.HOMING)
+        obstacles = self.link.obstacles(now_s, ours) if self.supervisor.connected else []
+        decision = self.supervisor.enable(obstacles)
         to_engage = decision.ok and self.supervisor.state is State.ENABLED and not self.streamer.engaged
         if to_engage and state is not None and opening is not None:
+            self.enabled_at_s = now_s
             self.streamer.engage((*state.position_rad, opening), now_s)
             if self.supervisor.state is not State.ENABLED:  # stopped between the two lines above
                 self.streamer.halt()
@@ -139,8 +153,20 @@ class Driver:
     def reset(self) -> Future[Decision]:
         """Clear the errors of the arm and release a latched stop; the arm stays disabled."""
         if not self.supervisor.connected:
-            return _answered(self.supervisor.reset([]))
+            return self._take_over()
         return self._worker.submit(self._reset)
+
+    def _take_over(self) -> Future[Decision]:
+        """Not connected: all a reset can do is let the next attempt take the arm from another client."""
+        answer: Future[Decision] = Future()
+
+        def ask() -> None:
+            with suppress(ArmError):
+                self._arm.take_over()
+            answer.set_result(self.supervisor.reset([]))
+
+        threading.Thread(target=ask, name="realman-take-over", daemon=True).start()
+        return answer
 
     def home(self) -> Future[Decision]:
         """Move to the home position; answered when it is reached or the motion ended otherwise."""
@@ -153,6 +179,7 @@ class Driver:
             chunk: as received.
             now_ros_s: ROS time of receipt, s.
         """
+        self.clock.look()
         now_s = time.monotonic()
         refusal, info, state = self._state_refusal(), self.link.info, self.link.newest
         if refusal is None and info is not None and state is not None:
@@ -162,12 +189,17 @@ class Driver:
             self._chunk_times_s.append(now_s)
 
             def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
+                doubt = self.clock.refusal(chunk.stamp_s, now_ros_s, now_s)
+                if doubt is not None:
+                    return doubt
                 now = Situation(info.limits, setpoint, now_ros_s, state.position_rad, recent)
                 return check_chunk(chunk, self._rules, now)
 
             refusal = self.streamer.submit(check, now_s, now_s - (now_ros_s - chunk.stamp_s))
+        self.black_box.chunk(chunk, "" if refusal is None else refusal.text)
         if refusal is None:
             self.accepted_chunks += 1
+            self.last_chunk_s = now_s
         else:
             self.refusals[refusal.rule] += 1
             self.last_refusal = refusal.text
@@ -186,9 +218,11 @@ class Driver:
 
     def _stop_answer(self, good: str, bad: str) -> Future[Decision]:
         answer: Future[Decision] = Future()
+        begun_s = time.monotonic()
 
         def done(stop: Future[int]) -> None:
             code = stop.result()
+            self.last_stop_s = time.monotonic() - begun_s
             text = good if code == 0 else f"{bad}: {describe_return_code(code)}"
             answer.set_result(Decision(code == 0, text))
 
@@ -199,10 +233,10 @@ class Driver:
         try:
             code = self._stop_sender.request().result(timeout_s)
         except TimeoutError:
-            self._hooks.log("error", f"the controller did not confirm the stop within {timeout_s:.1f} s")
+            self._say("error", f"the controller did not confirm the stop within {timeout_s:.1f} s")
             return
         if code != 0:
-            self._hooks.log("error", f"the stop failed: {describe_return_code(code)}")
+            self._say("error", f"the stop failed: {describe_return_code(code)}")
 
     def _fault(self, reason: str) -> None:
         """Stop and latch because of something measured."""
@@ -216,6 +250,12 @@ class Driver:
         except ArmError as error:
             return Decision(False, f"cannot reset: {error}")
 
+    def _send_frame(self, position_rad: tuple[float, ...]) -> int:
+        code = self._arm.send_setpoint_rad(position_rad)
+        if code == 0:
+            self.black_box.target(position_rad)
+        return code
+
     def _send_gripper(self, target: float) -> None:
         def job() -> None:
             if not self.streamer.engaged:
@@ -225,13 +265,14 @@ class Driver:
             except ArmError as error:
                 self.gripper_failures += 1
                 self.streamer.resend_gripper()
-                self._hooks.log("warning", f"the gripper did not take its target {target:.2f}: {error}")
+                self._say("warning", f"the gripper did not take its target {target:.2f}: {error}")
 
         self._worker.submit_newest(job)
 
     # --- the link, in the request thread ------------------------------------------------------------------
 
     def _connect(self) -> None:
+        self._claim.take()
         if self.supervisor.state is State.LOST and self._stopped_connection != self.link.connects:
             # The stop goes out, and no frame is under way, before the handle they use is deleted.
             self._stopped_connection = self.link.connects
@@ -246,7 +287,7 @@ class Driver:
         self.supervisor.link_failed(reason)
         if reason != self._last_link_failure:  # said once, not at each attempt
             self._last_link_failure = reason
-            self._hooks.log("error", f"cannot connect: {reason}")
+            self._say("error", f"cannot connect: {reason}")
 
     def _poll_gripper(self) -> None:
         reason = self.link.poll_gripper()
@@ -263,7 +304,10 @@ class Driver:
     def _receive_state(self, raw: RawState) -> None:
         """SDK's UDP thread."""
         state = self.link.receive(raw)
-        if state is None or not self.supervisor.connected:
+        if state is None:
+            return
+        self.black_box.state(state)
+        if not self.supervisor.connected:
             return
         if self.supervisor.state in (State.ENABLED, State.HOMING):
             troubles = state.troubles()
@@ -279,6 +323,9 @@ class Driver:
 
     def _watch(self, now_s: float) -> None:
         """Stream thread, each period, before a frame is sent."""
+        step_s = self.clock.look()
+        if step_s:
+            self._say("warning", f"the clock was set by {step_s:+.3f} s; the motion is not concerned")
         if self.supervisor.connected:
             stale = self.link.check_age(now_s)
             if stale:
@@ -297,7 +344,14 @@ class Driver:
     def _state_changed(self, before: State, after: State, reason: str) -> None:
         if before is State.HOMING and after is not State.ENABLED:
             self._homing.abandon(reason)
+        self.black_box.remark("info", f"{before.value} -> {after.value}: {reason}")
+        if after in (State.STOPPED, State.LOST) and before in (State.ENABLED, State.HOMING, State.CONNECTED):
+            self.black_box.write_soon(reason)
         self._hooks.on_change(before, after, reason)
+
+    def _say(self, level: str, text: str) -> None:
+        self.black_box.remark(level, text)
+        self._hooks.log(level, text)
 
 
 def _answered(decision: Decision) -> Future[Decision]:

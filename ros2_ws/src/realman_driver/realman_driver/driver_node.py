@@ -146,7 +146,12 @@ class DriverNode(LifecycleNode):
     # --- what goes out ------------------------------------------------------------------------------------
 
     def _hooks(self) -> DriverHooks:
-        return DriverHooks(on_state=self._on_state, on_change=self._on_change, log=self._log)
+        return DriverHooks(
+            on_state=self._on_state, on_change=self._on_change, log=self._log, ros_now_s=self._ros_now_s
+        )
+
+    def _ros_now_s(self) -> float:
+        return float(self.get_clock().now().nanoseconds) * 1e-9
 
     def _on_state(self, state: ArmState, gripper_opening: float) -> None:
         """SDK's UDP thread: publishes at once, so the stamp is as fresh as the message."""
@@ -175,6 +180,7 @@ class DriverNode(LifecycleNode):
         driver, config = self._driver, self._config
         if driver is None or config is None:
             return
+        driver.chunk_sources = self.count_publishers("~/joint_trajectory")
         report = build_report(driver, time.monotonic())
         now_ns = self.get_clock().now().nanoseconds
         hardware_id = f"{config.robot_ip}:{config.robot_port}"
@@ -187,7 +193,7 @@ class DriverNode(LifecycleNode):
         if driver is None:
             self.get_logger().warning("a chunk was refused: the driver is not configured")
             return
-        refusal = driver.submit_chunk(messages.to_chunk(message), self.get_clock().now().nanoseconds * 1e-9)
+        refusal = driver.submit_chunk(messages.to_chunk(message), self._ros_now_s())
         if refusal is not None:
             self._log_refusal(refusal)
 

@@ -62,6 +62,30 @@ _SYSTEM_ERRORS: dict[int, str] = {
 }
 
 
+# What the controller reports as its motion, by number; these move the arm.
+_MOTIONS: dict[int, str] = {
+    1: "move_L",
+    2: "move_J",
+    3: "move_C",
+    4: "move_S",
+    5: "move_through_joint",
+    6: "move_through_pose",
+    7: "move_through_force_pose",
+    8: "move_through_current",
+    12: "current_drag",
+    13: "sensor_drag",
+    14: "tech_demonstration",
+    15: "trajectory_reproduction",
+    16: "move_init_position",
+    17: "movev_canfd",
+}
+
+
+def describe_motion(motion: int) -> str:
+    """The name of a motion that moves the arm; empty when it is idle, paused or stopped."""
+    return _MOTIONS.get(motion, "")
+
+
 def describe_return_code(code: int) -> str:
     """An SDK return code with its meaning, such as `-2 (no answer in time)`."""
     return f"{code} ({_RETURN_CODES.get(code, 'unknown return code')})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ class DriverHooks:
         on_state: a believed measurement and the gripper's opening, once per datagram.
         on_change: old state, new state, reason.
         log: level ("info", "warning", "error") and a text.
+        ros_now_s: the ROS time, s.
     """
 
     on_state: Callable[[ArmState, float], None]
     on_change: Callable[[State, State, str], None]
     log: Callable[[str, str], None]
+    ros_now_s: Callable[[], float] = time.time

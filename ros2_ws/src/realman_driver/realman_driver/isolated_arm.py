@@ -157,6 +157,11 @@ class IsolatedArm:
         """Switch the power of the joints named (1..7) on. Raises ArmError."""
         self._request("power_joints", joint_numbers)
 
+    def take_over(self) -> None:
+        """Let the next `connect` take the arm's state back from another client. Raises ArmError."""
+        if self._host is not None:
+            self._request("take_over")
+
     def _stop_through_sdk(self) -> int:
         host = self._host
         if host is None:
@@ -239,9 +244,9 @@ class IsolatedArm:
     def _pass_state(self, values: tuple[Any, ...]) -> None:
         if self._on_state is None:
             return
-        arrived_s = values[-1]
+        *measured, arrived_s, motion = values
         age_ns = round((time.monotonic() - arrived_s) * 1e9)
-        self._on_state(RawState(*values, arrived_ros_ns=self._ros_clock_ns() - age_ns))
+        self._on_state(RawState(*measured, arrived_s, self._ros_clock_ns() - age_ns, motion))
 
     def _died(self, host: _Host) -> None:
         with self._host_lock:

@@ -12,6 +12,7 @@ import time
 from .arm_interface import Arm, ArmError, ArmInfo, RawState
 from .arm_model import JOINT_NAMES
 from .config import DriverConfig
+from .error_codes import describe_motion
 from .state import ArmState, StateKeeper
 
 
@@ -30,6 +31,7 @@ class ArmLink:
         self.info: ArmInfo | None = None
         self.connects = 0
         self._gripper: tuple[float, float] | None = None
+        self.request_s = 0.0
 
     @property
     def newest(self) -> ArmState | None:
@@ -79,9 +81,12 @@ class ArmLink:
 
     def poll_gripper(self) -> str:
         """Read the gripper; the reason why the link counts as lost, or an empty text."""
+        begun_s = time.monotonic()
         try:
             self._gripper = (self._arm.gripper_opening(), time.monotonic())
+            self.request_s = time.monotonic() - begun_s
         except ArmError as error:
+            self.request_s = time.monotonic() - begun_s
             gripper = self._gripper
             if gripper is None or time.monotonic() - gripper[1] > self._config.request_timeout_s:
                 return f"requests are not answered: {error}"
@@ -98,12 +103,15 @@ class ArmLink:
             return ""
         return f"no state for {age_s:.3f} s, allowed are {self._config.state_timeout_s:.3f} s"
 
-    def obstacles(self, now_s: float) -> list[str]:
+    def obstacles(self, now_s: float, moves_for_us: bool = False) -> list[str]:
         """Why the arm must not be enabled now: stale state, errors, joints without power or beyond limits."""
         stale, state = self.check_age(now_s), self.keeper.newest
         if stale or state is None or self.info is None:
             return [stale or "no state is known"]
         reasons = list(state.troubles())
+        motion = describe_motion(state.motion)
+        if motion and not moves_for_us:
+            reasons.append(f"the arm is executing {motion} of another client")
         for name, angle, (low, high) in zip(JOINT_NAMES, state.position_rad, self.info.limits, strict=True):
             if not low <= angle <= high:
                 reasons.append(f"{name} stands at {angle:.3f} rad, outside [{low:.3f}, {high:.3f}] rad")

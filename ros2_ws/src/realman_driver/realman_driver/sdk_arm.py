@@ -79,6 +79,7 @@ class RealmanArm:
         self._usable = False
         self._generation: int | None = None
         self._request_lock = threading.Lock()
+        self._push_target: tuple[str, int] | None = None
         self._on_state: StateCallback | None = None
         self._on_event: EventCallback | None = None
 
@@ -110,6 +111,7 @@ class RealmanArm:
                 system_error_codes=tuple(int(code) for code in data.err.err[: min(24, data.err.err_len)]),
                 arrived_monotonic_s=arrived_s,
                 arrived_ros_ns=self._ros_clock_ns(),
+                motion=int(data.arm_current_status),
             )
         )
 
@@ -146,6 +148,10 @@ class RealmanArm:
         except ArmError:
             self.disconnect()
             raise
+
+    def take_over(self) -> None:
+        """Let the next `connect` take the arm's state back from another client."""
+        self._push_target = None
 
     def disconnect(self) -> None:
         """Delete the SDK's handle; harmless when there is none."""
@@ -249,6 +255,7 @@ class RealmanArm:
         settings = self._settings
         port = self._choose_udp_port()
         host_ip = settings.udp_host_ip or link_probe.local_ip_towards(settings.robot_ip, settings.robot_port)
+        self._require_own_push(address)
         push = rm_realtime_push_config_t(
             settings.udp_period_ms // UDP_TICK_MS,
             True,
@@ -262,7 +269,20 @@ class RealmanArm:
         except ArmError as error:
             raise ArmError(f"{address} refuses to send its state to {host_ip}:{port}: {error}") from error
         sdk_session.note_udp_port(port)
+        self._push_target = (host_ip, port)
         return port
+
+    def _require_own_push(self, address: str) -> None:
+        """After a loss: refuse to fight over the arm with a client that had its state sent elsewhere."""
+        if self._push_target is None:
+            return
+        present = self._request("rm_get_realtime_push")
+        target = (str(present["ip"]), int(present["port"]))
+        if present["enable"] and target != self._push_target:
+            raise ArmError(
+                f"another client has the state of {address} sent to {target[0]}:{target[1]}; "
+                "end it, then call reset to take the arm back"
+            )
 
     def _choose_udp_port(self) -> int:
         wanted, present = self._settings.udp_port, sdk_session.udp_port()

@@ -102,6 +102,7 @@ def pack_state(raw: RawState) -> bytes:
         raw.joint_error_codes,
         raw.system_error_codes,
         raw.arrived_monotonic_s,
+        raw.motion,
     )
     return marshal.dumps((STATE, values))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .arm_interface import RawState
 from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_SPEED_RAD_S, RATED_LIMITS, Limits
@@ -39,6 +40,7 @@ class ArmState:
     errors: tuple[str, ...]
     arrived_monotonic_s: float
     arrived_ros_ns: int
+    motion: int = 0
 
     def troubles(self) -> tuple[str, ...]:
         """Why the arm must not move: errors it reports and joints without power."""
@@ -145,6 +147,11 @@ class StateKeeper:
         """Believed datagrams of the last second."""
         return float(sum(1 for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0))
 
+    def longest_gap_s(self, now_s: float) -> float:
+        """Longest time without a believed datagram within the last second."""
+        recent = [arrival for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0]
+        return max((after - before for before, after in pairwise([*recent, now_s])), default=0.0)
+
     def accept(self, raw: RawState) -> ArmState | None:
         """Judge a datagram; the state it became, or None when it was not believed (and counted).
 
@@ -167,6 +174,7 @@ class StateKeeper:
             errors=describe_errors(raw.joint_error_codes, raw.system_error_codes),
             arrived_monotonic_s=raw.arrived_monotonic_s,
             arrived_ros_ns=raw.arrived_ros_ns,
+            motion=raw.motion,
         )
         self._reference_rad, self._reference_s = raw.position_rad, raw.arrived_monotonic_s
         self._arrivals.append(raw.arrived_monotonic_s)

@@ -45,7 +45,12 @@ class DriverProcess:
     """
 
     def __init__(self, emulator_port: int, patient: bool = True, **parameters: Any) -> None:
-        values = {"robot_ip": "127.0.0.1", "robot_port": emulator_port, "udp_port": 0}
+        values = {
+            "robot_ip": "127.0.0.1",
+            "robot_port": emulator_port,
+            "udp_port": 0,
+            "black_box_folder": '""',
+        }
         values |= (PATIENT if patient else {}) | parameters
         command = [sys.executable, "-m", "realman_driver.driver_node", "--ros-args"]
         for name, value in values.items():

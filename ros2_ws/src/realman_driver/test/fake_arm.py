@@ -100,5 +100,8 @@ class FakeArm:
     def power_joints(self, joint_numbers: tuple[int, ...]) -> None:
         self.calls.append(f"power {joint_numbers}")
 
+    def take_over(self) -> None:
+        self.calls.append("take over")
+
     def release(self) -> None:
         self._on_state = None

@@ -39,7 +39,7 @@ from realman_driver.streamer import Streamer  # noqa: E402
 
 PERIOD_S = 0.01
 KINDS = ("valid", "near_limit", "adversarial", "not_finite", "huge", "stale", "malformed", "into_things")
-SHARES = (0.34, 0.2, 0.16, 0.06, 0.06, 0.06, 0.04, 0.08)
+SHARES = (0.2, 0.12, 0.12, 0.13, 0.13, 0.13, 0.07, 0.1)
 CHUNKS_PER_STREAM = 300
 LOWER, UPPER = (np.array(side) for side in zip(*RATED_LIMITS, strict=True))
 
@@ -248,7 +248,7 @@ def main() -> int:
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for number, tally in enumerate(pool.imap_unordered(run, work), 1):
             total.add(tally)
-            if number % 20 == 0:
+            if number % 5 == 0:
                 print(f"{total.chunks} chunks, {total.unsafe_frames} unsafe frames", flush=True)
     accepted = sum(total.accepted.values())
     print(

@@ -1,0 +1,134 @@
+"""The bag of the last seconds: what is in it, how many stay, and what a full or broken disk does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from fake_arm import raw_state
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from realman_driver import black_box_writer
+from realman_driver.arm_model import AXIS_NAMES, HOME_RAD
+from realman_driver.black_box import BlackBox, BlackBoxSettings
+from realman_driver.gate import ChunkPoint, ReceivedChunk
+from realman_driver.state import StateKeeper
+
+
+class Stand:
+    """A black box with something in it."""
+
+    def __init__(self, folder: Path, **settings: float) -> None:
+        self.reports: list[tuple[str, str]] = []
+        self.box = BlackBox(
+            BlackBoxSettings(folder, **settings),  # type: ignore[arg-type]
+            time.time,
+            lambda level, text: self.reports.append((level, text)),
+        )
+
+    def fill(self, count: int = 50) -> None:
+        keeper = StateKeeper(("127.0.0.1", 8080))
+        keeper.set_reference(HOME_RAD, time.monotonic(), tuple((-7.0, 7.0) for _ in range(7)))
+        for _ in range(count):
+            self.box.target(HOME_RAD)
+            state = keeper.accept(raw_state())
+            assert state is not None
+            self.box.state(state)
+        chunk = ReceivedChunk(AXIS_NAMES, (ChunkPoint((*HOME_RAD, 1.0), 0.1),), time.time())
+        self.box.chunk(chunk, "")
+        self.box.chunk(ReceivedChunk((), (), 0.0), "joint_1 is missing")
+
+    def write(self) -> tuple[str, str]:
+        assert self.box.write_soon("joint_3 reports error 0x0040 (overcurrent)")
+        assert self.box.wait_written(60.0)
+        return self.reports[-1]
+
+
+def messages(bag: Path) -> dict[str, list[object]]:
+    with AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        found: dict[str, list[object]] = {connection.topic: [] for connection in reader.connections}
+        for connection, _, data in reader.messages():
+            found[connection.topic].append(reader.deserialize(data, connection.msgtype))
+    return found
+
+
+def test_the_bag_holds_targets_states_chunks_and_the_reason(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box")
+    stand.fill()
+    level, text = stand.write()
+    assert level == "info", text
+    (bag,) = (tmp_path / "box").iterdir()
+    assert str(bag) in text
+    found = messages(bag)
+    assert len(found["/realman_driver/target"]) == 50
+    assert len(found["/joint_states"]) == 50
+    assert len(found["/realman_driver/joint_trajectory"]) == 2
+    texts = [message.msg for message in found["/realman_driver/log"]]  # type: ignore[attr-defined]
+    assert "joint_3 reports error 0x0040 (overcurrent)" in texts
+    assert "refused: joint_1 is missing" in texts
+    state = found["/joint_states"][0]
+    assert list(state.position) == pytest.approx(list(HOME_RAD))  # type: ignore[attr-defined]
+    assert abs(state.header.stamp.sec - time.time()) < 60.0  # type: ignore[attr-defined]
+
+
+def test_what_is_older_than_the_ring_is_left_out(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box", duration_s=0.2)
+    stand.box.target(HOME_RAD)
+    time.sleep(0.5)
+    stand.box.target(HOME_RAD)
+    level, text = stand.write()
+    assert level == "info", text
+    (bag,) = (tmp_path / "box").iterdir()
+    assert len(messages(bag)["/realman_driver/target"]) == 1
+
+
+def test_the_oldest_bags_make_room_for_new_ones(tmp_path: Path) -> None:
+    for name in ("stop_20200101-000000-1", "stop_20200102-000000-1", "stop_20200103-000000-1", "mine"):
+        (tmp_path / name).mkdir()
+    black_box_writer.make_room(tmp_path, 3, 0.0)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["mine", "stop_20200102-000000-1", "stop_20200103-000000-1"]
+
+
+def test_a_disk_with_too_little_room_is_left_alone_and_said(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box", min_free_mb=1e12)
+    stand.fill()
+    level, text = stand.write()
+    assert level == "error"
+    assert "must stay free" in text
+    assert list((tmp_path / "box").iterdir()) == []
+    assert stand.box.last_error
+
+
+def test_a_disk_that_fills_up_while_writing_leaves_no_half_bag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of this process stands for the disk: the kernel refuses bytes beyond it."""
+    import resource
+
+    stand = Stand(tmp_path / "box")
+    stand.fill(2000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        level, text = stand.write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert level == "error"
+    assert "too large" in text.lower(), text
+    assert [path for path in (tmp_path / "box").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    level, text = Stand(tmp_path / "file" / "box").write()
+    assert level == "error"
+    assert "could not be written" in text
+
+
+def test_without_a_folder_nothing_is_written() -> None:
+    box = BlackBox(None, time.time, lambda level, text: None)
+    assert not box.write_soon("a reason")
+    assert box.wait_written(0.0)
