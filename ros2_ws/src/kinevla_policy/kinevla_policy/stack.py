@@ -120,6 +120,8 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
         )
     if settings.record:
         specs.append(_recorder(settings))
+    if settings.console:
+        specs.append(_console(settings))
     if not specs:
         raise ValueError("nothing to start: robot:=false and no policy")
     return tuple(specs)
