@@ -62,7 +62,7 @@ def test_a_folder_in_the_place_of_the_token_file_is_refused(tmp_path: Path):
 
 def test_a_token_file_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path):
     write(tmp_path / "file", "")
-    with pytest.raises(TokenError, match="cannot be used: File exists: .*/file"):
+    with pytest.raises(TokenError, match=r"cannot be used: File exists: .*/file"):
         read_token(tmp_path / "file" / "token")
 
 

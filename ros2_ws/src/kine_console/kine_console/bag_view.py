@@ -1,0 +1,144 @@
+"""A recorded episode as a stream of things to look at, for a viewer such as Rerun."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from kine_nodes.image_conversion import ImageError, image_to_rgb
+
+CAMERAS = ("front", "wrist")
+_TABLE = json.loads((Path(__file__).parent / "data" / "rm75.json").read_text(encoding="utf-8"))
+
+
+class BagError(ValueError):
+    """A bag that cannot be shown; the text names it and the reason."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A camera image: (height, width, 3) uint8 RGB, or the bytes of a jpeg."""
+
+    name: str
+    pixels: NDArray[np.uint8] | None
+    jpeg: bytes = b""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a curve; `name` is a path such as `joints/joint_1`, with the unit where it has one."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that holds from now on."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """The arm as a line through its joints to the tool centre: (9, 3) in m, in the base frame."""
+
+    name: str
+    points_m: NDArray[np.float64]
+
+
+Item = Picture | Value | Text | Line
+
+
+def arm_line(joints_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Base, seven joint origins and tool centre for seven joint positions: (9, 3), m."""
+    rotation, position = np.eye(3), np.zeros(3)
+    points = [position]
+    for joint, angle_rad in zip(_TABLE["joints"], joints_rad, strict=True):
+        position = position + rotation @ np.array(joint["origin_m"])
+        rotation = rotation @ _turn((1.0, 0.0, 0.0), joint["roll_rad"]) @ _turn(joint["axis"], angle_rad)
+        points.append(position)
+    points.append(position + _TABLE["tool_m"] * rotation[:, 2])
+    return np.array(points)
+
+
+def _turn(axis: Any, angle_rad: float) -> NDArray[np.float64]:
+    """Rotation about a unit axis (Rodrigues' formula)."""
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.eye(3) + np.sin(angle_rad) * cross + (1 - np.cos(angle_rad)) * cross @ cross
+
+
+def items(bag: Path) -> Iterator[tuple[int, Item]]:
+    """Everything in the bag that can be shown, with its time of receipt in ns, in the order of the bag.
+
+    Raises:
+        BagError: there is no bag, or it cannot be read.
+    """
+    try:
+        with AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+            for connection, time_ns, data in reader.messages():
+                take = _TAKERS.get(connection.msgtype)
+                if take is not None:
+                    for item in take(connection.topic, reader.deserialize(data, connection.msgtype)):
+                        yield time_ns, item
+    except (AnyReaderError, OSError) as error:
+        raise BagError(f"bag {bag} cannot be read: {error}") from None
+
+
+def _image(topic: str, message: Any) -> Iterator[Item]:
+    try:
+        yield Picture(topic.strip("/").split("/")[0], image_to_rgb(message))
+    except ImageError as error:
+        yield Text(f"errors{topic}", str(error))
+
+
+def _compressed(topic: str, message: Any) -> Iterator[Item]:
+    yield Picture(topic.strip("/").split("/")[0], None, bytes(message.data))
+
+
+def _joints(topic: str, message: Any) -> Iterator[Item]:
+    group = "joints" if topic == "/joint_states" else topic.strip("/")
+    by_name = dict(zip(message.name, (float(v) for v in message.position), strict=False))
+    for name, value in by_name.items():
+        yield Value(f"{group}/{name}", value)
+    joints = [by_name.get(joint["name"], np.nan) for joint in _TABLE["joints"]]
+    if group == "joints" and np.isfinite(joints).all():
+        yield Line("arm", arm_line(np.array(joints)))
+
+
+def _plan(topic: str, message: Any) -> Iterator[Item]:
+    state = "checked and kept" if message.reasoning_state else "written anew"
+    yield Text(
+        "plan",
+        f"**{message.instruction}** (chunk {message.chunk_id}, reasoning {state})\n\n"
+        f"Goal: {message.goal_reasoning} `{' '.join(map(str, message.goal_codes))}`\n\n"
+        f"Kinematics: {message.kinematics_reasoning} `{' '.join(map(str, message.kinematics_codes))}`",
+    )
+    for part in ("vision", "generation", "decoder", "total"):
+        yield Value(f"latency_s/{part}", float(getattr(message, f"latency_{part}_s")))
+    yield Value("latency_s/observation_age", float(message.observation_age_s))
+
+
+def _diagnostics(topic: str, message: Any) -> Iterator[Item]:
+    for status in message.status:
+        lines = [f"**{status.message}**", *(f"- {pair.key}: {pair.value}" for pair in status.values)]
+        yield Text(f"diagnostics/{status.name.replace(': ', '/')}", "\n".join(lines))
+
+
+_TAKERS = {
+    "sensor_msgs/msg/Image": _image,
+    "sensor_msgs/msg/CompressedImage": _compressed,
+    "sensor_msgs/msg/JointState": _joints,
+    "kine_msgs/msg/BiLevelPlan": _plan,
+    "diagnostic_msgs/msg/DiagnosticArray": _diagnostics,
+}
