@@ -129,6 +129,8 @@ class ConvertArgs:
     """Cameras whose images are turned by 180 degrees."""
     max_image_age_s: float = 0.1
     """Oldest image a frame may show, s."""
+    max_pair_gap_s: float = 0.04
+    """Largest difference of the capture times of a frame's two images, s."""
     max_joint_gap_s: float = 0.1
     """Widest gap between joint states, s."""
     idle_rad: float = 1e-3
@@ -159,6 +161,7 @@ def run_convert(args: ConvertArgs) -> Outcome:
     config = ConvertConfig(
         rate_hz=args.rate_hz,
         max_image_age_s=args.max_image_age_s,
+        max_pair_gap_s=args.max_pair_gap_s,
         max_joint_gap_s=args.max_joint_gap_s,
         image_size=args.image_size,
         rotate=args.rotate,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
+from kinevla.data.cdr import JointPositions
 from kinevla.data.images import Image, ImageError, decode_jpeg
 from kinevla.data.packing import DataError
 
@@ -194,8 +195,8 @@ def message_image(message: Any) -> Image:
     return pixels if encoding == "rgb8" else np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
 
 
-def ordered_joints(message: Any, what: str) -> NDArray[np.float64]:
-    """Return the eight positions of a `sensor_msgs/JointState` in the order of `JOINT_NAMES`.
+def ordered_joints(message: JointPositions, what: str) -> NDArray[np.float64]:
+    """Return the eight positions of a joint state in the order of `JOINT_NAMES`.
 
     Raises:
         DataError: a joint is missing or its position is not finite.

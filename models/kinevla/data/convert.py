@@ -1,8 +1,8 @@
 """From recordings to training episodes: one fixed rate, images and joints as the policy will see them live.
 
-Frames stand `period_s` apart. An image is the newest captured at or before its frame's time. Joints are taken
-at the capture time of the older image, as the live policy pairs them, and the action is the joint target one
-period later.
+Frames stand `period_s` apart. A frame shows the newest pair of images captured at or before its time and
+the joint state nearest to the older one, as the live policy pairs them (`pairing`); the action is the joint
+target one period after that.
 """
 
 from __future__ import annotations
@@ -10,69 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kinevla.data.bags import (
-    JOINT_NAMES,
-    Bag,
-    BagInfo,
-    find_bags,
-    message_image,
-    open_bag,
-    ordered_joints,
-    read_info,
-)  # fmt: skip
+from kinevla.data.bags import BagInfo, find_bags, open_bag, read_info
+from kinevla.data.cdr import NS_PER_S
+from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.identity import name_seed, task_number, texts_for
-from kinevla.data.images import MODEL_IMAGE_SIZE, camera_view, encode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.data.pairing import nearest, newest_pair
+from kinevla.data.streams import (
+    IMAGE_TOPICS,
+    JOINT_TOPIC,
+    Array,
+    Streams,
+    joint_targets,
+    one_plan,
+    read_streams,
+)
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
-
-NS_PER_S = 1_000_000_000
-IMAGE_TOPICS = {camera: f"/{camera}/color/image_raw" for camera in CAMERAS}
-JOINT_TOPIC, TARGET_TOPIC = "/joint_states", "/kine_teleop/target"
-CHUNK_TOPIC, PLAN_TOPIC = "/realman_driver/joint_trajectory", "/kinevla/plan"
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ConvertConfig:
-    """How recordings become episodes.
-
-    Attributes:
-        rate_hz: frames per second.
-        max_image_age_s: oldest image a frame may show, s; an older one means frames were lost.
-        max_joint_gap_s: widest gap between joint states that is bridged by interpolation, s.
-        image_size: side of the stored images, pixels.
-        rotate: cameras whose images are turned by 180 degrees.
-        idle_rad: a frame is idle when since the last kept frame no joint moved further, rad; 0 keeps all.
-        idle_gripper: the same bound for the gripper's opening.
-        accept_bad: also convert recordings whose own audit says "bad", or that are incomplete.
-        accept_failures: also convert demonstrations that the operator judged a failure.
-    """
-
-    rate_hz: float = 10.0
-    max_image_age_s: float = 0.1
-    max_joint_gap_s: float = 0.1
-    image_size: int = MODEL_IMAGE_SIZE
-    rotate: tuple[Literal["front", "wrist"], ...] = ()
-    idle_rad: float = 1e-3
-    idle_gripper: float = 0.01
-    accept_bad: bool = False
-    accept_failures: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("rate_hz", "max_image_age_s", "max_joint_gap_s", "image_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.idle_rad < 0 or self.idle_gripper < 0:
-            raise ValueError(f"idle bounds must not be negative, got {self.idle_rad}, {self.idle_gripper}")
 
 
 @dataclass(frozen=True)
@@ -117,15 +78,6 @@ class ConvertReport:
         return "\n".join([*lines, *(f"refused: {error}" for error in self.errors)])
 
 
-@dataclass
-class _Streams:
-    images: dict[str, list[tuple[int, bytes]]]
-    joints: list[tuple[int, Array]]
-    targets: list[tuple[int, Array]]
-    chunks: list[tuple[int, list[tuple[int, Array]]]]
-    plans: list[tuple[str, str, str]]
-
-
 def convert_bag(job: Job) -> Episode:
     """Convert one recording.
 
@@ -135,7 +87,7 @@ def convert_bag(job: Job) -> Episode:
     info, config = read_info(job.bag), job.config
     _refuse_unwanted(job.bag, info, config)
     with open_bag(job.bag) as bag:
-        streams = _read(bag, config)
+        streams = read_streams(bag, config)
         return _episode(job, info, streams)
 
 
@@ -145,59 +97,6 @@ def _refuse_unwanted(path: Path, info: BagInfo, config: ConvertConfig) -> None:
         raise DataError(f"{path} is marked bad: {reasons} (--accept-bad converts it all the same)")
     if not config.accept_failures and info.success is False:
         raise DataError(f"{path} was judged a failure (--accept-failures converts it all the same)")
-
-
-def _read(bag: Bag, config: ConvertConfig) -> _Streams:
-    needed = (*IMAGE_TOPICS.values(), JOINT_TOPIC)
-    if missing := [topic for topic in needed if topic not in bag.topics]:
-        raise DataError(
-            f"{bag.path} lacks {', '.join(missing)}; it holds {', '.join(bag.topics) or 'nothing'}"
-        )
-    streams = _Streams({camera: [] for camera in CAMERAS}, [], [], [], [])
-    camera_of = {topic: camera for camera, topic in IMAGE_TOPICS.items()}
-    for raw in bag.messages((*needed, TARGET_TOPIC, CHUNK_TOPIC, PLAN_TOPIC)):
-        message = bag.decode(raw)
-        if raw.topic in camera_of:
-            camera = camera_of[raw.topic]
-            view = camera_view(message_image(message), config.image_size, rotate=camera in config.rotate)
-            # Compressed at once: an hour of raw images would not fit into memory.
-            streams.images[camera].append((raw.stamp_ns, encode_jpeg(view)))
-        elif raw.topic == JOINT_TOPIC:
-            streams.joints.append((raw.stamp_ns, ordered_joints(message, raw.topic)))
-        elif raw.topic == TARGET_TOPIC:
-            streams.targets.append((raw.stamp_ns, ordered_joints(message, raw.topic)))
-        elif raw.topic == CHUNK_TOPIC:
-            # Its stamp is that of the observation; its points count from when the driver got it.
-            streams.chunks.append((raw.received_ns, _points(message, raw.received_ns)))
-        else:
-            streams.plans.append((message.instruction, message.goal_reasoning, message.kinematics_reasoning))
-    return streams
-
-
-def _points(message: object, received_ns: int) -> list[tuple[int, Array]]:
-    names = list(message.joint_names)  # type: ignore[attr-defined]
-    if sorted(names) != sorted(JOINT_NAMES):
-        raise DataError(f"a message on {CHUNK_TOPIC} has joints {', '.join(names) or 'none'}")
-    order = [names.index(name) for name in JOINT_NAMES]
-    return [
-        (
-            received_ns + point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec,
-            np.asarray(point.positions, dtype=np.float64)[order],
-        )
-        for point in message.points  # type: ignore[attr-defined]
-    ]
-
-
-def _targets(streams: _Streams) -> list[tuple[int, Array]]:
-    """Return joint targets over time: the teleoperator's, else those of the chunks, else none."""
-    if streams.targets:
-        return streams.targets
-    samples: list[tuple[int, Array]] = []
-    for index, (received_ns, points) in enumerate(streams.chunks):
-        later = streams.chunks[index + 1 :]
-        end_ns = later[0][0] if later else None
-        samples += [p for p in points if end_ns is None or p[0] < end_ns or received_ns == end_ns]
-    return samples
 
 
 def _sorted(samples: Sequence[tuple[int, Array]], what: str) -> tuple[NDArray[np.int64], Array]:
@@ -215,17 +114,16 @@ def _at(times_ns: NDArray[np.int64], stamps: NDArray[np.int64], values: Array) -
     return np.stack(columns, axis=1)
 
 
-def _episode(job: Job, info: BagInfo, streams: _Streams) -> Episode:
+def _episode(job: Job, info: BagInfo, streams: Streams) -> Episode:
     config, period_ns = job.config, round(NS_PER_S / job.config.rate_hz)
     joint_stamps, joints = _sorted(streams.joints, JOINT_TOPIC)
-    # Repeated and swapped stamps must not put a picture at a wrong moment: sorted by capture time, once each.
-    images = {camera: sorted(dict(frames).items()) for camera, frames in streams.images.items()}
+    images = {camera: _rising(frames) for camera, frames in streams.images.items()}
     for camera, frames in images.items():
         if not frames:
             raise DataError(f"{IMAGE_TOPICS[camera]} has no messages")
     image_stamps = {c: np.array([s for s, _ in frames], dtype=np.int64) for c, frames in images.items()}
-    targets = _targets(streams)
-    starts = [joint_stamps[0], *(stamps[0] for stamps in image_stamps.values())]
+    targets = joint_targets(streams)
+    starts = [joint_stamps[0], *(_first_from(joint_stamps[0], stamps) for stamps in image_stamps.values())]
     ends = [joint_stamps[-1], *(stamps[-1] for stamps in image_stamps.values())]
     if targets:
         starts.append(min(stamp for stamp, _ in targets))
@@ -234,11 +132,11 @@ def _episode(job: Job, info: BagInfo, streams: _Streams) -> Episode:
     if min(ends) <= max(starts):
         raise DataError("images, joints and targets share no time: are the clocks synchronised?")
     grid = np.arange(max(starts), min(ends) + 1, period_ns, dtype=np.int64)
-    chosen = {c: np.searchsorted(stamps, grid, side="right") - 1 for c, stamps in image_stamps.items()}
+    chosen = _pairs(grid, image_stamps, config)
     _check_ages(grid, image_stamps, chosen, config)
     observed = np.minimum(*(image_stamps[camera][chosen[camera]] for camera in CAMERAS))
     _check_joint_gaps(observed, joint_stamps, config)
-    state = _at(observed, joint_stamps, joints)
+    state = joints[nearest(observed, joint_stamps)]
     target = (
         _at(observed + period_ns, *_sorted(targets, "the joint targets"))
         if targets
@@ -248,7 +146,7 @@ def _episode(job: Job, info: BagInfo, streams: _Streams) -> Episode:
     if len(keep) < 2:
         raise DataError(f"nothing moves further than {config.idle_rad} rad in {len(grid)} frames")
     given = job.texts
-    planned = _one_plan(streams.plans)
+    planned = one_plan(streams.plans)
     instruction = given.instruction or info.instruction or planned[0]
     try:
         # Recorded texts belong to the recorded instruction; another one given by hand gets its own.
@@ -276,6 +174,36 @@ def _episode(job: Job, info: BagInfo, streams: _Streams) -> Episode:
     )
 
 
+def _rising(frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Leave out images whose stamp repeats or runs backwards, as the live policy does."""
+    kept: list[tuple[int, bytes]] = []
+    for frame in frames:
+        if not kept or frame[0] > kept[-1][0]:
+            kept.append(frame)
+    return kept
+
+
+def _first_from(time_ns: int, stamps: NDArray[np.int64]) -> int:
+    """Return the first stamp at or after a time, the last one where there is none."""
+    return int(stamps[min(int(np.searchsorted(stamps, time_ns)), len(stamps) - 1)])
+
+
+def _pairs(
+    grid: NDArray[np.int64], stamps: dict[str, NDArray[np.int64]], config: ConvertConfig
+) -> dict[str, NDArray[np.int64]]:
+    """Return which image of each camera a frame shows."""
+    found, bound_ns = [], int(config.max_pair_gap_s * NS_PER_S)
+    for time_ns in grid:
+        pair, gap_ns = newest_pair(stamps["front"], stamps["wrist"], int(time_ns), bound_ns)
+        if pair is None:
+            raise DataError(
+                f"the closest images of the two cameras are {gap_ns / NS_PER_S:.3f} s apart at "
+                f"{(time_ns - grid[0]) / NS_PER_S:.2f} s, bound {config.max_pair_gap_s} s"
+            )
+        found.append(pair)
+    return dict(zip(CAMERAS, np.array(found).T, strict=True))
+
+
 def _check_ages(
     grid: NDArray[np.int64],
     stamps: dict[str, NDArray[np.int64]],
@@ -297,14 +225,6 @@ def _check_joint_gaps(times: NDArray[np.int64], stamps: NDArray[np.int64], confi
     gap_s = float(np.diff(within).max(initial=0)) / NS_PER_S
     if gap_s > config.max_joint_gap_s:
         raise DataError(f"{JOINT_TOPIC} has a gap of {gap_s:.3f} s, bound {config.max_joint_gap_s} s")
-
-
-def _one_plan(plans: list[tuple[str, str, str]]) -> tuple[str, str, str]:
-    if not plans:
-        return ("", "", "")
-    if len(spoken := {plan[0] for plan in plans}) > 1:
-        raise DataError(f"{PLAN_TOPIC} holds {len(spoken)} instructions, an episode has one")
-    return plans[0]
 
 
 def moving(state: Array, target: Array, idle_rad: float, idle_gripper: float) -> NDArray[np.int64]:

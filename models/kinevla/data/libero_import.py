@@ -99,7 +99,7 @@ def read_libero(path: Path, config: LiberoConfig) -> Iterator[Episode | str]:
             for name in names:
                 try:
                     yield _episode(group[name], f"{path.stem}/{name}", texts, config)
-                except (ValueError, KeyError, OSError, RuntimeError, ImageError) as error:
+                except (ValueError, KeyError, TypeError, OSError, RuntimeError, ImageError) as error:
                     yield f"{path}: {name}: {' '.join(str(error).split())}"
     except OSError as error:
         raise DataError(f"{path} is damaged or no HDF5 file: {' '.join(str(error).split())}") from error
@@ -142,6 +142,8 @@ def find_texts(path: Path, language: str, config: LiberoConfig) -> TaskTexts:
 
 
 def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig) -> Episode:
+    if not isinstance(demo, h5py.Group):
+        raise ValueError("it is no group")
     actions = _array(demo, "actions", 7)
     ee_states, fingers = _array(demo, "obs/ee_states", 6), _array(demo, "obs/gripper_states", 2)
     pictures = {}
@@ -198,4 +200,7 @@ def _array(demo: h5py.Group, key: str, width: int) -> NDArray[np.float64]:
     values = np.asarray(demo[key], dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != width:
         raise ValueError(f"{key} has shape {values.shape}, expected (T, {width})")
+    if not np.isfinite(values).all():
+        frame, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(f"{key} is {values[frame, column]} at frame {frame}, column {column}")
     return values

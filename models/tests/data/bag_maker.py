@@ -9,6 +9,8 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from kinevla.data.images import encode_jpeg
+
 NAMES = [*(f"joint_{n}" for n in range(1, 8)), "gripper"]
 START_NS = 1_700_000_000 * 10**9
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -66,9 +68,13 @@ def picture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 def write_bag(
     path: Path, *, seconds=1.5, image_hz=20, joint_hz=100, size=(160, 200), targets="teleop", plugin="mcap",
-    instruction="pick up the bread and move it to the front", lost=(), still=False, **info,
+    instruction="pick up the bread and move it to the front", lost=(), still=False, without=(), change=None,
+    compressed=False, **info,
 ):  # fmt: skip
-    """Write a recording and return its images by (camera, stamp) and its joints by stamp."""
+    """Write a recording and return its images by (camera, stamp) and its joints by stamp.
+
+    Topics `without` are left out; `change(topic, message)` gives what is written instead of a message.
+    """
     rng = np.random.default_rng(0)
     messages, images, states = [], {}, {}
     for k in range(int(seconds * joint_hz) + 1):
@@ -83,7 +89,14 @@ def write_bag(
             continue
         for camera in ("front", "wrist"):
             images[camera, stamp] = picture(rng, *size)
-            messages.append((stamp, f"/{camera}/color/image_raw", image(stamp, images[camera, stamp])))
+            topic = f"/{camera}/color/image_raw"
+            if compressed:
+                content = np.frombuffer(encode_jpeg(images[camera, stamp]), np.uint8)
+                kind = TYPES["sensor_msgs/msg/CompressedImage"]
+                message = kind(header=header(stamp), format="rgb8; jpeg compressed bgr8", data=content)
+                messages.append((stamp, f"{topic}/compressed", message))
+            else:
+                messages.append((stamp, topic, image(stamp, images[camera, stamp])))
     if targets == "chunks":
         for k in range(3):
             stamp = START_NS + k * 5 * 10**8
@@ -93,6 +106,9 @@ def write_bag(
     with Writer(path, version=9, storage_plugin=storage) as writer:
         connections = {}
         for stamp, topic, message in sorted(messages, key=lambda item: item[0]):
+            if topic in without:
+                continue
+            message = message if change is None else change(topic, message)
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=STORE)

@@ -167,3 +167,50 @@ def test_the_audit_finds_lost_images_and_damage(tmp_path):
     assert audits["good"].topics["/front/color/image_raw"].rate_hz == pytest.approx(20)
     assert audits["lossy"].topics["/front/color/image_raw"].dropped == 3
     assert len(audits["bad"].problems) == 1
+
+
+@pytest.mark.parametrize("plugin", ["mcap", "sqlite3"])
+def test_a_plain_recording_gets_its_instruction_from_the_command_line_or_a_file(tmp_path, capsys, plugin):
+    bag = tmp_path / "bags" / "plain"
+    write_bag(bag, plugin=plugin, targets="none", instruction=None)
+    line = ["data", "convert", str(bag), "--no-progress", "--workers", "1"]
+    assert main([*line, "--out", str(tmp_path / "none")]) == 1
+    assert "there is no instruction: give --instruction" in capsys.readouterr().out
+    said = "Hold the carrot by the upper part and place it on the right side of the plate."
+    assert main([*line, "--out", str(tmp_path / "said"), "--instruction", said]) == 0
+    (bag / "episode.json").write_text(
+        '{"format": 1, "instruction": "pick up the cup and move it to the left"}'
+    )
+    assert main([*line, "--out", str(tmp_path / "written")]) == 0
+    given, written = (EpisodeReader(tmp_path / name).read(0) for name in ("said", "written"))
+    assert (given.task, given.instruction, given.coarse) == (
+        4,
+        said.lower()[:-1],
+        "place the carrot in the plate",
+    )
+    assert (written.instruction, written.coarse) == (
+        "pick up the cup and move it to the left",
+        "move the cup",
+    )
+    assert given.goal_success is None
+    np.testing.assert_array_equal(given.state, written.state)
+
+
+def test_a_recording_of_compressed_images_is_converted_too(tmp_path):
+    images, _ = write_bag(tmp_path / "a", compressed=True)
+    episode = convert(tmp_path / "a")
+    expected = camera_view(decode_jpeg(encode_jpeg(images["front", START_NS])))
+    assert episode.front_jpeg[0] == encode_jpeg(expected)
+
+
+def test_repeated_and_backward_images_are_left_out(tmp_path):
+    def change(topic, message):
+        if topic == "/front/color/image_raw" and message.header.stamp.nanosec == 550_000_000:
+            message.header.stamp.nanosec = 400_000_000  # seen before: the clock of the camera stumbled
+        return message
+
+    images, _ = write_bag(tmp_path / "a", change=change)
+    episode = convert(tmp_path / "a", idle_rad=0.0)
+    for k in (4, 5, 6):
+        expected = encode_jpeg(camera_view(images["front", START_NS + k * 10**8]))
+        assert episode.front_jpeg[k] == expected

@@ -1,0 +1,151 @@
+"""Joint states and chunks out of CDR bytes, whichever middleware wrote them.
+
+After a sequence of doubles that is empty, some versions of Fast-CDR fill up to the next multiple of eight
+bytes and others do not, nor does Cyclone DDS. `rosbags` expects the second and reads wrong values from the
+first, and joint states without velocities are common. Source: the CDR encoding of OMG DDSI-RTPS, and bags of
+both kinds.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.packing import DataError
+
+NS_PER_S = 1_000_000_000
+_ENCAPSULATION_BYTES = 4
+# Writers round the length of a message up to a multiple of four.
+_LARGEST_REST = 3
+
+
+@dataclass(frozen=True)
+class JointPositions:
+    """Names and positions of a `sensor_msgs/JointState`."""
+
+    name: tuple[str, ...]
+    position: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A `trajectory_msgs/JointTrajectory`: names, and per point `time_from_start` in ns and positions."""
+
+    name: tuple[str, ...]
+    points: tuple[tuple[int, NDArray[np.float64]], ...]
+
+
+def joint_positions(data: bytes) -> JointPositions:
+    """Read a joint state; what comes after the positions is not looked at.
+
+    Raises:
+        DataError: no such message.
+    """
+    try:
+        reader = _Reader(data, fills_up=False)
+        reader.header()
+        return JointPositions(reader.strings(), reader.doubles())
+    except (struct.error, ValueError) as error:
+        raise DataError(f"a message of {len(data)} bytes is no JointState: {error}") from error
+
+
+def chunk(data: bytes) -> Chunk:
+    """Read a trajectory; the reading of empty sequences that fits its length is taken.
+
+    Raises:
+        DataError: no such message.
+    """
+    reason = ""
+    for fills_up in (False, True):
+        try:
+            reader = _Reader(data, fills_up)
+            found = _chunk(reader)
+        except (struct.error, ValueError) as error:
+            reason = str(error)
+            continue
+        if 0 <= reader.left <= _LARGEST_REST:
+            return found
+        reason = f"{reader.left} bytes are left over"
+    raise DataError(f"a message of {len(data)} bytes is no JointTrajectory: {reason}")
+
+
+def _chunk(reader: _Reader) -> Chunk:
+    reader.header()
+    names, points = reader.strings(), []
+    for _ in range(reader.count(at_least=16)):
+        positions = reader.doubles()
+        for _ in ("velocities", "accelerations", "effort"):
+            reader.doubles()
+        points.append((reader.time_ns(), positions))
+    return Chunk(names, tuple(points))
+
+
+class _Reader:
+    """Reads value after value; positions count from behind the encapsulation header."""
+
+    def __init__(self, data: bytes, fills_up: bool) -> None:
+        if len(data) < _ENCAPSULATION_BYTES or data[0] or data[1] > 1:
+            raise ValueError("it does not begin with a CDR header")
+        self._data, self._order, self._fills_up = (
+            data[_ENCAPSULATION_BYTES:],
+            "<" if data[1] else ">",
+            fills_up,
+        )
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes that are not read yet."""
+        return len(self._data) - self._at
+
+    def _align(self, size: int) -> None:
+        self._at += -self._at % size
+
+    def _take(self, code: str, size: int) -> int:
+        self._align(size)
+        value = struct.unpack_from(self._order + code, self._data, self._at)[0]
+        self._at += size
+        return int(value)
+
+    def count(self, at_least: int = 1) -> int:
+        """Read the length of a sequence whose elements have `at_least` so many bytes."""
+        value = self._take("I", 4)
+        if value * at_least > self.left:
+            raise ValueError(f"a sequence of {value} elements does not fit into {self.left} bytes")
+        return value
+
+    def time_ns(self) -> int:
+        """Read seconds and nanoseconds."""
+        return self._take("i", 4) * NS_PER_S + self._take("I", 4)
+
+    def string(self) -> str:
+        """Read a string; its last byte is zero."""
+        size = self.count()
+        text = bytes(self._data[self._at : self._at + size])
+        self._at += size
+        return text.rstrip(b"\0").decode()
+
+    def strings(self) -> tuple[str, ...]:
+        """Read a sequence of strings."""
+        return tuple(self.string() for _ in range(self.count(at_least=4)))
+
+    def doubles(self) -> NDArray[np.float64]:
+        """Read a sequence of doubles."""
+        size = self.count(at_least=8)
+        if size or self._fills_up:
+            self._align(8)
+        if 8 * size > self.left:
+            raise ValueError(f"{size} doubles do not fit into {self.left} bytes")
+        values = (
+            np.frombuffer(self._data, np.dtype(f"{self._order}f8"), size, self._at) if size else np.zeros(0)
+        )
+        self._at += 8 * size
+        return np.asarray(values, dtype=np.float64)
+
+    def header(self) -> None:
+        """Skip a `std_msgs/Header`."""
+        self.time_ns()
+        self.string()

@@ -1,0 +1,45 @@
+"""Settings of the conversion of recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kinevla.data.images import MODEL_IMAGE_SIZE
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """How recordings become episodes.
+
+    Attributes:
+        rate_hz: frames per second.
+        max_image_age_s: oldest image a frame may show, s; an older one means frames were lost.
+        max_pair_gap_s: largest difference of the capture times of a frame's two images, s; as the policy's.
+        max_joint_gap_s: widest gap between joint states, s; twice what the live policy accepts as distance
+            between an image and its joint state.
+        image_size: side of the stored images, pixels.
+        rotate: cameras whose images are turned by 180 degrees.
+        idle_rad: a frame is idle when since the last kept frame no joint moved further, rad; 0 keeps all.
+        idle_gripper: the same bound for the gripper's opening.
+        accept_bad: also convert recordings whose own audit says "bad", or that are incomplete.
+        accept_failures: also convert demonstrations that the operator judged a failure.
+    """
+
+    rate_hz: float = 10.0
+    max_image_age_s: float = 0.1
+    max_pair_gap_s: float = 0.04
+    max_joint_gap_s: float = 0.1
+    image_size: int = MODEL_IMAGE_SIZE
+    rotate: tuple[Literal["front", "wrist"], ...] = ()
+    idle_rad: float = 1e-3
+    idle_gripper: float = 0.01
+    accept_bad: bool = False
+    accept_failures: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("rate_hz", "max_image_age_s", "max_pair_gap_s", "max_joint_gap_s", "image_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.idle_rad < 0 or self.idle_gripper < 0:
+            raise ValueError(f"idle bounds must not be negative, got {self.idle_rad}, {self.idle_gripper}")
