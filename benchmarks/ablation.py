@@ -75,7 +75,7 @@ def figures(out: Path) -> list[dict[str, object]]:
             trials = policy / "evaluation" / "trials.jsonl"
             if not (policy / "evaluation" / "manifest.json").is_file():
                 continue
-            lines = [json.loads(line) for line in trials.read_text().splitlines()]
+            lines = [json.loads(line) for line in trials.read_text().splitlines()[1:]]  # settings first
             report = json.loads((policy / "last" / "training.json").read_text())["policy"]
             goal = [bool(line["goal"]) for line in lines]
             kinematics = [bool(line["kinematics"]) for line in lines]

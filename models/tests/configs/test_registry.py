@@ -52,7 +52,7 @@ def test_every_training_preset_is_a_valid_configuration(name: str) -> None:
     } - set(preset.values())
 
 
-def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_readout_only() -> None:
+def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_small_models_own_parts() -> None:
     rows = [TRAININGS.get(name) for name in ABLATION]
     changes = [
         ["tokenizer"] if first.tokenizer != second.tokenizer else differing(first.values(), second.values())
@@ -60,7 +60,8 @@ def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_readout_
     ]
     assert changes == [["tokenizer"], ["tokenizer"], ["reasoning"], ["coupling_weight"]]
     assert [differing(rows[0].values(), row.values()) for row in rows[:3]] == [[], [], []]
-    assert differing(rows[-1].values(), TRAININGS.get("kinevla").values()) == ["readout"]
+    own = differing(rows[-1].values(), TRAININGS.get("kinevla").values())
+    assert sorted(own) == ["goal_motion", "prompt_exchange", "readout"]
 
 
 def differing(first: dict, second: dict) -> list[str]:
@@ -96,6 +97,12 @@ def test_model_sizes_are_the_shipped_and_the_public_ones() -> None:
     assert MODELS.get("7b") == openvla_config()
     assert MODELS.get("nano").decoder.hidden_size == 192
     assert MODELS.get("tiny").vision.image_size == 32
+
+
+def test_the_shipped_models_tokeniser_has_as_many_codes_as_the_papers() -> None:
+    shared, plain = TOKENIZERS.get("shared-goal").training, TOKENIZERS.get("kinevla").training
+    assert shared.network.levels == plain.network.levels
+    assert shared.network.goal_levels == 1 and shared.goal_shift > 0.0 == plain.goal_shift
 
 
 def test_single_level_tokenisers_have_as_many_codes_and_steps() -> None:
