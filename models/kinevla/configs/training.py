@@ -2,8 +2,8 @@
 
 Each row of the ablation (Table 3 of the paper, with the two tokenisers below it) adds one thing to the row
 before: `bins` -> `single-vq` -> `bi-rep` -> `bi-rea` -> `mi`. The last is the method of the paper. None of
-the rows and baselines has what is the small model's own: the code readout, which bins could not have, the goal
-codes that ways of doing a task share, and the exchanged instructions.
+the rows and baselines has what is the small model's own: the code readout, which bins could not have, the
+goal codes that ways of doing a task share, and the exchanged instructions.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ TRAININGS: Registry[TrainingPreset] = Registry(
     "training preset",
     Entry(
         "kinevla",
-        "the small model as it is shipped: the method, goal codes that ways of doing a task share, motion that "
-        "follows the kinematics reasoning",
+        "the small model as it is shipped: goal codes that ways of doing a task share, motion that follows "
+        "the kinematics reasoning",
         lambda: _preset("shared-goal", "bilevel_rvq", goal_motion="shared", prompt_exchange=0.5),
     ),
     Entry("paper", "the paper's recipe: OpenVLA-7B, LoRA, 50 000 steps of 64 on four GPUs", _paper),
