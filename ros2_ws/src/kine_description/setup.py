@@ -17,7 +17,7 @@ setup(
         (f"share/{NAME}/rviz", glob("rviz/*")),
         (f"share/{NAME}/launch", glob("launch/*.launch.py")),
     ],
-    install_requires=["setuptools", "numpy", "pyyaml"],
+    install_requires=["setuptools", "numpy", "pyyaml", "scipy", "tyro"],
     zip_safe=False,
     maintainer="KineVLA RM75 developers",
     maintainer_email="kinevla@example.org",

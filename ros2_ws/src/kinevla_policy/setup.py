@@ -16,7 +16,7 @@ setup(
         (f"share/{NAME}/launch", glob("launch/*.launch.py")),
         (f"share/{NAME}/config", glob("config/*")),
     ],
-    install_requires=["setuptools", "numpy"],
+    install_requires=["setuptools", "numpy", "torch", "pillow", "rich", "av", "honcho", "tyro"],
     zip_safe=False,
     maintainer="KineVLA RM75 developers",
     maintainer_email="kinevla@example.org",

@@ -38,8 +38,7 @@ def _rays(lens: Intrinsics) -> NDArray[np.float32]:
     """(height, width, 2) direction of each pixel, x and y at z = 1."""
     u, v = np.meshgrid(np.arange(lens.width, dtype=np.float32), np.arange(lens.height, dtype=np.float32))
     pixels = np.stack([u, v], axis=2).reshape(-1, 1, 2)
-    exact = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 30, 1e-7)
-    flat = cv2.undistortPoints(pixels, lens.matrix(), np.array(lens.distortion), criteria=exact)
+    flat = cv2.undistortPoints(pixels, lens.matrix(), np.array(lens.distortion))
     return flat.reshape(lens.height, lens.width, 2)
 
 
