@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow lint format types bench fuzz expert judge data train clean
+.PHONY: help setup build demo test test-slow test-browser lint format types bench fuzz expert judge data train ablation clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -46,6 +46,11 @@ test: build  ## lint, types and the default suite
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
 
+test-browser: build  ## the operator's page in a headless Chromium, which is installed when missing (as root)
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/browser.txt
+	$(RUN) python -m pytest tests/test_console_in_the_browser.py
+
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check . || (echo "run: make format"; exit 1)
@@ -75,10 +80,13 @@ data: build  ## demonstrations and rendered views into .data/
 	$(RUN) kinevla data views --out .data/views --count 16000
 
 train: build  ## tokeniser, vision towers and policy from .data/, MINUTES for the policy
-	$(RUN) kinevla tokenizer train --data .data/demos --out .data/tokenizer --max-minutes 8
+	$(RUN) kinevla tokenizer train --preset shared-goal --data .data/demos --out .data/tokenizer --max-minutes 8
 	$(RUN) kinevla vision train --views .data/views --demos .data/demos --out .data/vision --max-minutes $(MINUTES)
-	$(RUN) kinevla train --data .data/demos --tokenizer .data/tokenizer --vision .data/vision --out .data/policy \
+	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --vision .data/vision --out .data/policy \
 		--max-minutes $(MINUTES)
+
+ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained and evaluated; without ROW the table
+	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)
 
 clean:  ## remove everything that was built (not the downloads of pip)
 	rm -rf $(VENV) ros2_ws/build ros2_ws/install ros2_ws/log demo_output
