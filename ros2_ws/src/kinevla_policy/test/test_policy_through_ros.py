@@ -1,0 +1,197 @@
+"""The policy node as a process, cameras and joints published by the test: approval, faults, its start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image, JointState
+
+from kine_msgs.srv import Approve
+from kine_nodes.image_message import image_message
+from kine_sim.tasks import TASKS
+from kinevla_policy.demo_client import DemoClient
+from kinevla_policy.free_ports import quiet_domain
+from kinevla_policy.messages import JOINT_NAMES
+from kinevla_policy.stack import default_checkpoint
+
+HOME = [0.0, 0.349, 0.0, 1.222, 0.0, 1.571, 0.0, 1.0]
+EDITED = TASKS[1].fine
+POLICY = "kinevla: policy"
+
+
+def start_node(*parameters: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "kinevla_policy.policy_node", "--ros-args"]
+    for parameter in parameters:
+        command += ["-p", parameter]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+class Robot:
+    """Cameras and joints at 15 Hz, and a client of the policy."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.client = DemoClient()
+        node = self.client.node
+        self.brightness = {"front": 90, "wrist": 90}
+        self._images = {
+            camera: node.create_publisher(Image, f"/{camera}/color/image_raw", 2)
+            for camera in self.brightness
+        }
+        self._joints = node.create_publisher(JointState, "/joint_states", 10)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._publish, daemon=True)
+        self._thread.start()
+
+    def _publish(self) -> None:
+        rng = np.random.default_rng(0)
+        while not self._done.wait(1 / 15):
+            now = self.client.node.get_clock().now()
+            state = JointState(name=list(JOINT_NAMES), position=HOME)
+            state.header.stamp = now.to_msg()
+            self._joints.publish(state)
+            for camera, publisher in self._images.items():
+                level = self.brightness[camera]
+                pixels = rng.integers(0, 2 * level + 1, (128, 128, 3)).astype(np.uint8)
+                publisher.publish(image_message(pixels, now.to_msg(), camera))
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_for(self, what: str, ready: Callable[[], object]) -> None:
+        self.client.wait_for(what, ready, 90.0, self.alive)
+
+    def approve(self, text: str = "", instruction_id: int = 0) -> Approve.Response:
+        request = Approve.Request(kinematics_reasoning=text, instruction_id=instruction_id)
+        return self.client.call("/kinevla/approve", Approve, request, 60.0)
+
+    def instruct(self) -> int:
+        """Give an instruction, again when the last one was just a moment ago."""
+        answers = []
+
+        def accepted() -> bool:
+            answers.append(self.client.instruct(TASKS[0].instruction))
+            return bool(answers[-1].accepted)
+
+        self.wait_for("an instruction to be accepted", accepted)
+        return int(answers[-1].instruction_id)
+
+    def shown(self, instruction_id: int) -> list:
+        plans = list(self.client.plans)
+        return [p for p in plans if p.instruction_id == instruction_id and p.awaiting_approval]
+
+    def close(self) -> None:
+        self._done.set()
+        self._thread.join()
+        self.client.close()
+
+
+@pytest.fixture(scope="module")
+def robot() -> Iterator[Robot]:
+    before = os.environ.get("ROS_DOMAIN_ID")
+    os.environ["ROS_DOMAIN_ID"] = str(quiet_domain())
+    process = start_node(
+        f"checkpoint:={default_checkpoint()}",
+        "require_approval:=true",
+        "max_observation_age_s:=3.0",
+        "max_plan_age_s:=10.0",
+        "max_pair_gap_s:=0.2",
+        "max_stamp_ahead_s:=1.0",
+        "max_blind_s:=1.0",
+    )
+    running = Robot(process)
+    try:
+        running.wait_for("the policy", lambda: running.client.diagnostic(POLICY).get("message") == "idle")
+        yield running
+    finally:
+        running.close()
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+        print(output[-3000:])
+        os.environ.pop("ROS_DOMAIN_ID", None)
+        if before is not None:
+            os.environ["ROS_DOMAIN_ID"] = before
+    assert "Traceback" not in output
+
+
+def test_an_approved_plan_moves_with_the_edited_reasoning_and_not_before(robot: Robot):
+    client = robot.client
+    assert robot.approve().message == "no plan waits for approval"
+    number = robot.instruct()
+    robot.wait_for("the plan", lambda: robot.shown(number))
+    plan = robot.shown(number)[0]
+    assert plan.kinematics_reasoning and plan.header.frame_id == f"kinevla/{number}/proposal"
+    time.sleep(0.5)
+    assert client.chunks == [], "moved before it was approved"
+    refused = robot.approve("dance like a flamingo")
+    assert not refused.accepted and "flamingo" in refused.message
+    answer = robot.approve(EDITED)
+    assert answer.accepted and answer.instruction_id == number, answer.message
+    robot.wait_for("two chunks", lambda: len(client.chunks) >= 2)
+    moving = [p for p in client.plans if p.instruction_id == number and not p.awaiting_approval]
+    assert moving[0].kinematics_reasoning == " ".join(EDITED.split())
+    assert moving[0].header.frame_id == client.chunks[0].header.frame_id
+    client.trigger("/kinevla/stop", 60.0)
+
+
+def test_a_stop_while_a_plan_waits_drops_it(robot: Robot):
+    number = robot.instruct()
+    robot.wait_for("the plan", lambda: robot.shown(number))
+    assert robot.client.trigger("/kinevla/stop", 60.0).success
+    answer = robot.approve()
+    assert not answer.accepted and answer.message == "no plan waits for approval"
+
+
+def test_a_flood_of_instructions_is_answered_one_by_one_and_the_node_lives(robot: Robot):
+    client = robot.client
+    answers = [client.instruct(TASKS[k % 2].instruction) for k in range(40)]
+    refused = [answer.message for answer in answers if not answer.accepted]
+    assert refused and all("apart" in message for message in refused)
+    last = [answer.instruction_id for answer in answers if answer.accepted][-1]
+    robot.wait_for("the plan of the last one accepted", lambda: robot.shown(last))
+    assert client.trigger("/kinevla/stop", 60.0).success
+
+
+def test_black_pictures_end_the_instruction_with_the_reason(robot: Robot):
+    client = robot.client
+    number = robot.instruct()
+    robot.wait_for("the plan", lambda: robot.shown(number))
+    assert robot.approve().accepted
+    robot.wait_for("a chunk", lambda: [p for p in client.plans if p.instruction_id == number][1:])
+    robot.brightness["wrist"] = 1
+    try:
+        robot.wait_for(
+            "the end of the instruction",
+            lambda: "nothing to plan from" in client.diagnostic(POLICY).get("last instruction ended", ""),
+        )
+        refusal = client.diagnostic(POLICY)["last image refusal"]
+        assert "wrist camera" in refusal and "black" in refusal
+        chunks = len(client.chunks)
+        robot.brightness["wrist"] = 90
+        time.sleep(1.0)
+        assert len(client.chunks) == chunks, "it went on by itself"
+    finally:
+        robot.brightness["wrist"] = 90
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ("look_margin_s:=9.0", "look_margin_s out of range Min: 0.0, Max: 0.3, value: 9.0"),
+        ("execution:=later", "execution is 'later', must be async or sync"),
+        ("checkpoint:=nowhere", "cannot start with the checkpoint 'nowhere'"),
+    ],
+)
+def test_a_start_that_cannot_work_ends_with_one_line_and_no_traceback(parameter: str, said: str):
+    process = start_node(parameter)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert said in output.splitlines()[-1]
+    assert "Traceback" not in output
