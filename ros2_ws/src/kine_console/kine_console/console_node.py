@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class ConsoleNode(LifecycleNode):
         self._state = ConsoleState()
         self._feeds: list[CameraFeed] = []
         self._server: ConsoleServer | None = None
-        self._opened: list[Any] = []
+        self._undo: list[Callable[[], Any]] = []
         self._received: dict[str, int] = {}
         self._received_s = time.monotonic()
 
@@ -66,11 +67,14 @@ class ConsoleNode(LifecycleNode):
         self._watch = NodeWatch(self)
         self._subscribe(transport)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._opened += [
-            self.create_timer(0.5, self._look_at_services),
-            self.create_timer(1.0, self._look_at_nodes),
-            self.create_timer(1.0, self._publish_diagnostics),
+        self._undo += [
+            lambda: self.destroy_publisher(self._diagnostics),
+            self._calls.close,
+            self._watch.close,
         ]
+        self._repeat(0.5, self._look_at_services)
+        self._repeat(1.0, self._look_at_nodes)
+        self._repeat(1.0, self._publish_diagnostics)
         return _OK
 
     def _subscribe(self, transport: str) -> None:
@@ -79,16 +83,18 @@ class ConsoleNode(LifecycleNode):
         for feed in self._feeds:
             topic = self._values[f"{feed.name}_topic"] + suffix
             # As bytes: a picture that nobody looks at is not even unpacked.
-            self._opened.append(
-                self.create_subscription(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
-            )
-        self._opened += [
-            self.create_subscription(
-                JointState, self._values["joint_state_topic"], self._take_joints, newest
-            ),
-            self.create_subscription(BiLevelPlan, "/kinevla/plan", self._take_plan, 10),
-            self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50),
-        ]
+            self._listen(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
+        self._listen(JointState, self._values["joint_state_topic"], self._take_joints, newest)
+        self._listen(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
+        self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+
+    def _listen(self, *arguments: Any, **options: Any) -> None:
+        subscription = self.create_subscription(*arguments, **options)
+        self._undo.append(lambda: self.destroy_subscription(subscription))
+
+    def _repeat(self, period_s: float, callback: Callable[[], None]) -> None:
+        timer = self.create_timer(period_s, callback)
+        self._undo.append(lambda: self.destroy_timer(timer))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Serve the page."""
@@ -121,10 +127,8 @@ class ConsoleNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the topics."""
-        for opened in self._opened:
-            destroy = self.destroy_timer if hasattr(opened, "is_canceled") else self.destroy_subscription
-            destroy(opened)
-        self._opened.clear()
+        while self._undo:
+            self._undo.pop()()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -53,7 +53,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (
             "/joint_states",
-            t["sensor_msgs/msg/JointState"](header, names, positions, np.array([]), np.array([])),
+            t["sensor_msgs/msg/JointState"](header, names, positions, empty, empty),
         ),
         ("/kinevla/plan", t["kine_msgs/msg/BiLevelPlan"](**plan)),
         ("/diagnostics", t["diagnostic_msgs/msg/DiagnosticArray"](header, [status])),

@@ -6,7 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from kine_console.console_node import ConsoleNode
 
 PATIENCE_S = 120
 
@@ -45,3 +53,26 @@ def test_a_start_that_fails_says_why_in_one_line_and_ends(tmp_path: Path):
             assert len(lines) == 1, output
             assert process.returncode == code, output
             assert "Traceback" not in output
+
+
+def test_the_page_is_served_while_the_node_is_active_and_only_then(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["-p", f"port:={port}", "-p", f"token_file:={tmp_path / 'token'}"]
+    rclpy.init(args=["--ros-args", *options])
+    try:
+        node = ConsoleNode()
+        url = f"http://127.0.0.1:{port}/health"
+        for _ in range(2):
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            with pytest.raises(urllib.error.URLError):
+                urllib.request.urlopen(url, timeout=30)
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            assert b'"ok": true' in urllib.request.urlopen(url, timeout=30).read()
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+            with pytest.raises(urllib.error.URLError):
+                urllib.request.urlopen(url, timeout=30)
+            assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
