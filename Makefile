@@ -68,6 +68,13 @@ bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
 fuzz: build  ## CHUNKS mad and sane chunks through gate and executor, judged frame by frame
 	$(RUN) python ros2_ws/src/realman_driver/test/gate_fuzz.py --chunks $(CHUNKS)
 
+motion: build  ## chunk boundaries: replayed with latency, and 100 chunks of the whole stack (writes .data/bench/)
+	$(RUN) python benchmarks/chunk_boundaries.py --out .data/bench
+	$(RUN) python benchmarks/stack_motion.py --chunks 100 --out .data/bench
+
+soak: build  ## the whole stack at full rate for MINUTES: memory, lateness, shutdown (writes .data/soak/)
+	$(RUN) python benchmarks/soak.py --minutes $(MINUTES) --out .data/soak
+
 expert: build  ## scripted expert: 20 placements x 7 tasks, and 60 trials on a slippery object
 	$(RUN) python -m kine_sim.check_expert --trials 20
 	$(RUN) python -m kine_sim.check_expert --trials 9 --friction 0.05

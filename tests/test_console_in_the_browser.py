@@ -1,0 +1,249 @@
+"""An operator at the page: a real Chromium, the whole simulated robot, the shipped checkpoint.
+
+Runs where Debian's chromium and playwright are installed (`make test-browser` installs both). With
+KINE_CONSOLE_PICTURES=FOLDER the pictures of the documentation are taken on the way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+from console_viewer import read_token
+
+from kine_sim import rm75
+from kine_sim.tasks import TASKS
+from kinevla_policy import stack
+from kinevla_policy.free_ports import free_tcp_port
+from running_stack import RunningStack, start_stack
+
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed: make test-browser", allow_module_level=True)
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
+
+OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+TASK = TASKS[4]
+PATIENCE_MS = 60_000
+PICTURES = os.environ.get("KINE_CONSOLE_PICTURES", "")
+
+
+@dataclass
+class Desk:
+    """The stack, the page of an operator, and how to open further pages."""
+
+    stack: RunningStack
+    page: Any
+    open_page: Callable[[], Any]
+    token: str
+
+    def picture(self, name: str, page: Any = None) -> None:
+        """For the documentation, when asked for."""
+        if PICTURES:
+            (page or self.page).screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+
+    def wait(self, script: str) -> None:
+        """Until the JavaScript expression is true in the operator's page."""
+        self.page.wait_for_function(script, timeout=PATIENCE_MS)
+
+    def see(self, selector: str, text: str) -> None:
+        """Until the element holds the text."""
+        playwright_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("browser")
+    before, port = os.environ.get("ROS_DOMAIN_ID"), free_tcp_port()
+    spec = next(s for s in stack.nodes(stack.StackSettings(sim=True)) if s.name == "kinevla")
+    settings = yaml.safe_load(Path(spec.parameter_file).read_text())
+    settings["kinevla"]["ros__parameters"]["require_approval"] = True
+    (folder / "policy.yaml").write_text(yaml.safe_dump(settings))
+    options = ["--task", str(TASK.number), "--seed", "3", "--policy-config", str(folder / "policy.yaml")]
+    options += ["--console", "--console-port", str(port), "--console-token-file", str(folder / "token")]
+    if PICTURES:
+        options += ["--record", "--record-folder", str(folder / "episodes")]
+    running = start_stack(folder, *options)
+    try:
+        token = read_token(folder / "token")
+        with playwright_api.sync_playwright() as player:
+            browser = player.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
+
+            def open_page() -> Any:
+                page = browser.new_page(viewport={"width": 1440, "height": 1010})
+                page.set_default_timeout(PATIENCE_MS)
+                page.errors = []
+                page.on("pageerror", lambda error: page.errors.append(str(error)))
+                for attempt in range(300):
+                    try:
+                        page.goto(f"http://127.0.0.1:{port}/")
+                        break
+                    except playwright_api.Error:  # not listening yet
+                        if attempt == 299:
+                            raise
+                        time.sleep(0.3)
+                return page
+
+            yield Desk(running, open_page(), open_page, token)
+            browser.close()
+    finally:
+        running.client.close()
+        running.process.stop()
+        print(running.process.tail(40))
+        os.environ.pop("ROS_DOMAIN_ID", None)
+        if before is not None:
+            os.environ["ROS_DOMAIN_ID"] = before
+
+
+def arm_state(desk: Desk) -> str:
+    return desk.stack.client.diagnostic("realman_driver: arm").get("state", "")
+
+
+def pixels(page: Any, camera: str) -> bytes:
+    """What the page shows of a camera, made small."""
+    return bytes(
+        page.evaluate(
+            """(name) => {
+                const image = document.querySelector(`[data-camera=${name}] img`);
+                const canvas = document.createElement('canvas');
+                [canvas.width, canvas.height] = [64, 48];
+                const g = canvas.getContext('2d');
+                g.drawImage(image, 0, 0, 64, 48);
+                return Array.from(g.getImageData(0, 0, 64, 48).data);
+            }""",
+            camera,
+        )
+    )
+
+
+def test_whoever_opens_the_page_sees_the_robot_and_cannot_command_it(desk: Desk):
+    page = desk.page
+    desk.see("#pill-arm b", "disabled")
+    desk.see("#pill-policy b", "ready")
+    desk.see("#control-word", "View only")
+    for camera in ("front", "wrist"):
+        desk.wait(f"document.querySelector('[data-camera={camera}] img').naturalWidth === 640")
+        assert len(set(pixels(page, camera))) > 20, f"the {camera} picture is empty"
+    desk.see("#plan-empty", "No plan yet")
+    for button in page.locator("button[data-command]").all():
+        assert button.is_disabled()
+    assert page.locator("#stop").is_disabled()
+    page.keyboard.press("Escape")
+    desk.see("#banner", "THE STOP WAS NOT SENT")
+    desk.picture("console-view-only")
+
+
+def test_the_arm_is_drawn_where_it_is(desk: Desk):
+    desk.wait("window.kineConsole.arm()?.joints && window.kineConsole.news.joints")
+    found = desk.page.evaluate("[window.kineConsole.arm().joints, window.kineConsole.arm().tool()]")
+    assert np.allclose(found[1], rm75.tool_pose(found[0])[:3, 3], atol=1e-4)
+    assert np.allclose(found[0], desk.stack.joints()[:7], atol=5e-3)
+
+
+def test_a_wrong_token_cannot_command_not_even_past_the_page(desk: Desk):
+    page = desk.open_page()
+    page.fill("#token", "a-wrong-token-of-my-own")
+    page.click("text=Take control")
+    expect = playwright_api.expect(page.locator("#answer-token"))
+    expect.to_contain_text("the control token is wrong", timeout=PATIENCE_MS)
+    assert page.locator("button[data-command=enable]").is_disabled()
+    answers = page.evaluate(
+        """() => new Promise((resolve) => {
+            const socket = new WebSocket(`ws://${location.host}/ws`), answers = [];
+            const ask = (command, id) => socket.send(JSON.stringify(
+                {id, command, token: 'guess', arguments: command === 'instruct' ? {text: 'x'} : {}}));
+            socket.onopen = () => ['enable', 'home', 'instruct', 'stop'].forEach(ask);
+            socket.onmessage = (event) => {
+                const message = typeof event.data === 'string' ? JSON.parse(event.data) : {};
+                if ('answer' in message && answers.push(message.ok) === 4) resolve(answers);
+            };
+        })"""
+    )
+    assert answers == [False] * 4
+    time.sleep(1.0)
+    assert arm_state(desk) == "CONNECTED"
+    assert not [r for r in desk.stack.received() if r["command"] == "movej_canfd"]
+    page.close()
+
+
+def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_holds(desk: Desk):
+    page, client = desk.page, desk.stack.client
+    page.fill("#token", desk.token)
+    page.click("text=Take control")
+    desk.see("#control-word", "You are in control")
+    page.click("button[data-command=enable]")
+    desk.see("#pill-arm b", "enabled")
+
+    page.click("#suggestions summary")
+    page.click(f"#suggestions button:has-text('{TASK.instruction}')")
+    assert page.input_value("#instruction") == TASK.instruction
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#approval:not([hidden])")
+    proposed = page.input_value("#approval-text")
+    assert proposed == page.inner_text("#kinematics-reasoning") != ""
+    start = np.array(desk.stack.joints())
+    time.sleep(1.0)
+    assert np.abs(np.array(desk.stack.joints()) - start).max() < 5e-3, "it moved without approval"
+    desk.picture("console-approve")
+
+    page.fill("#approval-text", "flap with the wings")
+    page.click("button[data-command=approve]")
+    desk.see("#answer-approve", "Refused")
+    page.fill("#approval-text", proposed)
+    pictures = {camera: pixels(page, camera) for camera in ("front", "wrist")}
+    page.click("button[data-command=approve]")
+    client.wait_for("three chunks", lambda: len(client.chunks) >= 3, 60, desk.stack.process.alive)
+    desk.wait("window.kineConsole.news.plan.chunk_id >= 2")
+    desk.see("#goal-codes", str(desk.page.evaluate("window.kineConsole.news.plan.goal_codes[0]")))
+    assert page.inner_text("#goal-reasoning")
+    for camera, before in pictures.items():
+        now = pixels(page, camera)
+        changed = np.mean(np.frombuffer(now, np.uint8) != np.frombuffer(before, np.uint8))
+        assert changed > 0.02, f"the {camera} picture stands still"
+    desk.picture("console")
+
+    page.keyboard.press("Escape")
+    desk.see("#pill-arm b", "STOPPED")
+    assert arm_state(desk) == "STOPPED"
+    time.sleep(0.5)
+    held, chunks = np.array(desk.stack.joints())[:7], len(client.chunks)
+    time.sleep(1.5)
+    assert np.abs(np.array(desk.stack.joints())[:7] - held).max() < 2e-3, "the arm did not hold"
+    assert len(client.chunks) == chunks
+    assert np.abs(held - start[:7]).max() > 0.05, "the arm had not moved at all"
+    desk.see("#arm-hint", "Press Reset")
+    desk.picture("console-stopped")
+
+
+def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_back(desk: Desk):
+    page = desk.page
+    console = next(
+        child
+        for child in psutil.Process(desk.stack.process.pid).children(recursive=True)
+        if any("console_node" in word for word in child.cmdline())
+    )
+    console.send_signal(signal.SIGSTOP)
+    try:
+        desk.see("#banner", "NO LINK TO THE CONSOLE")
+        desk.wait("document.querySelector('#stop').disabled")
+        assert all(button.is_disabled() for button in page.locator("button[data-command]").all())
+        desk.picture("console-no-link")
+    finally:
+        console.send_signal(signal.SIGCONT)
+    desk.wait("document.querySelector('#banner').hidden")
+    desk.see("#control-word", "You are in control")
+    desk.wait("!document.querySelector('#stop').disabled")
+    assert page.errors == []
