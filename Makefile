@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench fuzz expert judge data train ablation clean
+.PHONY: help setup build demo test test-slow test-browser lint format types bench motion soak fuzz expert judge data train ablation clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))

@@ -1,0 +1,188 @@
+"""The whole stack in motion: chunk boundaries on the wire, gaps between chunks, sentence to first motion.
+
+Simulator, emulated controller, vendor's SDK, driver and policy run as processes, as in the demonstration. One
+sentence after another is given until enough chunks were sent. What is measured comes from ROS topics and from
+the emulated controller's record of its traffic (both on the machine's monotonic clock).
+
+    python benchmarks/stack_motion.py --chunks 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from trajectory_msgs.msg import JointTrajectory
+
+from kine_sim.tasks import TASKS
+from kinevla_policy.demo_client import DemoClient
+from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.stack_process import StackProcess
+
+Array = NDArray[np.float64]
+POLICY, DRIVER = "kinevla: policy", "realman_driver: arm"
+
+
+@dataclass
+class Record:
+    """Monotonic times in s: of each chunk's arrival at this client, and of each instruction."""
+
+    chunk_s: list[float] = field(default_factory=list)
+    chunk_instruction: list[str] = field(default_factory=list)
+    asked_s: list[float] = field(default_factory=list)
+
+    def take(self, message: JointTrajectory) -> None:
+        """Note a chunk."""
+        self.chunk_s.append(time.monotonic())
+        self.chunk_instruction.append(message.header.frame_id.rsplit("/", 1)[0])
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames at the controller: times (N,) s and joints (N, 7) rad."""
+
+    time_s: Array
+    joints_rad: Array
+
+
+def read_frames(traffic: Path) -> Frames:
+    """The streamed frames that the emulated controller received."""
+    times, joints = [], []
+    for line in traffic.read_text().splitlines():
+        if '"canfd"' in line and line.endswith("}"):
+            record = json.loads(line)
+            times.append(record["time_s"])
+            joints.append(record["joints_deg"])
+    return Frames(np.array(times), np.radians(np.array(joints)))
+
+
+def boundary_figures(frames: Frames, chunk_s: list[float]) -> dict[str, float]:
+    """Velocity jumps (per frame of nominally 10 ms) around the arrival of chunks and elsewhere."""
+    velocity = np.diff(frames.joints_rad, axis=0) / 0.01
+    jump = np.abs(np.diff(velocity, axis=0)).max(axis=1)
+    number = np.searchsorted(frames.time_s, chunk_s)
+    mask = np.zeros(len(jump), bool)
+    for index in number:
+        mask[max(0, index - 2) : index + 2] = True
+    gaps = np.diff(frames.time_s)
+    return {
+        "frames": float(len(frames.time_s)),
+        "largest_gap_ms": float(gaps.max() * 1e3),
+        "gap_p99_ms": float(np.percentile(gaps, 99) * 1e3),
+        "gaps_over_20_ms": float((gaps > 0.02).sum()),
+        "jump_at_boundaries_rad_s": float(jump[mask].max()),
+        "jump_at_boundaries_p99_rad_s": float(np.percentile(jump[mask], 99)),
+        "jump_inside_rad_s": float(jump[~mask].max()),
+        "jump_inside_p99_rad_s": float(np.percentile(jump[~mask], 99)),
+    }
+
+
+def first_motion_s(frames: Frames, asked_s: list[float]) -> list[float]:
+    """From each sentence to the first frame that moves."""
+    moved = np.abs(np.diff(frames.joints_rad, axis=0)).max(axis=1) > 2e-5
+    found = []
+    for time_s in asked_s:
+        index = np.flatnonzero(moved & (frames.time_s[1:] > time_s))
+        if len(index):
+            found.append(float(frames.time_s[index[0] + 1] - time_s))
+    return found
+
+
+def drive(client: DemoClient, process: StackProcess, record: Record, chunks: int, limit_s: float) -> None:
+    """Give sentences in turn until enough chunks were sent or the time is up; the arm goes home between."""
+
+    def idle() -> bool:
+        return client.diagnostic(POLICY).get("message") == "idle"
+
+    def at_rest() -> bool:
+        return client.diagnostic(DRIVER).get("chunk_active", "").lower() == "false"
+
+    client.wait_for("both images", lambda: len(client.images) == 2, 180, process.alive)
+    client.wait_for("the policy", idle, 180, process.alive)
+    client.enable(60.0)
+    end_s = time.monotonic() + limit_s
+    while len(record.chunk_s) < chunks and time.monotonic() < end_s:
+        client.wait_for("the chunk's end", at_rest, 30, process.alive)
+        client.trigger("/realman_driver/home", 60.0)
+        time.sleep(0.5)
+        record.asked_s.append(time.monotonic())
+        number = client.instruct(TASKS[4].instruction).instruction_id
+
+        def over(number: int = number) -> bool:
+            ended = idle() and client.diagnostic(POLICY).get("instruction id") == str(number)
+            return ended or len(record.chunk_s) >= chunks or time.monotonic() > end_s
+
+        client.wait_for("the end of the instruction", over, 120, process.alive)
+    client.trigger("/kinevla/stop", 30.0)
+
+
+def main() -> None:
+    """Run, print, write `stack_motion.json`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chunks", type=int, default=100)
+    parser.add_argument("--limit-s", type=float, default=150.0, help="no new sentence after this time")
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--policy-config", default="")
+    parser.add_argument("--out", type=Path, default=Path(".data/bench"))
+    options = parser.parse_args()
+    if options.chunks < 2:
+        parser.error("--chunks must be at least 2")
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    traffic = out / "traffic.jsonl"
+    traffic.unlink(missing_ok=True)
+    domain, port = quiet_domain(), free_tcp_port()
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    line = ["--sim", "--robot-port", str(port), "--seed", str(options.seed), "--frame-log", str(traffic)]
+    if options.policy_config:
+        line += ["--policy-config", options.policy_config]
+    record = Record()
+    with StackProcess(line, out / "stack.log", domain) as process:
+        client = DemoClient()
+        topic = "/realman_driver/joint_trajectory"
+        client.node.create_subscription(JointTrajectory, topic, record.take, 20)
+        try:
+            drive(client, process, record, options.chunks, options.limit_s)
+            policy, driver = client.diagnostic(POLICY), client.diagnostic(DRIVER)
+        finally:
+            client.close()
+    frames = read_frames(traffic)
+    figures = boundary_figures(frames, record.chunk_s)
+    same = [a == b for a, b in zip(record.chunk_instruction, record.chunk_instruction[1:], strict=False)]
+    between = np.diff(record.chunk_s)[np.array(same, bool)]
+    latencies = [plan.latency_total_s for plan in client.plans]
+    ages = [plan.observation_age_s - plan.latency_total_s for plan in client.plans]
+    first = first_motion_s(frames, record.asked_s)
+    result = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}",
+        "chunks": len(record.chunk_s),
+        "instructions": len(record.asked_s),
+        **figures,
+        "between_chunks_median_s": float(np.median(between)),
+        "between_chunks_p99_s": float(np.percentile(between, 99)),
+        "plan_latency_median_s": float(np.median(latencies)),
+        "observation_age_less_planning_median_s": float(np.median(ages)),
+        "instruction_to_first_motion_s": first,
+        "chunks_after_the_arm_had_stopped": policy.get("chunks after the arm had stopped", ""),
+        "chunks_refused": driver.get("chunks_refused", ""),
+        "last_refusal": driver.get("last_refusal", ""),
+        "stages_median_ms": {
+            name: float(np.median([getattr(plan, f"latency_{name}_s") for plan in client.plans]) * 1e3)
+            for name in ("vision", "generation", "decoder", "total")
+        },
+    }
+    (out / "stack_motion.json").write_text(json.dumps(result, indent=1))
+    (out / "stack_motion_times.json").write_text(json.dumps(asdict(record)))
+    for name, value in result.items():
+        print(f"{name:40s} {value:.4g}" if isinstance(value, float) else f"{name:40s} {value}")
+
+
+if __name__ == "__main__":
+    main()
