@@ -15,6 +15,8 @@ class EvaluateArgs(EvaluateConfig):
 
     rerun: Path | None = None
     """Repeat the evaluation of this directory or manifest.json into --out, with its options."""
+    compare_with: Path | None = None
+    """Another evaluation: the difference of both on the trials they share, pair by pair."""
 
     def __post_init__(self) -> None:
         if self.rerun is None:
@@ -23,6 +25,7 @@ class EvaluateArgs(EvaluateConfig):
 
 def run_evaluate(args: EvaluateArgs) -> Outcome:
     """Run the trials; not finished when the time budget ended before them."""
+    from kinevla.evaluation.comparison import compare
     from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate
     from kinevla.manifest import to_plain
 
@@ -39,6 +42,10 @@ def run_evaluate(args: EvaluateArgs) -> Outcome:
     if not outcome.complete:
         lines.append(f"{len(outcome.results)} of {outcome.wanted} trials: run the same command to go on")
         return Outcome("\n".join(lines), figures, Exit.UNFINISHED)
+    if args.compare_with is not None:
+        paired = compare(args.compare_with, config.out)
+        lines.append(paired.text())
+        figures["compared"] = to_plain(paired)
     code = Exit.DONE
     if args.rerun is not None:
         changed = differences(args.rerun, config.out)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from kinevla.data.plugins import ENVIRONMENT_ID
 from kinevla.evaluation.controllers import ControllerConfig, ControllerKind
 from kinevla.evaluation.interventions import Intervention
+from kinevla.evaluation.libero.environment import CONTROL_HZ
+from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
 from kinevla.evaluation.trial import TrialConfig, TrialJob
 
 FIRST_UNSEEN_SEED = 9_000_000
@@ -24,6 +26,8 @@ class EvaluateConfig:
     """Where trials, report, films and manifest go; an unfinished evaluation there is continued."""
     env: Literal["kine-realman", "libero"] = "kine-realman"
     """Which tasks; libero needs LIBERO and its assets, and says where to get them."""
+    libero_table: Literal["kine_libero", "libero_goal_relabeled"] = "kine_libero"
+    """With libero: Kine-LIBERO (rows 1..31) or the relabelled LIBERO-Goal (rows 1..10) of the paper."""
     policy: ControllerKind = "policy"
     """Who moves: a trained policy, or a control (expert: scripted, replay: recorded episodes)."""
     checkpoint: Path | None = None
@@ -31,7 +35,7 @@ class EvaluateConfig:
     episodes: Path | None = None
     """Data set for replay; its scenes are the trials."""
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    """Task numbers."""
+    """Task numbers; with libero, rows of the table."""
     trials: int = 20
     """Trials per task."""
     first_seed: int = FIRST_UNSEEN_SEED
@@ -76,6 +80,8 @@ class EvaluateConfig:
             raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
         if self.wording < 0:
             raise ValueError(f"wording must not be negative, got {self.wording}")
+        if self.env == "libero" and (self.variation is not None or self.friction is not None):
+            raise ValueError("variation and friction are of the project's own table, not of LIBERO's scenes")
         if self.through_ros:
             self._check_through_ros()
         elif self.launch:
@@ -99,20 +105,28 @@ class EvaluateConfig:
 
     def trial_config(self) -> TrialConfig:
         """Return what every trial shares."""
+        libero = self.env == "libero"
         return TrialConfig(
             controller=ControllerConfig(
                 kind=self.policy,
                 checkpoint=self.checkpoint,
                 episodes=self.episodes,
                 intervention=self.intervention,
+                texts=self._table(),
             ),
-            environment_id=self.environment_id,
+            environment_id=f"{ENVIRONMENT_PREFIX}{self.libero_table}" if libero else self.environment_id,
+            period_s=1.0 / CONTROL_HZ if libero else TrialConfig.period_s,
+            relative=libero,
             max_time_s=self.max_time_s,
             latency_s=self.latency_s,
             launch=self.launch,
             film=None if self.films == "none" else self.out / "films",
             film_all=self.films == "all",
         )
+
+    def _table(self) -> str:
+        """Name of the table of tasks."""
+        return self.libero_table if self.env == "libero" else "kine_realman"
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued evaluation must share with the one it continues."""
@@ -139,7 +153,7 @@ class EvaluateConfig:
         from kinevla.text import load_task_texts
         from kinevla.text.variants import instruction_variants
 
-        known = {item.number: item.instruction for item in load_task_texts("kine_realman")}
+        known = {item.number: item.instruction for item in load_task_texts(self._table())}
         if unknown := sorted(set(self.tasks) - set(known)):
             raise ValueError(f"task {unknown[0]} is unknown, choose from {sorted(known)}")
         if self.wording == 0:

@@ -90,6 +90,7 @@ class ControllerConfig:
         horizon: steps per chunk of the controls.
         intervention: exchange of the kinematics text.
         threads: CPU threads of the policy in each process.
+        texts: table of the tasks, whose texts an intervention draws from.
     """
 
     kind: ControllerKind = "policy"
@@ -99,6 +100,7 @@ class ControllerConfig:
     horizon: int = 5
     intervention: Intervention = "none"
     threads: int = 1
+    texts: str = "kine_realman"
 
     def __post_init__(self) -> None:
         if self.kind == "policy" and self.checkpoint is None:
@@ -121,7 +123,7 @@ class PolicyController:
         assert config.checkpoint is not None
         self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
         self._intervention = config.intervention
-        self._texts = tuple((item.coarse, item.fine) for item in load_task_texts("kine_realman"))
+        self._texts = tuple((item.coarse, item.fine) for item in load_task_texts(config.texts))
         self._instruction, self._forced, self._draft = "", None, None  # type: tuple[str, Any, Any]
 
     def start(self, start: Start) -> None:

@@ -64,7 +64,11 @@ def path_deviation_m(path: NDArray[np.floating], reference: NDArray[np.floating]
 
 
 def motion_figures(
-    states: NDArray[np.floating], period_s: float, joints: int, reference: NDArray[np.floating] | None = None
+    states: NDArray[np.floating],
+    period_s: float,
+    joints: int,
+    reference: NDArray[np.floating] | None = None,
+    tool_m: NDArray[np.floating] | None = None,
 ) -> MotionFigures:
     """Measure an episode.
 
@@ -73,12 +77,15 @@ def motion_figures(
         period_s: time between states.
         joints: leading dimensions that are joints.
         reference: (R, D) reference motion of the same scene, or None.
+        tool_m: (T, 3) positions of the tool of another arm than the RM75.
     """
     from kinevla.actions.robot import JOINTS, tool_position_m
 
     pauses = pauses_s(states, joints, period_s)
     length, deviation = None, None
-    if joints == JOINTS:
+    if tool_m is not None:
+        length = float(np.linalg.norm(np.diff(tool_m, axis=0), axis=-1).sum())
+    elif joints == JOINTS:
         path = tool_position_m(states[:, :JOINTS])
         length = float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
         if reference is not None:

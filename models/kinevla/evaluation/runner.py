@@ -61,7 +61,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
     """
     if config.env == "libero":
-        _refuse_libero()
+        _require_libero(config)
     jobs = config.jobs()
     identity = to_plain(config.identity()) | {"inputs": _inputs(config)}
     done = _continue(config.out, identity)
@@ -93,18 +93,20 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     return Evaluation(results, len(jobs), summary)
 
 
-def _refuse_libero() -> None:
-    """Say why trials on LIBERO cannot run: it is missing, or the loop was never proven on it."""
+def _require_libero(config: EvaluateConfig) -> None:
+    """Say why trials on LIBERO cannot run: it is missing, or a control was asked for that it has not."""
     from kinevla.evaluation.libero.installation import LiberoMissingError, libero_root
 
     try:
         libero_root()
     except LiberoMissingError as error:
         raise EvaluationError(str(error)) from error
-    raise EvaluationError(
-        "LIBERO is here, but `kinevla evaluate` has no controller for its 7 hand motions: drive "
-        "kinevla.evaluation.libero.environment.LiberoEnvironment with your own policy"
-    )
+    reasons = {
+        "expert": "the scripted expert moves the RM75, not LIBERO's arm",
+        "replay": "imported demonstrations do not hold the simulator's start states",
+    }
+    if config.policy in reasons:
+        raise EvaluationError(f"--policy {config.policy} is not for libero: {reasons[config.policy]}")
 
 
 def _inputs(config: EvaluateConfig) -> dict[str, str]:
@@ -204,14 +206,21 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
     return config
 
 
+def verdicts_of(directory: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
+    """Return (goal, kinematics) by (task, seed) of an evaluation's directory or manifest.json.
+
+    Raises:
+        ManifestError: no evaluation.
+    """
+    directory = directory.parent if directory.name == MANIFEST_NAME else directory
+    read_manifest(directory, kind=EVALUATION_KIND)
+    rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]
+    return {(r["task"], r["seed"]): (r["goal"], r["kinematics"]) for r in rows}
+
+
 def differences(first: Path, second: Path) -> list[str]:
     """Name the trials of two evaluations whose verdicts differ."""
-    outcomes = []
-    for directory in (first, second):
-        directory = directory.parent if directory.name == MANIFEST_NAME else directory
-        read_manifest(directory, kind=EVALUATION_KIND)
-        rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]
-        outcomes.append({(r["task"], r["seed"]): (r["goal"], r["kinematics"]) for r in rows})
+    outcomes = [verdicts_of(directory) for directory in (first, second)]
     return [
         f"task {task}, seed {seed}: {outcomes[0].get((task, seed))} and {outcomes[1].get((task, seed))}"
         for task, seed in sorted(set(outcomes[0]) | set(outcomes[1]))

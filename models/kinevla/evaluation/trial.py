@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.data.plugins import ENVIRONMENT_ID, load_object, make_environment
+from kinevla.data.plugins import ENVIRONMENT_ID, load_object, make_environment, prepare_rendering
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start, make_controller
 from kinevla.evaluation.film import Film
+from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX, LiberoSuite
 from kinevla.evaluation.motion import MotionFigures, motion_figures
 
 _REFERENCE_PERIOD_S = 0.05
@@ -32,7 +33,9 @@ class TrialConfig:
         rest_chunks: so many chunks of rest in a row end a trial.
         latency_s: the arm holds its last target for this time before each chunk, as it would while a slower
             machine thinks.
-        joints: leading dimensions of the state that are joints.
+        joints: leading dimensions of the state, and of absolute actions, that are joints.
+        relative: actions are motions of the hand, -1..1, and a gripper target; rest is a small motion then,
+            and `rest_motion_rad` a share of the largest.
         launch: launch arguments of the stack for trials through ROS, each `name:=value`.
         film: where films of failed trials go, None for none.
         film_all: film successes as well.
@@ -46,6 +49,7 @@ class TrialConfig:
     rest_chunks: int = 3
     latency_s: float = 0.0
     joints: int = 7
+    relative: bool = False
     launch: tuple[str, ...] = ()
     film: Path | None = None
     film_all: bool = False
@@ -137,6 +141,9 @@ class TrialResult:
 @lru_cache(maxsize=1)
 def environment(environment_id: str) -> Any:
     """The environment of this process; the last one is kept for the next trial."""
+    if environment_id.startswith(ENVIRONMENT_PREFIX):
+        prepare_rendering()
+        return LiberoSuite(environment_id.removeprefix(ENVIRONMENT_PREFIX))
     return make_environment(environment_id)
 
 
@@ -146,6 +153,7 @@ class Track:
 
     Attributes:
         states: measured (D,) joints in rad and gripper, one per step.
+        tool_m: (3,) tool positions beside them, where the environment tells them.
         decisions: all chunks.
         ended: why the trial ended; empty while it runs.
         steps: steps so far.
@@ -153,15 +161,26 @@ class Track:
     """
 
     states: list[NDArray[np.float64]] = field(default_factory=list)
+    tool_m: list[NDArray[np.float64]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     ended: str = ""
     steps: int = 0
     resting: int = 0
 
+    def measure(self, observation: dict[str, NDArray[Any]], info: dict[str, Any]) -> None:
+        """Add what was measured: the joints where the environment tells them, else the state it shows."""
+        state = np.array(observation["state"], dtype=np.float64)
+        joints = info.get("joints_rad")
+        self.states.append(state if joints is None else np.append(joints, state[-1]))
+        if "tool_m" in info:
+            self.tool_m.append(info["tool_m"])
+
     def note(self, decision: Decision, command: NDArray[np.float64], config: TrialConfig) -> None:
         """Add a chunk that follows the last command (D,), and count it when it is one of rest."""
         self.decisions.append(decision)
-        moves = np.abs(decision.actions[:, : config.joints] - command[: config.joints]).max()
+        before = np.zeros(len(command)) if config.relative else command
+        count = len(command) - 1 if config.relative else config.joints
+        moves = np.abs(decision.actions[:, :count] - before[:count]).max()
         self.resting = 0 if moves > config.rest_motion_rad else self.resting + 1
 
 
@@ -183,13 +202,16 @@ def run_trial(job: TrialJob) -> TrialResult:
     controller = make_controller(config.controller)
     controller.start(Start(job.task, job.seed, instruction, texts, env.unwrapped, config.period_s))
     film = None if config.film is None else Film(instruction)
-    track = Track(states=[np.array(observation["state"], dtype=np.float64)])
-    command = track.states[0].copy()
+    track = Track()
+    track.measure(observation, info)
+    command = np.array(observation["state"], dtype=np.float64)
     limit = math.ceil(config.max_time_s / config.period_s)
     hold = math.ceil(config.latency_s / config.period_s - 1e-9)
     while not track.ended:
         decision = controller.decide(observation, track.steps)
         track.note(decision, command, config)
+        if config.relative:
+            command = np.append(np.zeros(len(command) - 1), command[-1])  # holds the hand where it is
         for action in [command] * hold + list(decision.actions):
             if film is not None:
                 film.add(observation, decision, track.steps * config.period_s)
@@ -199,7 +221,7 @@ def run_trial(job: TrialJob) -> TrialResult:
                 track.ended = f"refused: {error}"
                 break
             command = np.asarray(action, dtype=np.float64)
-            track.states.append(np.array(observation["state"], dtype=np.float64))
+            track.measure(observation, info)
             track.steps += 1
             if truncated or track.steps >= limit:
                 track.ended = f"time is up ({config.max_time_s:g} s)"
@@ -211,6 +233,8 @@ def run_trial(job: TrialJob) -> TrialResult:
 
 def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
     """Return the expert's motion (R, D) for the scene of `env`, to measure the path against, or None."""
+    if config.relative:
+        return None  # no expert speaks this arm's language
     try:
         expert = load_object(config.controller.expert)(env.unwrapped)
         expert.plan()
@@ -270,6 +294,12 @@ def result_of(
         annotated=texts,
         reused_chunks=sum(decision.reused for decision in track.decisions),
         latency_ms={part: float(np.median(values)) for part, values in parts.items()},
-        motion=motion_figures(np.stack(track.states), config.period_s, config.joints, reference),
+        motion=motion_figures(
+            np.stack(track.states),
+            config.period_s,
+            config.joints,
+            reference,
+            np.stack(track.tool_m) if track.tool_m else None,
+        ),
         film=film_name,
     )

@@ -9,6 +9,7 @@ import pytest
 from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.plugins import PluginError
+from kinevla.evaluation.comparison import compare
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.runner import EvaluationError, config_of, differences, evaluate
 from kinevla.evaluation.trial import TrialJob, run_trial
@@ -96,6 +97,26 @@ def test_rerun_from_the_manifest_gives_the_same_verdicts(fake_simulator, setting
     assert again.identity() == first.identity()
     evaluate(again)
     assert differences(first.out, again.out) == []
+
+
+def test_two_evaluations_are_compared_on_the_trials_they_share(fake_simulator, settings, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    evaluate(settings(out=first, trials=4))
+    evaluate(settings(out=second, trials=5))
+    # Seed 23 fails in both. In the second let seed 20 fail too, and of seed 21 the kinematics alone.
+    header, *rows = map(json.loads, (second / "trials.jsonl").read_text().splitlines())
+    for row in rows:
+        row["goal"] = row["goal"] and row["seed"] != 20
+        row["kinematics"] = row["kinematics"] and row["seed"] not in (20, 21)
+    (second / "trials.jsonl").write_text("\n".join(map(json.dumps, [header, *rows])) + "\n")
+    found = compare(first, second)
+    assert found.trials == 8 and found.only_there == (2, 4) and found.only_here == (0, 0)
+    assert (found.goal[0], found.kinematics[0]) == (-0.25, -0.5)
+    assert "goal against the other on 8 shared trials: -25.0 points" in found.text()
+    assert compare(second, first).only_here == (2, 4)
+    evaluate(settings(out=tmp_path / "elsewhere", trials=1, first_seed=900))
+    with pytest.raises(EvaluationError, match="share no trial"):
+        compare(first, tmp_path / "elsewhere")
 
 
 def test_a_changed_evaluation_cannot_be_repeated(fake_simulator, settings, tmp_path):

@@ -1,7 +1,8 @@
 """LIBERO as an environment with `reset` and `step`, judged like the project's own.
 
-Written against LIBERO's and robosuite's public interface and tested on a small fake of it; it has not been
-run on the real simulator, whose assets are not part of any package.
+What is seen and done means the same as in imported demonstrations (`kinevla.data.libero_import`): the state
+is the hand's position and axis-angle and the gripper's opening, an action six motions of the hand and the
+gripper's target, 0 closed to 1 open.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from kinevla.text import load_task_texts
 
 CONTROL_HZ = 20
 ACTIONS = 7
+SETTLE_STEPS = 10
+"""Steps without motion after a reset, in which things fall the last millimetres onto the table."""
+FINGER_SPAN_M = 0.08
+"""Distance of the fingers of an open Panda gripper."""
+REST = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
 def make_libero(task: LiberoTask, size_px: int) -> Any:
@@ -80,14 +86,17 @@ class LiberoEnvironment:
         raw = self._libero.reset()
         if options and options.get("init_state") is not None:
             raw = self._libero.set_init_state(options["init_state"])
+        for _ in range(SETTLE_STEPS):
+            raw, _, _, _ = self._libero.step(to_libero(REST))
         self._reader = self._read(self._libero.env)
         self._frames = [self._reader.frame(0.0)]
-        return self._observation(raw), self._info()
+        return observation_of(raw), self._info(raw)
 
     def step(
         self, action: NDArray[np.floating]
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        """Apply one action (7,): hand motion (6,) and gripper, each in -1..1 as LIBERO defines them.
+        """Apply one action (7,): six motions of the hand in -1..1 as LIBERO defines them, and the gripper's
+        target, 0 closed to 1 open.
 
         Raises:
             ValueError: wrong shape or out of range.
@@ -98,12 +107,14 @@ class LiberoEnvironment:
         values = np.asarray(action, dtype=np.float64)
         if values.shape != (ACTIONS,):
             raise ValueError(f"an action has shape ({ACTIONS},), got {values.shape}")
-        if not np.all(np.abs(values) <= 1.0):
-            raise ValueError(f"actions must lie in -1..1, got {values.tolist()}")
-        raw, _, _, _ = self._libero.step(values)
+        if not np.all(np.abs(values) <= 1.0) or values[6] < 0.0:
+            raise ValueError(
+                f"an action's motions must lie in -1..1, its gripper target in 0..1, got {values.tolist()}"
+            )
+        raw, _, _, _ = self._libero.step(to_libero(values))
         self._frames.append(self._reader.frame(len(self._frames) / CONTROL_HZ))
-        info = self._info()
-        return self._observation(raw), float(info["verdict"].kinematics_success), False, False, info
+        info = self._info(raw)
+        return observation_of(raw), float(info["verdict"].kinematics_success), False, False, info
 
     def verdict(self) -> LiberoVerdict | None:
         """Judge the episode so far; None before the first step."""
@@ -115,7 +126,7 @@ class LiberoEnvironment:
         """Free the simulator."""
         self._libero.close()
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, raw: dict[str, Any]) -> dict[str, Any]:
         texts = self._texts
         return {
             "instruction": texts.instruction,
@@ -123,13 +134,34 @@ class LiberoEnvironment:
             "fine": texts.fine,
             "libero_task": self.task.libero_task,
             "verdict": self.verdict(),
+            "joints_rad": np.array(raw["robot0_joint_pos"], dtype=np.float64),
+            "tool_m": np.array(raw["robot0_eef_pos"], dtype=np.float64),
         }
 
-    @staticmethod
-    def _observation(raw: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        """Rotate both images by 180 degrees, as the paper's data are (upright, but mirrored)."""
-        return {
-            "front": np.ascontiguousarray(raw["agentview_image"][::-1, ::-1]),
-            "wrist": np.ascontiguousarray(raw["robot0_eye_in_hand_image"][::-1, ::-1]),
-            "state": np.concatenate([raw["robot0_joint_pos"], raw["robot0_gripper_qpos"]]).astype(np.float64),
-        }
+
+def to_libero(action: NDArray[np.float64]) -> NDArray[np.float64]:
+    """LIBERO's own action (7,): it commands the gripper with -1 to open and +1 to close."""
+    return np.append(action[:6], 1.0 - 2.0 * action[6])
+
+
+def observation_of(raw: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Images (H, W, 3) turned by 180 degrees as the paper's are (upright, but mirrored), and state (7,)."""
+    fingers = np.asarray(raw["robot0_gripper_qpos"], dtype=np.float64)
+    return {
+        "front": np.ascontiguousarray(raw["agentview_image"][::-1, ::-1]),
+        "wrist": np.ascontiguousarray(raw["robot0_eye_in_hand_image"][::-1, ::-1]),
+        "state": np.concatenate(
+            [
+                np.asarray(raw["robot0_eef_pos"], dtype=np.float64),
+                axis_angle(np.asarray(raw["robot0_eef_quat"], dtype=np.float64)),
+                [(fingers[0] - fingers[1]) / FINGER_SPAN_M],
+            ]
+        ),
+    }
+
+
+def axis_angle(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axis times angle (3,) rad, angle 0..2 pi, of a unit quaternion (x, y, z, w), as LIBERO records it."""
+    angle = 2.0 * float(np.arccos(np.clip(quaternion[3], -1.0, 1.0)))
+    sine = float(np.sin(angle / 2.0))
+    return np.zeros(3) if abs(sine) < 1e-9 else quaternion[:3] * (angle / sine)

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kinevla.evaluation import runner, trial
 from kinevla.evaluation.config import EvaluateConfig
+from kinevla.evaluation.controllers import ControllerConfig, Decision, Start
 from kinevla.evaluation.libero import installation
 from kinevla.evaluation.libero.environment import LiberoEnvironment
 from kinevla.evaluation.libero.frames import Joint, LiberoFrame, Pose
+from kinevla.evaluation.libero.suite import LiberoSuite
 from kinevla.evaluation.runner import EvaluationError, evaluate
 
 
@@ -27,8 +30,10 @@ class FakeLibero:
         return {
             "agentview_image": self.image,
             "robot0_eye_in_hand_image": self.image + 1,
-            "robot0_joint_pos": np.zeros(7),
-            "robot0_gripper_qpos": np.zeros(2),
+            "robot0_joint_pos": np.full(7, 0.1),
+            "robot0_gripper_qpos": np.array([0.02, -0.02]),
+            "robot0_eef_pos": np.array([0.0, self.y, 1.0]),
+            "robot0_eef_quat": np.array([np.sin(0.6), 0.0, 0.0, np.cos(0.6)]),
         }
 
     def seed(self, seed: int) -> None:
@@ -36,9 +41,15 @@ class FakeLibero:
 
     def reset(self) -> dict[str, Any]:
         self.knob = self.y = 0.0
+        self.commands: list[np.ndarray] = []
+        return self._raw()
+
+    def set_init_state(self, state: np.ndarray) -> dict[str, Any]:
+        self.start_state = state
         return self._raw()
 
     def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, dict[str, Any]]:
+        self.commands.append(action)
         self.y += 0.05 * action[1]
         self.knob += action[5]
         return self._raw(), 0.0, False, {}
@@ -64,24 +75,107 @@ def test_images_are_rotated_and_texts_are_told() -> None:
     observation, info = make().reset(seed=3)
     np.testing.assert_array_equal(observation["front"], np.rot90(FakeLibero().image, 2))
     np.testing.assert_array_equal(observation["wrist"], np.rot90(FakeLibero().image + 1, 2))
-    assert observation["state"].shape == (9,)
+    # Position, axis-angle and opening, as imported demonstrations hold them.
+    np.testing.assert_allclose(observation["state"], [0, 0, 1, 1.2, 0, 0, 0.5], atol=1e-12)
     assert info["coarse"] == "turn on the stove" and info["verdict"] is None
 
 
 def test_an_episode_is_judged() -> None:
     environment = make()
     environment.reset()
-    environment.step(np.array([0, 1.0, 0, 0, 0, 0, 0]))
+    environment.step(np.array([0, 1.0, 0, 0, 0, 0, 0.75]))
+    assert environment._libero.commands[-1][6] == -0.5, "LIBERO opens at -1 and closes at 1"
     *_, info = environment.step(np.array([0, 0, 0, 0, 0, 1.0, 0]))
     assert info["verdict"].kinematics_success, info["verdict"].reasons
 
 
-@pytest.mark.parametrize("action", [np.zeros(6), np.full(7, 1.5), np.full(7, np.nan)])
+@pytest.mark.parametrize("action", [np.zeros(6), np.full(7, 1.5), np.full(7, np.nan), np.full(7, -0.1)])
 def test_a_wrong_action_is_refused(action: np.ndarray) -> None:
     environment = make()
     environment.reset()
     with pytest.raises(ValueError, match="action"):
         environment.step(action)
+
+
+class Pusher:
+    """Moves the hand to the left for three chunks, then turns the knob, then rests."""
+
+    def __init__(self, config: ControllerConfig) -> None:
+        pass
+
+    def start(self, start: Start) -> None:
+        self.chunk = 0
+        assert start.period_s == pytest.approx(0.05)
+
+    def decide(self, observation: dict[str, Any], step: int) -> Decision:
+        actions = np.zeros((5, 7))
+        actions[:, 6] = 1.0
+        if self.chunk < 3:
+            actions[:, 1] = 0.4
+        elif self.chunk < 5:
+            actions[:, 5] = 0.5
+        self.chunk += 1
+        return Decision(actions, "turn on the stove", "push left")
+
+
+def build(table: str, row: int) -> LiberoEnvironment:
+    return LiberoEnvironment(table, row, make=lambda task, size: FakeLibero(), read=read)
+
+
+def test_trials_on_libero_are_run_judged_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = np.arange(50.0)[:, None]
+    suites: list[LiberoSuite] = []
+
+    def suite(table: str) -> LiberoSuite:
+        suites.append(LiberoSuite(table, build, lambda task: states))
+        return suites[-1]
+
+    monkeypatch.setattr(trial, "LiberoSuite", suite)
+    monkeypatch.setattr(trial, "make_controller", Pusher)
+    monkeypatch.setattr(runner, "_require_libero", lambda config: None)
+    trial.environment.cache_clear()
+    config = EvaluateConfig(
+        out=tmp_path,
+        env="libero",
+        libero_table="libero_goal_relabeled",
+        checkpoint=Path(__file__).parents[3] / "checkpoints" / "nano",  # only named in the manifest
+        tasks=(7,),
+        trials=2,
+        first_seed=48,
+        workers=1,
+        films="all",
+        bert=False,
+        progress=False,
+    )
+    outcome = evaluate(config)
+    trial.environment.cache_clear()
+    assert [(r.goal, r.kinematics) for r in outcome.results] == [(True, True)] * 2
+    first = outcome.results[0]
+    assert first.ended == "at rest for 3 chunks" and first.duration_s == pytest.approx(8 * 5 * 0.05)
+    # Three chunks of 5 steps of 2 cm each; joints and tool are those LIBERO tells.
+    assert first.motion.path_length_m == pytest.approx(0.3) and first.motion.path_deviation_mm is None
+    assert suites[0]._environment._libero.start_state[0] == 49.0
+    assert (tmp_path / "films" / "task7-seed48.mp4").is_file() and (tmp_path / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"policy": "expert"}, "scripted expert moves the RM75"),
+        ({"policy": "replay", "episodes": Path("x")}, "start states"),
+    ],
+)
+def test_controls_that_libero_does_not_have_are_refused(changes, said, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(installation, "libero_root", lambda: tmp_path)
+    with pytest.raises(EvaluationError, match=said):
+        evaluate(EvaluateConfig(out=tmp_path, env="libero", **changes))
+
+
+def test_rows_beyond_the_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="task 32 is unknown"):
+        EvaluateConfig(out=tmp_path, env="libero", policy="expert", tasks=(32,)).jobs()
 
 
 def test_evaluate_says_where_to_get_libero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,70 @@
+"""Two evaluations, trial by trial: both saw the same scenes, so that chance in the scenes cancels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinevla.evaluation.runner import EvaluationError, verdicts_of
+from kinevla.evaluation.statistics import paired_difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """This evaluation less the other, on the trials both have.
+
+    Attributes:
+        trials: how many are shared.
+        goal: difference of the success rates with its bootstrap 95 % interval.
+        kinematics: likewise.
+        only_here: (goal, kinematics) successes of this one that failed in the other.
+        only_there: likewise the other way round.
+    """
+
+    trials: int
+    goal: tuple[float, float, float]
+    kinematics: tuple[float, float, float]
+    only_here: tuple[int, int]
+    only_there: tuple[int, int]
+
+    def text(self) -> str:
+        """Write as two lines."""
+        lines = []
+        for index, (name, figures) in enumerate((("goal", self.goal), ("kinematics", self.kinematics))):
+            change, low, high = (100 * value for value in figures)
+            once = f"{self.only_here[index]} only here, {self.only_there[index]} only there"
+            lines.append(
+                f"{name} against the other on {self.trials} shared trials: {change:+.1f} points "
+                f"[{low:+.1f}, {high:+.1f}], {once}"
+            )
+        return "\n".join(lines)
+
+
+def compare(other: Path, this: Path) -> Comparison:
+    """Compare two evaluations by task and seed.
+
+    Raises:
+        ManifestError: no evaluation.
+        EvaluationError: they share no trial.
+    """
+    there, here = verdicts_of(other), verdicts_of(this)
+    shared = sorted(set(there) & set(here))
+    if not shared:
+        raise EvaluationError(f"{other} and {this} share no trial: other tasks, or another --first-seed")
+    columns = [([there[key][i] for key in shared], [here[key][i] for key in shared]) for i in (0, 1)]
+    goal, kinematics = (paired_difference(*column) for column in columns)
+    return Comparison(
+        trials=len(shared),
+        goal=goal,
+        kinematics=kinematics,
+        only_here=_only(columns, here=True),
+        only_there=_only(columns, here=False),
+    )
+
+
+def _only(columns: list[tuple[list[bool], list[bool]]], *, here: bool) -> tuple[int, int]:
+    goal, kinematics = (
+        sum(1 for before, after in zip(*column, strict=True) if before != after and after is here)
+        for column in columns
+    )
+    return goal, kinematics
