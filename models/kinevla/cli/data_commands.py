@@ -243,6 +243,27 @@ def run_split(args: SplitArgs) -> Outcome:
 
 
 @dataclass(frozen=True)
+class MergeArgs:
+    """Options of `kinevla data merge`."""
+
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Data set directories, at least two."""
+    out: Path
+    """Directory of the new set; must be empty or missing."""
+
+
+def run_merge(args: MergeArgs) -> Outcome:
+    """Copy the episodes of several data sets into a new one."""
+    from kinevla.data.merge import merge
+
+    if len(args.data) < 2:
+        raise UsageError("missing DATA: at least 2 data sets")
+    entries = merge(args.data, args.out).entries
+    figures = {"episodes": len(entries), "frames": sum(e.frames for e in entries), "out": str(args.out)}
+    return Outcome(f"{figures['episodes']} episodes, {figures['frames']} frames in {args.out}", figures)
+
+
+@dataclass(frozen=True)
 class ShowArgs:
     """Options of `kinevla data show`."""
 

@@ -72,6 +72,14 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla data split .data/real --val-percent 10",),
     ),
     Command(
+        ("data", "merge"),
+        "kinevla.cli.data_commands",
+        "MergeArgs",
+        "run_merge",
+        "make one data set of several",
+        ("kinevla data merge .data/demos .data/real --out .data/all",),
+    ),
+    Command(
         ("data", "show"),
         "kinevla.cli.data_commands",
         "ShowArgs",

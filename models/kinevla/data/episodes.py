@@ -5,6 +5,7 @@ The writer can be stopped at any time and continued later; the reader checks eve
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -126,6 +127,20 @@ class EpisodeWriter:
         self.save_manifest()
         return path
 
+    def take(self, reader: EpisodeReader, index: int) -> None:
+        """Copy an episode of another set as it is; the caller saves the manifest.
+
+        Raises:
+            DataError: the file is damaged, or this set holds an episode of that name.
+        """
+        entry = reader.entries[index]
+        source = reader.checked_file(index)
+        if entry.name in self._entries:
+            raise DataError(f"{source} has the name of an episode that {self.directory} holds already")
+        shutil.copyfile(source, self.directory / entry.file)
+        self._entries[entry.name] = entry
+        self._sha256[entry.file] = reader.sha256(index)
+
     def drop(self, task: int, seed: int, reason: str) -> None:
         """Record an attempt that was not kept, so that it is counted and not repeated."""
         self.dropped.append({"task": task, "seed": seed, "reason": reason})
@@ -206,6 +221,10 @@ class EpisodeReader:
             DataError: the file is damaged or differs from the manifest; the text names it.
         """
         return read_episode(self.checked_file(index), motion_only=motion_only)
+
+    def sha256(self, index: int) -> str:
+        """Return the hash of the file of episode `index` as the manifest states it."""
+        return self._sha256[self.entries[index].file]
 
     def checked_file(self, index: int) -> Path:
         """Return the file of episode `index` after comparing it with the manifest.

@@ -1,0 +1,59 @@
+"""One data set out of several, as of recorded and generated demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kinevla.data.episodes import EpisodeReader, EpisodeWriter
+from kinevla.data.packing import DataError
+
+
+def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
+    """Copy the episodes of all sets into a new one; every file is compared with its manifest on the way.
+
+    Args:
+        directories: the sets, at least two; of one image size, rate and number of dimensions.
+        out: a directory that holds no data set yet.
+
+    Returns:
+        The new set.
+
+    Raises:
+        DataError: sets that do not go together, an episode in two of them, a damaged file, `out` in use.
+    """
+    if len(directories) < 2:
+        raise DataError(f"merging needs at least 2 data sets, got {len(directories)}")
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty")
+    readers = [EpisodeReader(directory) for directory in directories]
+    first: dict[str, object] = {}
+    for reader in readers:
+        for what, value in _format(reader).items():
+            if first.setdefault(what, value) != value:
+                raise DataError(
+                    f"{reader.directory} has {what} {value}, {readers[0].directory} {first[what]}: "
+                    "they cannot be one data set"
+                )
+    writer = EpisodeWriter(
+        out,
+        {"source": "merge", "merged": [reader.config for reader in readers]},
+        int(str(first["image size"])),
+    )
+    for reader in readers:
+        for index in range(len(reader)):
+            writer.take(reader, index)
+    writer.save_manifest()
+    return writer
+
+
+def _format(reader: EpisodeReader) -> dict[str, object]:
+    """Return what the sets must have in common; within a set it is the same by construction."""
+    if not len(reader):
+        raise DataError(f"{reader.directory} holds no episodes")
+    episode = reader.read(0, motion_only=True)
+    return {
+        "image size": reader.config["image_size"],
+        "period_s": round(episode.period_s, 9),
+        "dimensions": episode.target.shape[1],
+    }
