@@ -40,11 +40,6 @@ def test_a_start_that_fails_says_why_in_one_line_and_ends(tmp_path: Path):
         started = [
             (1, "the port is taken", start(tmp_path / "token", f"port:={port}")),
             (1, "chmod 600", start(open_to_all, "port:=0")),
-            (
-                1,
-                "image_transport is 'mjpeg', must be raw or compressed",
-                start(tmp_path / "t", "image_transport:=mjpeg"),
-            ),
             (2, "jpeg_quality", start(tmp_path / "token", "jpeg_quality:=200")),
         ]
         for code, expected, process in started:

@@ -122,6 +122,7 @@ function refresh() {
   const empty = $('arm-empty');
   const age = news.joints ? now - news.joints.received_s : Infinity;
   empty.hidden = age < OLD_JOINTS_S;
+  empty.className = news.joints ? '' : 'first';
   empty.textContent = news.joints ? `No joint states for ${Math.round(age)} s: this is where the arm was` : 'Waiting for joint states';
   const policy = news.statuses['kinevla: policy'];
   $('instruction-now').textContent = policy?.values.instruction && policy.message !== 'idle' ? `running: ${policy.values.instruction}` : 'none running';
@@ -270,12 +271,15 @@ for (const button of document.querySelectorAll('button[data-command]')) {
 $('approval-undo').onclick = () => { $('approval-text').value = news.plan?.kinematics_reasoning || ''; };
 
 // A token in the address (…/#token=…) is taken, and taken out of the address.
-const given = new URLSearchParams(location.hash.slice(1)).get('token');
-if (given) {
+function takeFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (!given) return;
   token = given;
   history.replaceState(null, '', location.pathname);
   if (link.alive) takeControl();
 }
+takeFromAddress();
+window.addEventListener('hashchange', takeFromAddress);
 
 fetch('/rm75.json').then((response) => response.json()).then((table) => {
   arm = new Arm($('arm'), table);
