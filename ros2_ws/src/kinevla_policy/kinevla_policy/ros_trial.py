@@ -42,6 +42,9 @@ START_S = 180.0
 """Nodes that are not there by then will not come."""
 WALL_FACTOR = 10.0
 """A trial that took so many times its limit of motion ends: the machine is too slow, or a node hangs."""
+DRIVER_STATUS = "realman_driver: arm"
+REPORT_S = 2.0
+"""A driver that has not said ENABLED for this long is out of the trial."""
 SETTLE_S = 0.5
 """Things come to rest before the judge speaks."""
 REACHED_RAD = 0.05
@@ -67,12 +70,14 @@ class Watch:
         film: where frames go, or None.
         began_s: monotonic time of the start.
         frames: frames taken so far.
+        enabled_s: time since the start at which the driver last said that it takes chunks.
     """
 
     config: TrialConfig
     film: Film | None
     began_s: float = field(default_factory=time.monotonic)
     frames: int = 0
+    enabled_s: float = 0.0
 
     @property
     def passed_s(self) -> float:
@@ -83,6 +88,16 @@ class Watch:
     def hung(self) -> bool:
         """Whether far more time has passed than the trial may take."""
         return self.passed_s > WALL_FACTOR * self.config.max_time_s
+
+    def driver_fault(self, status: dict[str, str]) -> str:
+        """Why the driver takes no chunks any more, from its diagnostics; empty while it does."""
+        state = status.get("state", "")
+        if state == "ENABLED":
+            self.enabled_s = self.passed_s
+        # A report from before the start may still say something else.
+        if state == "" or self.passed_s - self.enabled_s < REPORT_S:
+            return ""
+        return f"the driver is {state}: {status.get('stop_reason') or status.get('link', '')}"
 
     def look(self, client: DemoClient, decision: Decision | None) -> None:
         """Take a frame, once per period."""
@@ -180,7 +195,7 @@ def _follow_policy(stack: StackProcess, client: DemoClient, watch: Watch, instru
         mine = status.get("instruction id") == str(answer.instruction_id)
         if mine and status.get("message") == "idle":
             ended = status.get("last instruction ended", "")
-        ended = ended or driver_fault(client)
+        ended = ended or watch.driver_fault(client.diagnostic(DRIVER_STATUS))
         moved_s = sum(plan.actions * plan.period_s for plan in plans)
         if not ended and (moved_s > config.max_time_s or watch.hung):
             client.trigger("/kinevla/stop")
@@ -222,7 +237,7 @@ def _lead(stack: StackProcess, client: DemoClient, watch: Watch, start: Start) -
             track.ended = f"at rest for {track.resting} chunks"
         elif track.steps >= limit:
             track.ended = time_is_up(config)
-        track.ended = driver_fault(client) or track.ended
+        track.ended = watch.driver_fault(client.diagnostic(DRIVER_STATUS)) or track.ended
     return track
 
 
@@ -230,14 +245,6 @@ def _distance(client: DemoClient, command: NDArray[np.float64], config: TrialCon
     """Largest distance of a joint from a command (8,), rad."""
     measured = client.joint_states[-1][1]
     return float(np.abs(measured[: config.joints] - command[: config.joints]).max())
-
-
-def driver_fault(client: DemoClient) -> str:
-    """Why the driver takes no chunks any more; empty while it does."""
-    status = client.diagnostic("realman_driver: arm")
-    if status.get("state", "ENABLED") in ("ENABLED", "CONNECTED"):
-        return ""  # CONNECTED: the report that says ENABLED is under way
-    return f"the driver is {status['state']}: {status.get('stop_reason') or status.get('link', '')}"
 
 
 def time_is_up(config: TrialConfig) -> str:

@@ -5,7 +5,9 @@ import pytest
 from builtin_interfaces.msg import Time
 
 from kine_msgs.msg import BiLevelPlan
-from kinevla_policy.ros_trial import chunk_message, decision_of, sampled
+from kinevla.evaluation.controllers import ControllerConfig
+from kinevla.evaluation.trial import TrialConfig
+from kinevla_policy.ros_trial import Watch, chunk_message, decision_of, sampled
 
 BEGAN_NS = 1_700_000_000_000_000_000
 
@@ -29,6 +31,18 @@ def test_a_plan_is_noted_with_its_texts_latencies_and_length():
     decision = decision_of(plan)
     assert (decision.goal_text, decision.kinematics_text, decision.reused) == ("goal", "how", True)
     assert decision.actions.shape == (5, 8) and decision.latency_s["total"] == 0.25
+
+
+def test_a_driver_that_no_longer_takes_chunks_ends_the_trial_with_its_reason(monkeypatch):
+    watch = Watch(TrialConfig(ControllerConfig(kind="expert")), None, began_s=0.0)
+    now_s = [100.0]
+    monkeypatch.setattr("kinevla_policy.ros_trial.time.monotonic", lambda: now_s[0])
+    assert watch.driver_fault({"state": "ENABLED"}) == ""
+    now_s[0] = 101.0
+    assert watch.driver_fault({"state": "CONNECTED", "link": "RM75"}) == "", "perhaps an old report"
+    now_s[0] = 103.0
+    fault = watch.driver_fault({"state": "STOPPED", "stop_reason": "joint_3 reports error", "link": "RM75"})
+    assert fault == "the driver is STOPPED: joint_3 reports error"
 
 
 def test_a_chunk_of_a_control_is_what_the_driver_takes():
