@@ -25,7 +25,6 @@ TARGETS, STATES = "/realman_driver/target", "/joint_states"
 CHUNKS, REMARKS = "/realman_driver/joint_trajectory", "/realman_driver/log"
 PREFIX = "stop_"
 _LEVELS = {"info": 20, "warning": 30, "error": 40}
-BAG_VERSION = 9
 
 
 def make_room(folder: Path, max_bags: int, min_free_mb: float) -> None:
@@ -52,7 +51,7 @@ def write(recording: Recording, folder: Path) -> Path:
     final = folder / f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     partial = folder / f".{final.name}"
     try:
-        with Writer(partial, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+        with Writer(partial, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
             _fill(writer, recording)
         partial.rename(final)
     except BaseException:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arm_model import JOINT_COUNT, JOINT_NAMES
+from .arm_model import JOINT_COUNT, JOINT_NAMES, RATED_LIMITS, Limits
 from .bspline import Array, BSpline, Peaks, control_points_of, peaks
 from .gate import Chunk, Refusal
 from .motion_history import MotionHistory, MotionSample
@@ -68,10 +68,18 @@ class ChunkExecutor:
         setpoint: (8,) where to hold until the first chunk: 7 joints in rad and the gripper opening.
         now_s: monotonic time.
         settings: limits and ensembling.
+        ranges: 7 pairs of joint limits, rad, which no curve leaves.
     """
 
-    def __init__(self, setpoint: Setpoint, now_s: float, settings: ExecutorSettings | None = None) -> None:
+    def __init__(
+        self,
+        setpoint: Setpoint,
+        now_s: float,
+        settings: ExecutorSettings | None = None,
+        ranges: Limits = RATED_LIMITS,
+    ) -> None:
         self._settings = settings or ExecutorSettings()
+        self._lower_rad, self._upper_rad = (np.array(side) for side in zip(*ranges, strict=True))
         self._setpoint = setpoint
         self._motion_s = 0.0
         self._curve = BSpline.resting(0.0, np.array(setpoint[:JOINT_COUNT]), MAX_KNOT_STEP_S)
@@ -175,7 +183,10 @@ class ChunkExecutor:
             path = self._braking_path(slowed_s, points_rad, slope_rad_s, step_s)
             knots = [math.ceil(k * slowdown) for k in self._knots(len(points_rad) - 1)]
             controls = self._controls(begin, path, step_s, knots)
-            tried = [(self._excess(peaks(control, step_s)), control) for control in controls]
+            tried = [
+                (max(self._excess(peaks(control, step_s)), self._range_excess(control)), control)
+                for control in controls
+            ]
             least, smoothest = min(tried, key=lambda item: item[0])
             if least <= PLANNED_SHARE:
                 # The quickest of those that are about as smooth as the smoothest.
@@ -187,10 +198,12 @@ class ChunkExecutor:
         assert quietest is not None
         if quietest[0] <= 1.0:
             return BSpline(self._motion_s, step_s, quietest[1])
+        if self._range_excess(quietest[1]) > 1.0:
+            return self._range_refusal(quietest[1])
         return self._limit_refusal(peaks(quietest[1], step_s))
 
     def _knots(self, points: int) -> tuple[int, ...]:
-        """How slowly to go over: at once from rest, and to a single point, as a stream of targets sends them."""
+        """How slowly to go over: at once from rest, and to a single point as a stream of targets sends it."""
         return TRANSITION_KNOTS if self.active and points > 1 else QUICK_KNOTS
 
     def _braking_path(
@@ -224,6 +237,24 @@ class ChunkExecutor:
     def _excess(self, found: Peaks) -> float:
         """The largest ratio of a peak to its limit."""
         return max(float(values.max()) / limit for _, values, limit, _ in self._judged(found))
+
+    def _beyond_rad(self, control: Array) -> Array:
+        """How far each joint's control points leave its range, (7,) rad; the curve stays between them."""
+        beyond: Array = np.maximum(self._lower_rad - control, control - self._upper_rad).max(axis=0)
+        return beyond
+
+    def _range_excess(self, control: Array) -> float:
+        """0 within the joints' ranges; more than any bound, and more for more, beyond them."""
+        beyond_rad = float(self._beyond_rad(control).max())
+        return 0.0 if beyond_rad <= 0.0 else 1e3 + beyond_rad
+
+    def _range_refusal(self, control: Array) -> Refusal:
+        beyond = self._beyond_rad(control)
+        index = int(beyond.argmax())
+        name, value = JOINT_NAMES[index], float(beyond[index])
+        bound = f"[{self._lower_rad[index]:.3f}, {self._upper_rad[index]:.3f}] rad"
+        text = f"{name}: on the way over to it the joint would leave {bound} by up to {value:.3f} rad"
+        return Refusal("playable", name, value, bound, text)
 
     def _judged(self, found: Peaks) -> tuple[tuple[str, Array, float, str], ...]:
         limits = self._settings.limits

@@ -57,7 +57,8 @@ def build_report(driver: Driver, now_s: float) -> Report:
 
 def _warnings(driver: Driver, now_s: float) -> list[str]:
     """What a person should know while nothing is stopped."""
-    newest, warnings = driver.link.newest, []
+    newest = driver.link.newest
+    warnings: list[str] = []
     if newest is not None:
         warnings += newest.troubles()
         hot = [

@@ -280,6 +280,8 @@ class Driver:
             with suppress(TimeoutError):
                 self._stop_sender.request().result(1.5)
         text = self.link.connect()
+        if self.link.info is not None:
+            self.streamer.ranges = self.link.info.limits
         self._last_link_failure = ""
         self.supervisor.link_up(text)
 

@@ -244,9 +244,11 @@ class IsolatedArm:
     def _pass_state(self, values: tuple[Any, ...]) -> None:
         if self._on_state is None:
             return
-        *measured, arrived_s, motion = values
+        arrived_s, motion = values[-2:]
         age_ns = round((time.monotonic() - arrived_s) * 1e9)
-        self._on_state(RawState(*measured, arrived_s, self._ros_clock_ns() - age_ns, motion))
+        stamp_ns = self._ros_clock_ns() - age_ns
+        measured: Any = (*values[:-1], stamp_ns, motion)
+        self._on_state(RawState(*measured))
 
     def _died(self, host: _Host) -> None:
         with self._host_lock:

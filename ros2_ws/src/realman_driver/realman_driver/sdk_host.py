@@ -2,7 +2,8 @@
 
 SDK 1.1.6 aborts its process on an answer of more than about 1 kB, and can hang in a call for ever. Here it
 takes nothing but this process with it. Three threads serve the three kinds of orders, so that a stop waits
-for neither a frame nor a request. When the node is gone (killed, crashed), this process stops the arm and ends.
+for neither a frame nor a request. When the node is gone (killed, crashed), this process stops the arm and
+ends.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_FRAME_STEP_RAD
+from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_FRAME_STEP_RAD, RATED_LIMITS, Limits
 from .chunk_executor import ChunkExecutor, ExecutorSettings, Setpoint
 from .error_codes import describe_return_code
 from .gate import Chunk, Refusal
@@ -22,6 +22,8 @@ from .gate import Chunk, Refusal
 # The trajectory's clock never runs ahead by more than this many periods at once: after a stall of the
 # computer the motion is late, but no frame jumps.
 MAX_PERIODS_PER_FRAME = 2.0
+# Less than the controller's resolution of 0.001 degree.
+RANGE_ROUNDING_RAD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Streamer:
         self._last_frame: tuple[float, ...] | None = None
         self._gripper_sent = 0.0
         self._gripper_sent_s = -math.inf
+        # Joint limits of the arm that is connected; set before `engage`.
+        self.ranges: Limits = RATED_LIMITS
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._frames_sent = 0
@@ -107,7 +111,7 @@ class Streamer:
     def engage(self, setpoint: Setpoint, now_s: float) -> None:
         """Start sending, holding `setpoint` (8,) until a chunk comes."""
         with self._lock:
-            self._executor = ChunkExecutor(setpoint, now_s, self._executor_settings)
+            self._executor = ChunkExecutor(setpoint, now_s, self._executor_settings, self.ranges)
             self._clock_s = now_s
             self._last_frame = None
             self._gripper_sent = setpoint[JOINT_COUNT]
@@ -252,7 +256,7 @@ class Streamer:
 
 
 def frame_fault(frame: tuple[float, ...], last_frame: tuple[float, ...] | None) -> str | None:
-    """Last look at a frame before it leaves: finite, and no further from the one before than the arm follows.
+    """Last look at a frame before it leaves: finite, in the joint's range, no further than the arm follows.
 
     Args:
         frame: (7,) rad.
@@ -264,6 +268,9 @@ def frame_fault(frame: tuple[float, ...], last_frame: tuple[float, ...] | None) 
     for name, angle in zip(JOINT_NAMES, frame, strict=True):
         if not math.isfinite(angle):
             return f"{name}: a frame with {angle} rad was about to be sent"
+    for name, angle, (low, high) in zip(JOINT_NAMES, frame, RATED_LIMITS, strict=True):
+        if not low - RANGE_ROUNDING_RAD <= angle <= high + RANGE_ROUNDING_RAD:
+            return f"{name}: a frame with {angle:.4f} rad was about to be sent, allowed is [{low:.4f}, {high:.4f}] rad"
     if last_frame is not None:
         for name, angle, last in zip(JOINT_NAMES, frame, last_frame, strict=True):
             if abs(angle - last) > MAX_FRAME_STEP_RAD:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import protocol
-from .backend import ArmBackend
+from .backend import ArmBackend, KinematicArm
 from .core import Core
 from .dispatch import Dispatcher
 from .errors import ErrorState
@@ -252,6 +252,12 @@ class EmulatedController:
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 7:
                 raise ValueError(f"fault '{name}' takes a joint 1..7, got {value!r}")
             core.motion.set_joint_enabled(value - 1, name == "enable_joint")
+        elif name == "jam_gripper":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+                raise ValueError(f"fault 'jam_gripper' takes an opening 0..1, got {value!r}")
+            if not isinstance(core.backend, KinematicArm):
+                raise ValueError("fault 'jam_gripper' needs an arm without physics")
+            core.backend.place_object_between_jaws(float(value))
         elif name == "hand":
             values = protocol.numbers(list(value), 7, "hand") if isinstance(value, list | tuple) else None
             if values is None:

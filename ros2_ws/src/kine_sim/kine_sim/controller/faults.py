@@ -16,7 +16,7 @@ from typing import Any
 ANSWER_FAULTS = ("malformed_answer", "oversized_answer", "wrong_name", "no_answer")
 UDP_FAULTS = ("mute_udp", "garbage_udp", "six_value_udp")
 SWITCHES = (*ANSWER_FAULTS, *UDP_FAULTS, "freeze", "refuse_connections")
-ACTIONS = ("drop", "joint_error", "system_error", "disable_joint", "enable_joint", "hand")
+ACTIONS = ("drop", "joint_error", "system_error", "disable_joint", "enable_joint", "hand", "jam_gripper")
 OVERSIZED_BYTES = 1400
 
 Action = Callable[[str, Any], None]
@@ -36,6 +36,8 @@ class Faults:
         system_error: code - latch a system error.
         disable_joint, enable_joint: joint 1..7 - as if the motor was switched.
         lose_canfd: share 0..1 of the streamed frames that get lost.
+        lose_udp: share 0..1 of the state pushes that get lost.
+        jam_gripper: opening 0..1 beyond which the jaws do not close.
         hand: seven degrees - lead the arm there by hand, during drag teach only.
         clear: no value - end all switchable faults (latched joint errors stay).
     """
@@ -46,6 +48,7 @@ class Faults:
         self._switches: dict[str, bool | str] = dict.fromkeys(SWITCHES, False)
         self._delay_s = 0.0
         self._loss_ratio = 0.0
+        self._push_loss_ratio = 0.0
         self._random = random.Random(75)
 
     def set(self, name: str, value: Any = True) -> None:
@@ -59,10 +62,13 @@ class Faults:
                 self.set(switch, False)
             self.set("delay_answers", 0.0)
             self.set("lose_canfd", 0.0)
+            self.set("lose_udp", 0.0)
         elif name == "delay_answers":
             self._delay_s = _share(name, value, 60.0)
         elif name == "lose_canfd":
             self._loss_ratio = _share(name, value, 1.0)
+        elif name == "lose_udp":
+            self._push_loss_ratio = _share(name, value, 1.0)
         elif name in SWITCHES:
             named = name in ANSWER_FAULTS and isinstance(value, str) and bool(value)
             if not isinstance(value, bool) and not named:
@@ -76,7 +82,7 @@ class Faults:
                 raise ValueError(f"fault 'drop' takes 'fin' or 'rst', got {value!r}")
             self._action(name, value)
         else:
-            known = sorted((*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "clear"))
+            known = sorted((*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "lose_udp", "clear"))
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(known)}")
 
     def active(self, name: str) -> bool:
@@ -119,6 +125,10 @@ class Faults:
 
     def distort_push(self, state: dict[str, Any]) -> bytes:
         """Encode a UDP push, with the UDP faults applied; empty bytes mean no datagram."""
+        if self._push_loss_ratio > 0.0:
+            with self._lock:
+                if self._random.random() < self._push_loss_ratio:
+                    return b""
         if self.frozen or self.active("mute_udp"):
             return b""
         if self.active("garbage_udp"):

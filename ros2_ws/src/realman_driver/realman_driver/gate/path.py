@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..arm_geometry import Shape, shape_of
+from ..arm_geometry import Array, Shape, shape_of
 from ..arm_model import JOINT_COUNT
 from .chunk import ReceivedChunk, Situation
 
@@ -17,10 +17,11 @@ MAX_POSES_PER_STEP = 20
 
 
 @lru_cache(maxsize=1)
-def _shape(points: tuple[tuple[float, ...], ...]) -> tuple[Shape, tuple[float, ...]]:
+def _shape(points: tuple[tuple[float, ...], ...]) -> tuple[Shape, tuple[int, ...]]:
     corners = np.array(points)
     steps = np.abs(np.diff(corners[:, :JOINT_COUNT], axis=0)).max(axis=1)
-    poses, numbers = [], []
+    poses: list[Array] = []
+    numbers: list[int] = []
     for number, step in enumerate(steps.tolist()):
         count = min(MAX_POSES_PER_STEP, max(1, math.ceil(step / MAX_STEP_RAD)))
         shares = np.arange(1, count + 1)[:, None] / count

@@ -1,0 +1,304 @@
+"""The driver's rows of docs/reference/faults.md, through the real SDK and the emulated controller.
+
+Every row ends with the same judgement: no frame was unsafe, the measured joints never accelerated beyond the
+arm's limit, and after a stop nothing moved before reset and enable.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from driver_rig import DriverProcess, Emulator, Stand, wait_for
+
+from kine_sim.controller.frame_checker import peak_acceleration_rad_s2
+
+# The arm's figure, 600 degrees per second squared, and what the record's own resolution adds.
+MAX_ACCELERATION_RAD_S2 = 10.47 + 0.5
+REST_RAD = 1e-3
+REST_S = 0.4
+
+
+@dataclass
+class Row:
+    """One fault: how it comes, what the driver shall say, and whether the arm stops for it.
+
+    Attributes:
+        begin, end: make the fault and take it away.
+        said: what the newest diagnostics show once the driver has noticed.
+        stops: whether the stream ends and a stop is sent.
+        marks: for pytest.
+        new_controller: the controller is another one afterwards, which has nothing to stop.
+    """
+
+    begin: Callable[[Stand], None]
+    end: Callable[[Stand], None]
+    said: Callable[[dict[str, str]], bool]
+    stops: bool
+    marks: list[Any] = field(default_factory=list)
+    new_controller: bool = False
+
+
+def fault(name: str, value: Any = True) -> Callable[[Stand], None]:
+    return lambda stand: stand.emulator.fault(name, value)
+
+
+def clear(stand: Stand) -> None:
+    stand.emulator.fault("clear")
+
+
+def nothing(stand: Stand) -> None:
+    """The fault is over by itself."""
+
+
+def state_is(state: str, *words: str) -> Callable[[dict[str, str]], bool]:
+    """The state, and words somewhere in link or reason."""
+
+    def said(values: dict[str, str]) -> bool:
+        text = f"{values['link']} {values['stop_reason']} {values['last_state_not_believed']}"
+        return values["state"] == state and all(word in text for word in words)
+
+    return said
+
+
+def restart(stand: Stand) -> None:
+    stand.emulator.kill()
+
+
+def start_again(stand: Stand) -> None:
+    stand.emulator.restart()
+
+
+def freeze(stand: Stand) -> None:
+    stand.emulator.process.send_signal(signal.SIGSTOP)
+
+
+def thaw(stand: Stand) -> None:
+    stand.emulator.process.send_signal(signal.SIGCONT)
+
+
+def foreign_datagrams(stand: Stand) -> None:
+    """Another host sends states in which the arm stands elsewhere."""
+    port = int(stand.client.diagnostics[-1][3]["udp_port"])
+    joints = {
+        "joint_current": [0] * 7,
+        "joint_en_flag": [1] * 7,
+        "joint_err_code": [0] * 7,
+        "joint_position": [50_000] * 7,
+        "joint_temperature": [33_000] * 7,
+        "joint_voltage": [24_000] * 7,
+    }
+    waypoint = {"euler": [0, 0, 0], "position": [0, 0, 0], "quat": [0, 0, 0, 1_000_000]}
+    state = {"state": "realtime_arm_joint_state", "joint_status": joints, "waypoint": waypoint, "err": [0]}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.9", 0))
+        for _ in range(20):
+            other.sendto(json.dumps(state).encode(), ("127.0.0.1", port))
+            time.sleep(0.01)
+
+
+def another_client(stand: Stand) -> None:
+    """A driver on another computer connects and has the state sent to itself."""
+    push = {"command": "set_realtime_push", "enable": True, "cycle": 1, "port": 9, "ip": "127.0.0.1"}
+    with socket.create_connection(("127.0.0.1", stand.emulator.port), timeout=5) as connection:
+        connection.sendall(json.dumps(push).encode() + b"\r\n")
+        assert b"set_realtime_push" in connection.recv(4096)
+
+
+def ask_for_the_arm(stand: Stand) -> None:
+    """A reset while not connected takes the arm back."""
+    assert not stand.client.call("reset", 30.0).success
+
+
+SLOW = pytest.mark.slow
+ROWS: dict[str, Row] = {
+    "link closed (FIN)": Row(fault("drop", "fin"), nothing, lambda v: int(v["connects"]) > 1, True),
+    "link broken (RST)": Row(fault("drop", "rst"), nothing, lambda v: int(v["connects"]) > 1, True, [SLOW]),
+    "controller frozen": Row(freeze, thaw, state_is("LOST", "no state for"), True),
+    "controller restarted": Row(restart, start_again, state_is("LOST"), True, new_controller=True),
+    "half of the frames lost": Row(
+        fault("lose_canfd", 0.5), clear, lambda v: v["chunk_active"] == "false", False
+    ),
+    "half of the datagrams lost": Row(
+        fault("lose_udp", 0.5), clear, lambda v: float(v["state_rate_hz"]) < 150.0, False
+    ),
+    "answers 300 ms late": Row(
+        fault("delay_answers", 0.3), clear, lambda v: float(v["request_ms"]) > 300.0, False
+    ),
+    "answers later than the SDK waits": Row(
+        fault("delay_answers", 0.7), clear, state_is("LOST", "requests are not answered"), True, [SLOW]
+    ),
+    "no answers": Row(fault("no_answer"), clear, state_is("LOST", "requests are not answered"), True, [SLOW]),
+    "answers that are no answers": Row(
+        fault("malformed_answer"), clear, state_is("LOST", "requests are not answered"), True, [SLOW]
+    ),
+    "datagrams muted": Row(fault("mute_udp"), clear, state_is("LOST", "no state"), True, [SLOW]),
+    "datagrams garbled": Row(
+        fault("garbage_udp"),
+        clear,
+        lambda v: "state_not_believed.parse" in v and v["state"] == "LOST",
+        True,
+        True,
+    ),
+    "datagrams of another host": Row(
+        foreign_datagrams, nothing, lambda v: int(v.get("state_not_believed.sender", "0")) > 0, False
+    ),
+    "joint error": Row(
+        fault("joint_error", [2, 0x0009]),
+        nothing,
+        state_is("STOPPED", "joint_2 reports error 0x0009 (FOC error, over-temperature)"),
+        True,
+    ),
+    "system error": Row(
+        fault("system_error", 0x100D), nothing, state_is("STOPPED", "0x100D (collision)"), True, marks=[SLOW]
+    ),
+    "joint without power": Row(
+        fault("disable_joint", 4), nothing, state_is("STOPPED", "joint_4 is not enabled"), True, marks=[SLOW]
+    ),
+    "another client takes the state": Row(
+        another_client, ask_for_the_arm, state_is("LOST", "another client has the state of", ":9"), True
+    ),
+}
+IDS = list(ROWS)
+
+
+def record_since(stand: Stand, since_s: float) -> tuple[list[float], np.ndarray]:
+    """Times and measured joints of the emulated controller."""
+    rows = stand.emulator.ask(get="joints", since=since_s)["joints"]
+    return [row[0] for row in rows], np.array([row[1:] for row in rows]).reshape(-1, 7)
+
+
+def undisturbed(times_s: list[float], arrivals_s: list[float]) -> list[slice]:
+    """Parts of a record without a stall of this computer, which no robot's controller would have.
+
+    Frames that wait for a stalled emulator, or a loop that does not run, make a jump out of a steady motion.
+    """
+    stalls = [
+        (before, after)
+        for series in (times_s, arrivals_s)
+        for before, after in pairwise(series)
+        if 0.03 < after - before < 0.4
+    ]
+    parts, begin = [], 0
+    for index, time_s in enumerate(times_s):
+        if any(before - 0.1 < time_s < after + 0.3 for before, after in stalls):
+            if index > begin:
+                parts.append(slice(begin, index))
+            begin = index + 1
+    return [*parts, slice(begin, len(times_s))]
+
+
+def judge(stand: Stand, since_s: float) -> None:
+    """No unsafe frame, no acceleration beyond the arm's limit."""
+    state = stand.emulator.state()
+    assert state["unsafe_frames"] == 0, state["violations"]
+    times, joints = record_since(stand, since_s)
+    arrivals = [frame["time_s"] for frame in stand.emulator.frames(since_s)]
+    peaks = np.zeros(7)
+    for part in undisturbed(times, arrivals):
+        peaks = np.maximum(peaks, peak_acceleration_rad_s2(times[part], joints[part]))
+    assert peaks.max() <= MAX_ACCELERATION_RAD_S2, f"the joints accelerated by {peaks.round(1)} rad/s2"
+
+
+def assert_rests(stand: Stand, since_s: float) -> None:
+    """From a moment on the measured joints do not move."""
+    wait_for(lambda: len(record_since(stand, since_s)[0]) > 20, 30.0, "a record of the joints")
+    _, joints = record_since(stand, since_s)
+    assert np.ptp(joints, axis=0).max() < REST_RAD, "the arm moved"
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=ROWS[name].marks) for name in IDS])
+def test_a_fault_in_mid_motion(stand: Stand, name: str) -> None:
+    row, client = ROWS[name], stand.client
+    stand.start_slow_motion()
+    began_s = time.monotonic()
+    row.begin(stand)
+    client.values_when(row.said, 60.0)
+    if not row.stops:
+        row.end(stand)
+        values = client.values_when(lambda values: values["chunk_active"] == "false", 30.0)
+        assert values["state"] == "ENABLED"
+        judge(stand, began_s)
+        return
+    row.end(stand)
+    client.values_when(lambda values: values["connected"] == "true", 60.0)
+    if not row.new_controller:
+        stops = wait_for(lambda: stand.emulator.requests("set_arm_stop", began_s), 30.0, "a stop on the wire")
+        frames = stand.emulator.frames(began_s)
+        assert [f for f in frames if f["time_s"] > stops[-1]["time_s"]] == [], "frames after the stop"
+    rests_s = time.monotonic() + REST_S
+    client.publish(client.chunk([client.position()] * 3))
+    time.sleep(2 * REST_S)
+    assert_rests(stand, rests_s)
+    judge(stand, began_s)
+    reset = client.call("reset", 30.0)
+    assert reset.success, reset.message
+    assert client.diagnostics[-1][3]["enabled"] == "false"
+    stand.enable()
+
+
+def test_a_jammed_gripper_is_measured_and_does_not_hold_up_the_arm(stand: Stand) -> None:
+    client, began_s = stand.client, time.monotonic()
+    stand.emulator.fault("jam_gripper", 0.6)
+    try:
+        start = stand.enable()
+        client.publish(client.chunk([[start[0] + 0.02 * k, *start[1:7], 0.0] for k in range(1, 9)]))
+        client.values_when(lambda v: abs(float(v["gripper_opening"]) - 0.6) < 0.02, 30.0)
+        wait_for(lambda: abs(client.position()[0] - start[0] - 0.16) < 0.01, 30.0, "the end of the motion")
+        judge(stand, began_s)
+    finally:
+        stand.emulator.fault("jam_gripper", 0.0)
+
+
+def test_a_gripper_that_refuses_is_reported_and_the_arm_goes_on(stand: Stand) -> None:
+    client = stand.client
+    start = stand.enable()
+    stand.emulator.fault("no_answer", "set_gripper_position")
+    client.publish(client.chunk([[start[0] - 0.02 * k, *start[1:7], 1.0 - start[7]] for k in range(1, 5)]))
+    values = client.values_when(lambda values: int(values["gripper_failures"]) > 0, 30.0)
+    assert values["state"] == "ENABLED"
+
+
+def test_a_second_driver_on_the_same_arm_is_refused_and_names_the_first(
+    stand: Stand, start_driver: Callable[..., DriverProcess]
+) -> None:
+    stand.start_slow_motion()
+    second = start_driver(stand.emulator.port)
+    wait_for(lambda: "cannot connect" in second.output, 30.0, "a refusal")
+    assert "is driven by another driver on this computer" in second.output
+    assert f"(process {stand.driver.process.pid})" in second.output
+    assert second.interrupt(timeout_s=20.0)[0] == 0
+    values = stand.client.values_when(lambda values: values["chunk_active"] == "false", 30.0)
+    assert values["state"] == "ENABLED", "the first driver was disturbed"
+
+
+def test_an_arm_that_another_client_moves_is_not_enabled(stand: Stand) -> None:
+    """Frames of a client on another computer, holding the arm where it stands."""
+    joints = [round(value * 1000) for value in stand.emulator.state()["joints_deg"]]
+    frame = {"command": "movej_canfd", "joint": joints, "follow": True}
+    with socket.create_connection(("127.0.0.1", stand.emulator.port), timeout=5) as connection:
+        for _ in range(100):
+            connection.sendall(json.dumps(frame).encode() + b"\r\n")
+            time.sleep(0.02)
+            if stand.client.diagnostics[-1][3]["motion"]:
+                break
+        connection.sendall(json.dumps(frame).encode() + b"\r\n")
+        response = stand.client.call("enable")
+    assert not response.success
+    assert "move_through_joint of another client" in response.message
+
+
+def test_the_record_the_rows_are_judged_by_holds_the_joints(shared_emulator: Emulator) -> None:
+    """Without this the judgement above could pass on an empty record."""
+    wait_for(lambda: shared_emulator.ask(get="joints", since=0.0)["joints"], 10.0, "a record")
+    row = shared_emulator.ask(get="joints", since=0.0)["joints"][-1]
+    assert len(row) == 8
+    assert row[4] == pytest.approx(np.radians(shared_emulator.state()["joints_deg"][3]), abs=1e-3)
