@@ -22,7 +22,7 @@ from kinevla_policy.observation_buffer import NS_PER_S, ObservationBuffer, Synce
 from kinevla_policy.rest_watch import RestWatch
 
 # So many plans in a row that came too late to be sent end an instruction.
-_LATE_PLANS = 3
+_LATE_PLANS = 10
 
 
 class _Ended(Exception):
