@@ -89,7 +89,7 @@ def test_a_sentence_moves_the_arm_and_every_chunk_can_be_traced(stack: RunningSt
 def test_the_frames_on_the_wire_follow_the_chunks(stack: RunningStack):
     """The setpoint passes by a target of each executed chunk: all joints within half a degree of it.
 
-    Which target depends on the time planning took: those in the past are left out, and the next chunk replaces
+    Which one depends on the time planning took: targets in the past are left out, and the next chunk replaces
     the last ones.
     """
     frames = [r["joint"] for r in stack.received() if r["command"] == "movej_canfd"]
