@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench motion soak fuzz expert judge data train ablation clean
+.PHONY: help setup build demo test test-slow test-browser lint format types bench motion soak fuzz expert judge data train ablation docs containers clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -61,6 +61,19 @@ format: setup  ## reformat the sources
 types: setup
 	scripts/types
 
+# --- documentation and containers ------------------------------------------------------------------
+$(VENV)/.docs: $(VENV)/.ready requirements/docs.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/docs.txt
+	touch $@
+
+docs: build $(VENV)/.docs  ## the documentation site into .site/, warnings are errors
+	$(RUN) python scripts/write_parameters.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+containers: $(VENV)/.docs  ## lint the container files (no engine needed)
+	$(VENV)/bin/hadolint docker/*.Dockerfile
+	bash -n docker/*.sh
+
 # --- measurements and training --------------------------------------------------------------------
 bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
 	$(RUN) python benchmarks/canfd_stream.py --seconds 60
@@ -96,4 +109,4 @@ ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained a
 	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)
 
 clean:  ## remove everything that was built (not the downloads of pip)
-	rm -rf $(VENV) ros2_ws/build ros2_ws/install ros2_ws/log demo_output
+	rm -rf $(VENV) .site ros2_ws/build ros2_ws/install ros2_ws/log demo_output

@@ -24,6 +24,7 @@ STACK = [RUN, "python", "-m", "kinevla_policy.runner", "--images", "compressed"]
 OPERATOR = [RUN, "python", str(Path(__file__).with_name("two_hosts_operator.py"))]
 TASK = "5"
 CUT_S = 4.0
+LOST_S = 2.0  # simulated time behind the clock: beyond it the run says nothing about the link
 HALT_S = 2.0  # the chunk under way, 0.5 s, and time for the arm to come to rest
 
 # Answers short packets; of long ones it counts the bytes, and tells them when asked.
@@ -91,13 +92,21 @@ def test_the_link_of_these_tests_is_as_narrow_and_slow_as_they_say(hosts, tmp_pa
     assert 1 < measured["rate_mbit"] <= 1.1 * OFFICE_LINK.rate_mbit
 
 
-def test_a_demonstration_runs_with_the_policy_on_another_machine(hosts, tmp_path: Path):
-    domain = start_both(hosts, tmp_path)
-    done = hosts[0].run([*OPERATOR, TASK], 250, **domain)
-    assert done.returncode == 0, done.stderr[-2000:] + logs(tmp_path)
-    result = json.loads(done.stdout.splitlines()[-1])
-    del result["track"]
-    assert result["verdict"]["goal_success"], json.dumps(result, indent=1) + logs(tmp_path)
+def test_a_demonstration_runs_with_the_policy_on_another_machine(tmp_path: Path):
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        with two_hosts.two_hosts(OFFICE_LINK) as hosts:
+            domain = start_both(hosts, folder)
+            done = hosts[0].run([*OPERATOR, TASK], 250, **domain)
+        assert done.returncode == 0, done.stderr[-2000:] + logs(folder)
+        result = json.loads(done.stdout.splitlines()[-1])
+        del result["track"]
+        if result["verdict"]["sim_time_lost_s"] < LOST_S:
+            break
+    else:
+        pytest.skip(f"this computer is too busy to simulate an arm: {result['verdict']}")
+    assert result["verdict"]["goal_success"], json.dumps(result, indent=1) + logs(folder)
     assert result["ended"].startswith("done"), result["ended"]
     assert result["chunks"] >= 5
     assert int(result["compressor"]["/front/color/image_raw compressed"]) > 20, "images did not go compressed"
