@@ -33,6 +33,7 @@ class StackSettings:
             then a node beside the cameras makes jpegs of them.
         teleop: leader of a teleoperation: none, sim, rm75, or topic (any node that publishes
             `/leader/joint_states`). With a leader the policy is left out: only one source may drive the arm.
+        teleop_config: parameter file of puppet and leader; empty: those of their package.
         leader_ip, leader_port: controller of the leader arm, with `teleop` rm75.
         record: also start the recorder of demonstrations.
         record_folder: where its episodes go.
@@ -62,6 +63,7 @@ class StackSettings:
     robot: bool = True
     images: str = "raw"
     teleop: str = "none"
+    teleop_config: str = ""
     leader_ip: str = "192.168.1.19"
     leader_port: int = 8080
     record: bool = False
@@ -192,11 +194,11 @@ def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
     }
     if settings.teleop not in leaders:
         raise ValueError(f"teleop:={settings.teleop} is unknown: none, {', '.join(leaders)}")
-    file = _config("kine_teleop", "puppet.yaml")
+    file = settings.teleop_config or _config("kine_teleop", "puppet.yaml")
     specs = [NodeSpec("kine_teleop", "puppet_node", "kine_teleop", parameter_file=file)]
     if settings.teleop != "topic":
         name = f"{settings.teleop}_leader"
-        file = _config("kine_teleop", f"{name}.yaml")
+        file = settings.teleop_config or _config("kine_teleop", f"{name}.yaml")
         parameters = leaders[settings.teleop]
         specs.append(
             NodeSpec("kine_teleop", f"{name}_node", name, parameter_file=file, parameters=parameters)

@@ -50,6 +50,7 @@ DESCRIPTIONS = {
     "robot": "false: without driver, cameras and simulation (they run on another machine)",
     "images": "raw, or compressed: jpegs, for a policy on another machine",
     "teleop": "leader of a teleoperation: none, sim, rm75 or topic (no policy then)",
+    "teleop_config": "parameter file of puppet and leader; empty: those of their package",
     "leader_ip": "address of the leader arm's controller, with teleop:=rm75",
     "leader_port": "TCP port of the leader arm's controller",
     "record": "true: also start the recorder of demonstrations",
