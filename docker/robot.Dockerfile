@@ -52,7 +52,7 @@ CMD ["ros2", "launch", "kinevla_policy", "robot.launch.py", "policy:=false", "im
 FROM runtime AS sim
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 \
+    && apt-get install -y --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build-sim /opt/kine/venv /opt/kine/venv
 COPY --from=build-sim /opt/kine/install /opt/kine/install

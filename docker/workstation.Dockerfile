@@ -12,7 +12,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         "ros-${ROS_DISTRO}-cv-bridge" "ros-${ROS_DISTRO}-rmw-fastrtps-cpp" \
-        libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 \
+        libegl1 libegl-mesa0 libgl1-mesa-dri \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 1500 kine \
     && useradd --create-home --uid 1500 --gid 1500 --groups video kine \

@@ -209,6 +209,15 @@ def test_containers_on_one_machine_share_memory_and_have_no_more_rights_than_the
     assert len(users) == 1, "shared memory is readable by its own user only"
 
 
+def test_volumes_of_containers_are_declared_and_the_users_home_can_be_written():
+    for name in ("robot", "sim", "policy"):
+        service = COMPOSE["services"][name]
+        mounted = [volume.split(":")[0] for volume in service.get("volumes", [])]
+        named = {volume for volume in mounted if re.fullmatch(r"\w+", volume)}
+        assert named <= set(COMPOSE["volumes"])
+        assert "home" in named or any(path.startswith("/home/kine:uid=1500") for path in service["tmpfs"])
+
+
 def test_the_example_of_settings_lists_what_compose_reads():
     read = set(re.findall(r"\$\{(\w+)", (DOCKER / "compose.yaml").read_text()))
     example = (DOCKER / "env.example").read_text()
