@@ -67,12 +67,12 @@ def probe(name: str, rows: list[LiberoTask]) -> dict[str, object]:
     """Judge all rows of one LIBERO task at its first start state, and compare both goals when it is done."""
     environment = LiberoEnvironment(rows[0].dataset, rows[0].number, size_px=64)
     start = {"init_state": start_states(rows[0])[0]}
+    observation, _ = environment.reset(seed=0, options=start)
+    environment.step(REST)
     judged = []
     for row in rows:
         environment.task = row
-        observation, _ = environment.reset(seed=0, options=start)
-        *_, info = environment.step(REST)
-        verdict = info["verdict"]
+        verdict = environment.verdict()
         judged.append((row.dataset, row.number, verdict.goal_success, len(verdict.reasons)))
     found: dict[str, object] = {
         "task": name,
@@ -82,8 +82,6 @@ def probe(name: str, rows: list[LiberoTask]) -> dict[str, object]:
     }
     if name in ACTS:
         environment.task = next(row for row in rows if row.goal.check != "beside")
-        environment.reset(seed=0, options=start)
-        environment.step(REST)
         before = environment._libero.check_success()
         ACTS[name](Scene(environment))
         for _ in range(10):
