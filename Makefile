@@ -68,7 +68,7 @@ $(VENV)/.docs: $(VENV)/.ready requirements/docs.txt
 
 docs: build $(VENV)/.docs  ## the documentation site into .site/, warnings are errors
 	$(RUN) python scripts/write_parameters.py
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 containers: $(VENV)/.docs  ## lint the container files (no engine needed)
 	$(VENV)/bin/hadolint docker/*.Dockerfile
