@@ -9,7 +9,9 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
@@ -41,9 +43,12 @@ class CameraNode(LifecycleNode):
         super().__init__(name)
         declare(self, parameters.TABLE, read_only=False)
         self._make = make
+        self._configured = False
+        self.add_on_set_parameters_callback(self._may_set_parameters)
         self._worker: CameraWorker | None = None
         self._calibrated: Intrinsics | None = None
         self._refused_size: tuple[int, int] | None = None
+        self._message: Image | None = None
         self._dropped = 0
         qos = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
         self._images = self.create_publisher(Image, "~/color/image_raw", qos)
@@ -53,6 +58,10 @@ class CameraNode(LifecycleNode):
 
     def _values(self) -> dict[str, Any]:
         return {name: self.get_parameter(name).value for name in parameters.TABLE}
+
+    def _may_set_parameters(self, _changes: list[Parameter[Any]]) -> SetParametersResult:
+        reason = "" if not self._configured else "deactivate and clean the node up before changing parameters"
+        return SetParametersResult(successful=not reason, reason=reason)
 
     # --- lifecycle -----------------------------------------------------------------------------------
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -70,6 +79,7 @@ class CameraNode(LifecycleNode):
         except (ValueError, ImportError) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return _FAILED
+        self._configured, self._message = True, None
         self._frame_id = values["frame_id"] or f"{self.get_name()}_color_optical_frame"
         return _OK
 
@@ -90,6 +100,11 @@ class CameraNode(LifecycleNode):
         """End the stream and free the camera."""
         return super().on_deactivate(state) if self.close() else _FAILED
 
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Parameters may be changed again."""
+        self._configured = False
+        return _OK
+
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As `on_deactivate`."""
         self.close()
@@ -108,7 +123,8 @@ class CameraNode(LifecycleNode):
         if not rclpy.ok(context=self.context):
             return
         stamp = Time(nanoseconds=frame.stamp_ns).to_msg()
-        self._images.publish(image_message(frame.pixels, stamp, self._frame_id))
+        self._message = image_message(frame.pixels, stamp, self._frame_id, reuse=self._message)
+        self._images.publish(self._message)
         size = (frame.pixels.shape[1], frame.pixels.shape[0])
         intrinsics = self._calibrated or known
         if intrinsics is not None and (intrinsics.width, intrinsics.height) != size:

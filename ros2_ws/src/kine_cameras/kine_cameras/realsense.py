@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from kine_cameras.device_clock import DeviceClock
 from kine_cameras.source import CameraError, CameraLost, Frame, Intrinsics
 
 NS_PER_MS = 1_000_000
+FRAMES_THAT_WAIT = 4
 # Colour sensors count exposure in 100 us, depth modules (which give the colour of a D405) in 1 us.
 _EXPOSURE_UNIT_US = {"Stereo Module": 1.0}
 _DISTORTION = {
@@ -48,7 +50,10 @@ class RealsenseSettings:
 
 
 class RealsenseSource:
-    """One colour stream. The newest frame replaces one that waits.
+    """One colour stream.
+
+    A few frames may wait, so that a recording loses none to a short pause of this machine; then the oldest
+    goes.
 
     Args:
         settings: which camera and how.
@@ -61,7 +66,7 @@ class RealsenseSource:
         self._device: Any = None
         self._sensor: Any = None
         self._arrived = threading.Condition()
-        self._frame: Frame | None = None
+        self._frames: deque[Frame] = deque(maxlen=FRAMES_THAT_WAIT)
         self._removed = False
         self._clock = DeviceClock()
         self._stamps = ""
@@ -82,7 +87,8 @@ class RealsenseSource:
         if self._context is None:
             self._context = self._make_context()
             self._context.set_devices_changed_callback(self._devices_changed)
-        self._frame, self._removed, self._clock = None, False, DeviceClock()
+        self._frames.clear()
+        self._removed, self._clock = False, DeviceClock()
         try:
             device = self._find()
             sensor, profile = self._mode(device)
@@ -97,15 +103,14 @@ class RealsenseSource:
         return _intrinsics(profile.as_video_stream_profile().get_intrinsics())
 
     def read(self, timeout_s: float) -> Frame:
-        """The newest frame; see `Source.read`."""
+        """The next frame; see `Source.read`."""
         with self._arrived:
-            self._arrived.wait_for(lambda: self._frame is not None or self._removed, timeout_s)
-            frame, self._frame = self._frame, None
+            self._arrived.wait_for(lambda: self._frames or self._removed, timeout_s)
             if self._removed:
                 raise CameraLost("was unplugged")
-        if frame is None:
-            raise CameraLost(f"gave no frame for {timeout_s} s")
-        return frame
+            if not self._frames:
+                raise CameraLost(f"gave no frame for {timeout_s} s")
+            return self._frames.popleft()
 
     def temperature_c(self) -> float | None:
         """Temperature of the camera's ASIC, where it tells."""
@@ -205,7 +210,7 @@ class RealsenseSource:
         if domain == rs.timestamp_domain.hardware_clock:
             stamp_ns = self._clock.to_system_ns(stamp_ns, arrival_ns)
         with self._arrived:
-            self._frame = Frame(pixels, stamp_ns, int(frame.get_frame_number()))
+            self._frames.append(Frame(pixels, stamp_ns, int(frame.get_frame_number())))
             self._arrived.notify()
 
     def _devices_changed(self, information: Any) -> None:

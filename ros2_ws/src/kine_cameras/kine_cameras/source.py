@@ -79,7 +79,7 @@ class Source(Protocol):
         ...
 
     def read(self, timeout_s: float) -> Frame:
-        """The newest frame not read yet; waits for one up to `timeout_s`.
+        """The next frame; waits for one up to `timeout_s`.
 
         Raises:
             CameraLost: no frame in time, or the camera was unplugged.
