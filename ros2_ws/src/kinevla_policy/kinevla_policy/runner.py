@@ -10,11 +10,14 @@ import shlex
 import sys
 from pathlib import Path
 
+import honcho.manager
 import tyro
 from ament_index_python.packages import get_package_prefix
-from honcho.manager import Manager
 
 from kinevla_policy.stack import NodeSpec, StackSettings, nodes
+
+# As long as `ros2 launch` waits before it kills a node: 5 s for SIGINT and 5 s for SIGTERM.
+KILL_AFTER_S = 10
 
 
 def command(spec: NodeSpec) -> list[str]:
@@ -44,7 +47,8 @@ def _yaml(value: object) -> str:
 
 def run(settings: StackSettings) -> int:
     """Run the stack until a process ends or a signal comes; returns the exit code."""
-    manager = Manager()
+    honcho.manager.KILL_WAIT = KILL_AFTER_S
+    manager = honcho.manager.Manager()
     for spec in nodes(settings):
         # `exec`, so that signals reach the node and not a shell around it.
         manager.add_process(spec.name, "exec " + shlex.join(command(spec)), env=dict(os.environ))

@@ -42,7 +42,7 @@ class StackProcess:
         """Whether the runner still runs."""
         return self._process.poll() is None
 
-    def stop(self, timeout_s: float = 15.0) -> int:
+    def stop(self, timeout_s: float = 30.0) -> int:
         """End all nodes and return the runner's exit code."""
         if self.alive():
             self._process.send_signal(signal.SIGINT)
