@@ -16,16 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arm_model import JOINT_COUNT, JOINT_NAMES, RATED_LIMITS, Limits
-from .bspline import Array, BSpline, Peaks, control_points_of, peaks
+from .bspline import Array, BSpline, CurveState, Peaks, control_points_of, peaks
 from .gate import Chunk, Refusal
 from .motion_history import MotionHistory, MotionSample
 from .reference_path import ReferencePath
+from .target_follower import TargetFollower
 
 Setpoint = tuple[float, ...]
 
 # Half the policy's period: the curve rounds the corners of a path, by a millimetre at the tool.
 MAX_KNOT_STEP_S = 0.05
 MIN_KNOT_STEP_S = 0.02
+# A single target within this time is one of a stream of them.
+STREAMED_TARGET_S = 0.25
 # What is tried to keep the limits, the first that does is taken: knots over which the setpoint goes over to
 # the new chunk; factors on the time to the last point, where it brakes; factors on all times that lie ahead.
 TRANSITION_KNOTS = (2, 3, 4, 6)
@@ -88,6 +91,7 @@ class ChunkExecutor:
         self._gripper_times_s: tuple[float, ...] = ()
         self._gripper_values: tuple[float, ...] = ()
         self._observed_s = -math.inf
+        self._follower: TargetFollower | None = None
 
     @property
     def setpoint(self) -> Setpoint:
@@ -102,7 +106,7 @@ class ChunkExecutor:
     @property
     def active(self) -> bool:
         """Whether the setpoint is moving along a chunk."""
-        return self._motion_s < self._curve.end_s
+        return self._follower is not None or self._motion_s < self._curve.end_s
 
     @property
     def gripper_target(self) -> float | None:
@@ -140,23 +144,57 @@ class ChunkExecutor:
             text = f"its last point should have been reached {late_s:.3f} s ago; nothing of it is left"
             return Refusal("late", "", late_s, "the last point lies ahead", text)
         points_rad = np.array([begin.setpoint[:JOINT_COUNT], *(p[:JOINT_COUNT] for p in chunk.points)])
-        self._ensemble(times_s, points_rad)
-        slope_rad_s = np.array(self._history.slope_rad_s(observed_s, JOINT_COUNT))
-        curve = self._transition(times_s, points_rad, slope_rad_s)
-        if isinstance(curve, Refusal):
-            return curve
-        self._curve, self._nominal_end_s, self._observed_s = curve, float(times_s[-1]), observed_s
+        if len(chunk.points) == 1 and chunk.times_s[0] <= STREAMED_TARGET_S:
+            self._follow(points_rad[1])
+        else:
+            refusal = self._play(times_s, points_rad, observed_s)
+            if refusal is not None:
+                return refusal
+        self._nominal_end_s, self._observed_s = float(times_s[-1]), observed_s
         self._gripper_times_s = tuple(float(t) for t in times_s[1:])
         self._gripper_values = tuple(point[JOINT_COUNT] for point in chunk.points)
         return None
 
     def advance(self, step_s: float, now_s: float) -> Setpoint:
         """Move on by `step_s` seconds (less than passed after a stall) and return the (8,) setpoint then."""
-        if self.active:
+        if self._follower is not None:
+            self._motion_s += step_s
+            self._setpoint = (*self._follower.advance(step_s), self._gripper_now())
+            if self._follower.at_rest:
+                self._curve = BSpline.resting(self._motion_s, self._follower.target_rad, MAX_KNOT_STEP_S)
+                self._follower = None
+        elif self.active:
             self._motion_s = min(self._motion_s + step_s, self._curve.end_s)
             self._setpoint = (*self._curve.position(self._motion_s), self._gripper_now())
         self._history.add(MotionSample(now_s, self._motion_s, self._setpoint))
         return self._setpoint
+
+    def _state(self) -> CurveState:
+        return self._curve.state(self._motion_s) if self._follower is None else self._follower.state
+
+    def _follow(self, target_rad: Array) -> None:
+        """Go after a single target."""
+        if self._follower is None:
+            limits = self._settings.limits
+            bounds = (limits.max_velocity_rad_s, limits.max_acceleration_rad_s2, limits.max_jerk_rad_s3)
+            self._follower = TargetFollower(self._state(), bounds)
+        self._follower.target_rad = target_rad
+
+    def _play(self, times_s: Array, points_rad: Array, observed_s: float) -> Refusal | None:
+        """Go over to a curve through the points, from a curve or from following a target."""
+        follower = self._follower
+        if follower is not None:
+            begin = control_points_of(follower.state, MAX_KNOT_STEP_S)
+            control = np.concatenate([begin, follower.ahead(MAX_KNOT_STEP_S)[1:]])
+            self._curve, self._follower = BSpline(self._motion_s, MAX_KNOT_STEP_S, control), None
+        self._ensemble(times_s, points_rad)
+        slope_rad_s = np.array(self._history.slope_rad_s(observed_s, JOINT_COUNT))
+        curve = self._transition(times_s, points_rad, slope_rad_s)
+        if isinstance(curve, Refusal):
+            self._follower = follower
+            return curve
+        self._curve = curve
+        return None
 
     def _gripper_now(self) -> float:
         target = self.gripper_target
@@ -175,13 +213,13 @@ class ChunkExecutor:
     def _transition(self, times_s: Array, points_rad: Array, slope_rad_s: Array) -> BSpline | Refusal:
         """The curve from the present motion over to the chunk, the quickest one within the limits."""
         step_s = min(MAX_KNOT_STEP_S, max(MIN_KNOT_STEP_S, float(times_s[-1] - times_s[-2]) / 2.0))
-        begin = control_points_of(self._curve.state(self._motion_s), step_s)
+        begin = control_points_of(self._state(), step_s)
         quietest: tuple[float, Array] | None = None
         for slowdown in SLOWDOWNS:
             ahead_s = times_s - self._motion_s
             slowed_s = np.where(ahead_s > 0.0, self._motion_s + slowdown * ahead_s, times_s)
             path = self._braking_path(slowed_s, points_rad, slope_rad_s, step_s)
-            knots = [math.ceil(k * slowdown) for k in self._knots(len(points_rad) - 1)]
+            knots = [math.ceil(k * slowdown) for k in (TRANSITION_KNOTS if self.active else QUICK_KNOTS)]
             controls = self._controls(begin, path, step_s, knots)
             tried = [
                 (max(self._excess(peaks(control, step_s)), self._range_excess(control)), control)
@@ -225,12 +263,12 @@ class ChunkExecutor:
         number = np.arange(2, max(least, knots[-1] + 1) + 1)
         times_s: Array = self._motion_s + step_s * number.astype(np.float64)
         old, new = self._curve.control_at(times_s, step_s), path.positions(times_s)
-        goal = np.repeat(path.positions(np.array([path.end_s])), 2, axis=0)
+        goal = np.repeat(path.end_rad[None], 3, axis=0)
         controls = []
         for count in knots:
             share = np.clip((number - 1.0) / count, 0.0, 1.0)[:, None]
             share = share * share * (3.0 - 2.0 * share)
-            used = max(least, count + 1) - 1
+            used = max(least, count + 1) - 2  # the last one is the goal already
             controls.append(np.concatenate([begin, (old + share * (new - old))[:used], goal]))
         return controls
 

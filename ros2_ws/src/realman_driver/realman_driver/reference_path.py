@@ -34,6 +34,12 @@ class ReferencePath:
         """Time at which the last point is reached."""
         return float(self._times_s[-1])
 
+    @property
+    def end_rad(self) -> Array:
+        """(7,) the last point."""
+        last: Array = self._points_rad[-1]
+        return last
+
     def positions(self, times_s: Array) -> Array:
         """(N, 7) rad at N times; the ends hold."""
         times_s = np.clip(times_s, self._times_s[0], self._times_s[-1])

@@ -217,3 +217,32 @@ def test_the_gripper_target_is_that_of_the_point_being_approached() -> None:
     assert player.executor.gripper_target == 0.2
     player.run(100)
     assert player.executor.gripper_target == 0.2
+
+
+def test_a_stream_of_single_targets_is_followed_closely_and_stops_at_the_last_one() -> None:
+    """Teleoperation: 50 targets a second, each to be reached 0.06 s later."""
+    player = Player()
+    for k in range(100):
+        target = 0.3 * math.sin(2.0 * (k * 0.02))
+        player.load(Chunk((0.06,), ((target,) * 7 + (1.0,),)), 0.005)
+        player.run(2)
+    joint = np.array(player.frames)[:, 0]
+    wanted = 0.3 * np.sin(2.0 * (np.arange(len(joint)) * FRAME_S))
+    assert np.abs(joint[50:] - wanted[43:-7]).max() < 0.02, "more than 0.1 s behind"
+    player.run(200)
+    joint = np.array(player.frames)[:, 0]
+    assert player.frames[-1][:7] == (target,) * 7
+    assert not player.executor.active
+    assert np.abs(player.derivatives()[1]).max() <= LIMITS.max_acceleration_rad_s2 * (1 + 1e-9)
+
+
+def test_a_chunk_takes_over_from_a_stream_of_targets_and_the_other_way_round_without_a_jump() -> None:
+    player = Player()
+    player.load(Chunk((0.1,), ((0.2,) * 7 + (1.0,),)))
+    player.run(40)
+    player.load(chunk(*(0.18 - 0.02 * k for k in range(5))))
+    player.run(20)
+    player.load(Chunk((0.1,), ((0.05,) * 7 + (1.0,),)))
+    player.run(200)
+    assert player.frames[-1][:7] == (0.05,) * 7
+    assert np.abs(player.derivatives()[1]).max() <= LIMITS.max_acceleration_rad_s2 * (1 + 1e-9)
