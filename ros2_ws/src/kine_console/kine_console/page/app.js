@@ -38,7 +38,7 @@ const link = new Link({
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = text;
-      button.onclick = () => { $('instruction').value = text; $('instruction').focus(); };
+      button.onclick = () => { $('instruction').value = text; $('instruction').focus(); box.open = false; };
       return button;
     }));
     jointPlot.rows = hello.history.joints.map((r) => [r[0], ...r.slice(1, 8).map(degrees)]);
@@ -159,6 +159,10 @@ function enableButtons(alive) {
     const there = Boolean(news.services[button.dataset.command]);
     button.disabled = !(may && there);
     button.title = !alive ? 'No link to the console' : !inControl ? 'View only: enter the control token first' : there ? '' : 'The node that does this is not running';
+  }
+  // The step that comes next stands out.
+  for (const [name, state] of [['enable', 'CONNECTED'], ['reset', 'STOPPED']]) {
+    document.querySelector(`button[data-command=${name}]`).classList.toggle('primary', armState === state);
   }
   const stop = alive && (inControl || !stopNeedsToken);
   $('stop').disabled = !stop;
