@@ -47,6 +47,30 @@ def test_a_bag_survives_the_way_through_lerobot(data_set, tmp_path, store, loss)
             assert difference.mean() <= loss
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("store", "largest"), [("png", 0), ("lossless", 0), ("video", 12)])
+def test_lerobots_own_reader_gives_back_what_was_exported(data_set, tmp_path, store, largest):
+    """Where `lerobot` is installed; films need its decoder `torchcodec` too."""
+    lerobot = pytest.importorskip("lerobot.datasets.lerobot_dataset")
+    reader = EpisodeReader(data_set)
+    export_lerobot(reader, tmp_path / "out", store=store)
+    found = lerobot.LeRobotDataset("local/set", root=tmp_path / "out", video_backend="torchcodec")
+    assert (found.num_episodes, found.num_frames, found.fps) == (2, sum(e.frames for e in reader.entries), 10)
+    frames = iter(range(found.num_frames))
+    for number, episode in enumerate(reader):
+        for t in range(len(episode)):
+            item = found[next(frames)]
+            assert (int(item["episode_index"]), int(item["frame_index"])) == (number, t)
+            assert (item["observation.state"].numpy() == episode.state[t].astype(np.float32)).all()
+            assert (item["action"].numpy() == episode.target[t].astype(np.float32)).all()
+            texts = (item["task"], item["goal_reasoning"], item["kinematics_reasoning"])
+            assert texts == (episode.instruction, episode.coarse, episode.fine)
+            for camera in ("front", "wrist"):
+                pixels = (item[f"observation.images.{camera}"].permute(1, 2, 0).numpy() * 255).round()
+                expected = episode.images(camera, slice(t, t + 1))[0]
+                assert np.abs(pixels - expected).max() <= largest
+
+
 def test_an_export_never_overwrites(data_set, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(DataError, match="not empty"):
