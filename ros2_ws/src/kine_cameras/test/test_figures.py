@@ -1,5 +1,7 @@
 """Clock, counts, diagnostics and the intrinsics file: plain rules."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -9,6 +11,7 @@ from kine_cameras import Frame, intrinsics_file
 from kine_cameras.config import make_source
 from kine_cameras.device_clock import DeviceClock
 from kine_cameras.diagnostics import ERROR, OK, WARN, describe
+from kine_cameras.parameters import TABLE
 from kine_cameras.statistics import FrameReport, FrameStatistics
 from kine_cameras.worker import CameraReport, CameraState
 
@@ -115,3 +118,9 @@ def test_an_unknown_source_is_refused_with_the_known_ones():
     values = {"source": "webcam", "width": 640, "height": 480, "rate_hz": 30}
     with pytest.raises(ValueError, match="source is 'webcam', must be one of realsense, uvc, recorded"):
         make_source(values)
+
+
+def test_the_parameter_file_names_every_parameter_with_its_default():
+    file = Path(__file__).parents[1] / "config" / "cameras.yaml"
+    values = yaml.safe_load(file.read_text())["/**"]["ros__parameters"]
+    assert values == {name: parameter.default for name, parameter in TABLE.items()}

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kine_relay import GripperMap, JointMap, Refused, Relay, RelayRules
 from kine_relay.parameters import TABLE, make_relay
@@ -115,3 +117,9 @@ def test_parameters_that_make_no_sense_are_named():
         make_relay(values | {"lower_rad": [2.0] * 7})
     with pytest.raises(ValueError, match="must be 1 or -1"):
         replace(JOINTS[0], sign=0.5)
+
+
+def test_the_parameter_file_names_every_parameter_with_its_default():
+    file = Path(__file__).parents[1] / "config" / "relay.yaml"
+    values = yaml.safe_load(file.read_text())["kine_relay"]["ros__parameters"]
+    assert values == {name: parameter.default for name, parameter in TABLE.items()}
