@@ -174,7 +174,8 @@ def _write_card(
     """Write figures, model card and, last, the manifest that covers everything."""
     write_json(directory / TRAINING_NAME, training)
     parameters = sum(parameter.numel() for parameter in parts.model.parameters())
-    write_atomically(directory / CARD_NAME, model_card(training, parameters, parts.known_words).encode())
+    card = model_card(training, parameters, parts.known_words, parts.action_tokenizer.goal_levels)
+    write_atomically(directory / CARD_NAME, card.encode())
     listed = (*read_manifest(directory / ACTION_TOKENIZER)["files"], MANIFEST_NAME)
     names = [CONFIG_NAME, *weights, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]
     write_manifest(

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from kinevla.text.tokenizer import split_words
+
 Intervention = Literal["none", "random", "mismatched"]
 _WORD = re.compile(r"\w+")
 INTERVENTIONS: tuple[Intervention, ...] = ("none", "random", "mismatched")
@@ -40,9 +42,16 @@ def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng:
 
 
 def random_text(own: str, texts: Sequence[str], rng: np.random.Generator) -> str:
-    """Draw as many words as `own` has, each at random from the words of all texts, without punctuation."""
-    words = sorted({word for text in texts for word in _WORD.findall(text)})
-    return " ".join(words[int(index)] for index in rng.integers(len(words), size=len(_WORD.findall(own))))
+    """Draw as many words as `own` has, each at random from the words of all texts, without punctuation.
+
+    Words that occur within field labels only are left out: a label may be one token, its words none.
+    """
+    words = sorted({word for text in texts for word in _words(text)})
+    return " ".join(words[int(index)] for index in rng.integers(len(words), size=len(_words(own))))
+
+
+def _words(text: str) -> list[str]:
+    return [piece.strip() for piece in split_words(text) if _WORD.fullmatch(piece.strip())]
 
 
 def intervene(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -321,13 +323,17 @@ def test_unknown_kind_cannot_be_built():
         build_tokenizer("wavelet", chunk_set(motions()), chunk_set(motions()), SMALL, ChunkConfig(), 0.1)
 
 
-def test_shipped_tokeniser_without_a_kind_still_loads_as_bi_level():
-    from pathlib import Path
-
-    directory = Path(__file__).parents[2] / "checkpoints" / "nano" / "action_tokenizer"
-    tokenizer = load_tokenizer(directory)
-    assert isinstance(tokenizer, BiLevelTokenizer)
-    assert tokenizer.normaliser.sha256.startswith("2fae87dffd93")
-    assert (tokenizer.goal_levels, tokenizer.kinematics_levels, tokenizer.codebook_size) == (2, 2, 256)
-    still = np.zeros((1, 5, 8))
-    assert np.abs(tokenizer.decode(tokenizer.encode(still))[..., :7]).max() < 0.05
+def test_shipped_tokeniser_loads_as_bi_level_with_and_without_its_kind(tmp_path: Path):
+    shipped = Path(__file__).parents[2] / "checkpoints" / "nano" / "action_tokenizer"
+    old = shutil.copytree(shipped, tmp_path / "old")
+    settings = json.loads((old / "tokenizer.json").read_text())
+    del settings["kind"]
+    (old / "tokenizer.json").write_text(json.dumps(settings))
+    write_manifest(old, kind="tokenizer", files=list(read_manifest(old)["files"]))
+    for directory in (shipped, old):
+        tokenizer = load_tokenizer(directory)
+        assert isinstance(tokenizer, BiLevelTokenizer)
+        assert tokenizer.normaliser.sha256.startswith("3e506f576642")
+        assert (tokenizer.goal_levels, tokenizer.kinematics_levels, tokenizer.codebook_size) == (1, 3, 256)
+        still = np.zeros((1, 5, 8))
+        assert np.abs(tokenizer.decode(tokenizer.encode(still))[..., :7]).max() < 0.05
