@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from ament_index_python.packages import get_package_share_directory
 
 from kine_console.bag_view import BagError
 from kine_console.rerun_view import RerunMissing, show
@@ -31,7 +30,7 @@ def layout(file: Annotated[Path, tyro.conf.Positional] = Path("kinevla_foxglove.
     Args:
         file: where to.
     """
-    shutil.copyfile(Path(get_package_share_directory("kine_console")) / "config" / "foxglove.json", file)
+    shutil.copyfile(Path(__file__).parent / "data" / "foxglove.json", file)
     print(f"{file}: in Foxglove choose Layouts, Import from file")
 
 

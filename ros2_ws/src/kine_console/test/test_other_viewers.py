@@ -108,7 +108,7 @@ def test_a_bag_is_written_for_rerun_or_the_missing_package_is_named(bag: Path, t
 
 
 def test_the_foxglove_layout_shows_topics_that_exist_and_every_panel_has_its_place():
-    layout = json.loads((PACKAGE / "config" / "foxglove.json").read_text())
+    layout = json.loads((PACKAGE / "kine_console" / "data" / "foxglove.json").read_text())
     text = json.dumps(layout)
     reference = (PACKAGE.parents[2] / "docs" / "reference" / "topics.md").read_text()
     for topic in set(re.findall(r'"(/[a-z_/0-9]+)', text)) - {"/robot_description"}:
