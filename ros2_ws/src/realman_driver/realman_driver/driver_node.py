@@ -22,6 +22,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -71,8 +72,12 @@ class DriverNode(LifecycleNode):
         for name in ("enable", "disable", "estop", "reset", "home"):
             self.create_service(Trigger, f"~/{name}", self._service(name), callback_group=group)
         self._report_now = self.create_guard_condition(self._publish_diagnostics, callback_group=group)
+        # On the steady clock: one that is set back would keep the diagnostics silent until it has caught up.
         self._timer = self.create_timer(
-            self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics, callback_group=group
+            self.get_parameter("diagnostics_period_s").value,
+            self._publish_diagnostics,
+            callback_group=group,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
 
     # --- lifecycle --------------------------------------------------------------------------------------

@@ -270,7 +270,8 @@ def frame_fault(frame: tuple[float, ...], last_frame: tuple[float, ...] | None) 
             return f"{name}: a frame with {angle} rad was about to be sent"
     for name, angle, (low, high) in zip(JOINT_NAMES, frame, RATED_LIMITS, strict=True):
         if not low - RANGE_ROUNDING_RAD <= angle <= high + RANGE_ROUNDING_RAD:
-            return f"{name}: a frame with {angle:.4f} rad was about to be sent, allowed is [{low:.4f}, {high:.4f}] rad"
+            bound = f"[{low:.4f}, {high:.4f}] rad"
+            return f"{name}: a frame with {angle:.4f} rad was about to be sent, allowed is {bound}"
     if last_frame is not None:
         for name, angle, last in zip(JOINT_NAMES, frame, last_frame, strict=True):
             if abs(angle - last) > MAX_FRAME_STEP_RAD:

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
 
-SLOW = pytest.mark.slow
+from realman_driver.arm_interface import LinkSettings
+from realman_driver.arm_model import AXIS_NAMES
+from realman_driver.config import DriverConfig
+from realman_driver.driver import Driver
+from realman_driver.gate import ChunkPoint, ReceivedChunk
+from realman_driver.hooks import DriverHooks
+from realman_driver.isolated_arm import IsolatedArm
+from realman_driver.supervisor import State
 
 
 def test_a_full_disk_costs_the_bag_and_nothing_else(
@@ -39,50 +46,53 @@ def test_a_stop_leaves_a_bag_of_the_last_seconds(
     assert list(Path(values["black_box_last"]).glob("*.mcap"))
 
 
-@pytest.mark.parametrize("step_s", [pytest.param(-3600, marks=SLOW), 3600])
-def test_a_clock_that_is_set_neither_moves_nor_locks_the_arm(
-    emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client, step_s: int
-) -> None:
-    """The driver's ROS clock follows /clock here, so that it can be set without setting the computer's."""
-    from builtin_interfaces.msg import Time
-    from rosgraph_msgs.msg import Clock
+class Wall:
+    """A wall clock that can be set; the computer's own is left alone."""
 
-    publisher, off_s = client.node.create_publisher(Clock, "/clock", 10), [0.0]
+    def __init__(self) -> None:
+        self.off_s = 0.0
 
-    def now() -> Time:
-        ns = round((1e9 + time.monotonic() + off_s[0]) * 1e9)
-        return Time(sec=ns // 10**9, nanosec=ns % 10**9)
+    def __call__(self) -> float:
+        return 1e9 + time.monotonic() + self.off_s
 
-    timer = client.node.create_timer(0.01, lambda: publisher.publish(Clock(clock=now())))
-    stand = Stand(client, emulator, start_driver(emulator.port, use_sim_time=True))
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_neither_moves_nor_locks_the_arm(emulator: Emulator, step_s: float) -> None:
+    """The driver without ROS, so that its wall clock can be set; SDK and emulated controller as they are."""
+    wall = Wall()
+    config = DriverConfig(
+        robot_ip="127.0.0.1", robot_port=emulator.port, udp_port=0, black_box_folder="", state_timeout_s=1.0
+    )
+    settings = LinkSettings("127.0.0.1", emulator.port, "", 0, 5)
+    arm = IsolatedArm(settings, lambda: round(wall() * 1e9), lambda text: None)
+    driver = Driver(config, arm, DriverHooks(lambda *_: None, lambda *_: None, lambda *_: None, wall))
+    driver.start()
+
+    def chunk(offset_rad: float) -> ReceivedChunk:
+        start = driver.streamer.setpoint
+        points = tuple(
+            ChunkPoint((start[0] + 0.25 * k * offset_rad, *start[1:]), 0.2 * k) for k in range(1, 5)
+        )
+        return ReceivedChunk(AXIS_NAMES, points, wall())
+
     try:
-        client.wait_state("CONNECTED", 30.0)
-        start = stand.enable()
-
-        def moves(direction: float) -> None:
-            before = int(client.diagnostics[-1][3]["chunks_accepted"])
-            points = [[start[0] + direction * 0.02 * k, *start[1:]] for k in range(1, 5)]
-            message = client.chunk(points)
-
-            def accepted() -> bool:
-                message.header.stamp = now()
-                client.publish(message)
-                time.sleep(0.2)
-                return int(client.diagnostics[-1][3]["chunks_accepted"]) > before
-
-            wait_for(accepted, 30.0, "a chunk that is taken")
-
-        moves(1.0)
-        stale = client.chunk([[start[0] - 0.1, *start[1:]]])
-        stale.header.stamp = now()
-        off_s[0] = float(step_s)
-        client.values_when(lambda values: int(values["clock_steps"]) > 0, 30.0)
-        refused = int(client.diagnostics[-1][3]["chunks_refused"])
-        client.publish(stale)
-        client.values_when(lambda values: int(values["chunks_refused"]) > refused, 30.0)
-        moves(-1.0)
-        assert client.diagnostics[-1][3]["state"] == "ENABLED"
+        wait_for(lambda: driver.supervisor.connected, 60.0, "a connection")
+        assert driver.enable().ok
+        assert driver.submit_chunk(chunk(0.1), wall()) is None
+        wait_for(lambda: not driver.streamer.active, 30.0, "the end of the motion")
+        here = driver.streamer.setpoint
+        stale = chunk(0.1)
+        wall.off_s = step_s
+        refusal = driver.submit_chunk(stale, wall())
+        assert refusal is not None
+        assert refusal.rule in ("clock", "stamp")
+        assert driver.clock.steps >= 1
+        assert driver.clock.last_step_s == pytest.approx(step_s, abs=1.0)
+        time.sleep(0.3)
+        assert driver.streamer.setpoint == here, "the arm moved because a clock was set"
+        wait_for(lambda: driver.submit_chunk(chunk(-0.1), wall()) is None, 30.0, "a chunk that is taken")
+        wait_for(lambda: not driver.streamer.active, 30.0, "the end of the motion")
+        assert driver.supervisor.state is State.ENABLED
         assert emulator.state()["unsafe_frames"] == 0
     finally:
-        client.node.destroy_timer(timer)
-        client.node.destroy_publisher(publisher)
+        driver.close()

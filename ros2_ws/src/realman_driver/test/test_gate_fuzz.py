@@ -1,0 +1,92 @@
+"""Sane and mad chunks of all kinds: no unsafe frame reaches the controller (`make fuzz` does a million)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import gate_fuzz
+import numpy as np
+import pytest
+from emulator_rig import Emulator, wait_for
+
+from realman_driver.arm_interface import LinkSettings
+from realman_driver.config import DriverConfig
+from realman_driver.driver import Driver
+from realman_driver.hooks import DriverHooks
+from realman_driver.isolated_arm import IsolatedArm
+from realman_driver.supervisor import State
+
+
+def test_no_unsafe_frame_comes_of_chunks_of_all_kinds() -> None:
+    tally = gate_fuzz.run((1, 600))
+    assert tally.unsafe_frames == 0, tally.unsafe
+    assert tally.frames > 500
+    assert tally.accepted["valid"] > 20, "too little was accepted to show anything"
+    for rule in ("joint_limits", "velocity", "finite", "stamp", "first_step", "joint_names"):
+        assert tally.refused[rule] > 0, f"nothing was refused by {rule}"
+
+
+def test_a_curve_that_would_overshoot_a_joints_range_is_not_played() -> None:
+    """What once left the range of joint 5 by half a degree: fast towards the limit, then a new chunk."""
+    rig = gate_fuzz.Rig(11)
+    for _ in range(40):
+        rig._begin()
+        start = np.array(gate_fuzz.HOME_RAD)
+        start[4] = gate_fuzz.UPPER[4] - 0.25
+        rig.frame = tuple(start.tolist())
+        rig.streamer.engage((*rig.frame, 1.0), rig.now_s)
+        for _ in range(6):
+            speed = float(rig.chance.uniform(0.5, 2.4))
+            goal = min(gate_fuzz.UPPER[4] - 0.018, rig.streamer.setpoint[4] + 0.1 * speed)
+            points = tuple(
+                gate_fuzz.ChunkPoint((*rig.streamer.setpoint[:4], goal, *rig.streamer.setpoint[5:]), 0.1 * k)
+                for k in range(1, 4)
+            )
+            chunk = gate_fuzz.ReceivedChunk(gate_fuzz.AXIS_NAMES, points, rig.now_s)
+            rig.submit("valid", chunk)
+    assert rig.tally.accepted["valid"] > 40
+    assert rig.tally.unsafe_frames == 0, rig.tally.unsafe
+
+
+def test_the_judge_of_the_fuzz_finds_a_frame_that_is_unsafe() -> None:
+    rig = gate_fuzz.Rig(1)
+    far = list(rig.frame)
+    rig._send(rig.frame)
+    far[0] += 0.2
+    rig._send(tuple(far))
+    assert rig.tally.unsafe_frames == 1
+    assert "step" in rig.tally.unsafe[0]
+
+
+@pytest.mark.slow
+def test_no_unsafe_frame_reaches_the_emulated_controller_through_the_sdk(tmp_path: Path) -> None:
+    """Three thousand chunks in real time, over TCP."""
+    emulator = Emulator(tmp_path / "wire.jsonl")
+    config = DriverConfig(
+        robot_ip="127.0.0.1", robot_port=emulator.port, udp_port=0, black_box_folder="", state_timeout_s=1.0
+    )
+    settings = LinkSettings("127.0.0.1", emulator.port, "", 0, 5)
+    arm = IsolatedArm(settings, time.time_ns, lambda text: None)
+    hooks = DriverHooks(
+        lambda state, opening: None, lambda before, after, reason: None, lambda level, text: None
+    )
+    driver, chance = Driver(config, arm, hooks), np.random.default_rng(5)
+    maker, accepted = gate_fuzz.ChunkMaker(chance), 0
+    driver.start()
+    try:
+        wait_for(lambda: driver.supervisor.connected, 30.0, "a connection")
+        assert driver.enable().ok
+        kinds = chance.choice(len(gate_fuzz.KINDS), 3000, p=gate_fuzz.SHARES)
+        for number in kinds.tolist():
+            now_s = time.time()
+            chunk = maker.make(gate_fuzz.KINDS[number], driver.streamer.setpoint, now_s, now_s)
+            accepted += driver.submit_chunk(chunk, now_s) is None
+            time.sleep(float(chance.uniform(0.0, 0.05)))
+            assert driver.supervisor.state is State.ENABLED, driver.supervisor.stop_reason
+        state = emulator.state()
+        assert state["unsafe_frames"] == 0, state["violations"]
+        assert accepted > 100
+    finally:
+        driver.close()
+        emulator.close()
