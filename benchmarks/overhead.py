@@ -142,6 +142,8 @@ def summary(values_s: list[float]) -> str:
     """Median and 99th percentile in ms."""
     values_ms = np.array(values_s) * 1e3
     values_ms = values_ms[np.isfinite(values_ms)]
+    if not len(values_ms):
+        return "nothing measured"
     return f"median {np.median(values_ms):6.2f} ms, p90 {np.percentile(values_ms, 90):6.2f} ms"
 
 
@@ -150,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--out", type=Path, default=Path(".data/bench"))
+    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
     options = parser.parse_args()
     if options.pictures < 3:
         parser.error("--pictures must be at least 3")
@@ -160,6 +163,8 @@ def main() -> None:
     domain, port = quiet_domain(), free_tcp_port()
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     line = ["--sim", "--robot-port", str(port), "--no-policy", "--frame-log", str(traffic)]
+    if options.patient:
+        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
     overrides = {
         "execution": "sync",
         "settle_s": 0.3,
@@ -175,7 +180,10 @@ def main() -> None:
             client.enable(60.0)
             thread = threading.Thread(target=run_node, args=(options.pictures,))
             thread.start()
-            thread.join()
+            while thread.is_alive():
+                if client.diagnostic("realman_driver: arm").get("state") == "CONNECTED":
+                    client.enable(60.0)
+                thread.join(0.2)
             arm = client.diagnostic("realman_driver: arm")
         finally:
             client.close()

@@ -75,10 +75,11 @@ def sample(client: DemoClient, pid: int, began_s: float) -> Sample:
 def keep_busy(client: DemoClient, state: dict[str, int]) -> None:
     """Give the next sentence when nothing runs; between two the arm goes home."""
     policy, arm = client.diagnostic(POLICY), client.diagnostic(DRIVER)
+    if arm.get("state") == "CONNECTED":
+        state["enabled again"] = state.get("enabled again", 0) + 1
+        client.enable(30.0)
     if policy.get("message") != "idle" or arm.get("chunk_active", "").lower() == "true":
         return
-    if arm.get("state") == "CONNECTED":
-        client.enable(30.0)
     client.trigger("/realman_driver/home", 60.0)
     state["instructions"] += client.instruct(TASKS[4].instruction).accepted
     time.sleep(1.5)  # until the diagnostics tell of it
@@ -117,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--out", type=Path, default=Path(".data/soak"))
+    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
     options = parser.parse_args()
     if not 0.5 <= options.minutes <= 24 * 60:
         parser.error("--minutes must be within 0.5..1440")
@@ -126,7 +128,10 @@ def main() -> None:
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     samples: list[Sample] = []
     state = {"instructions": 0}
-    process = StackProcess(["--sim", "--robot-port", str(port), "--seed", "3"], out / "stack.log", domain)
+    line = ["--sim", "--robot-port", str(port), "--seed", "3"]
+    if options.patient:
+        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
+    process = StackProcess(line, out / "stack.log", domain)
     client = DemoClient()
     children: list[psutil.Process] = []
     try:
@@ -158,7 +163,8 @@ def main() -> None:
         exit_code = process.stop(30.0)
     left = [child.name() for child in children if child.is_running() and child.status() != "zombie"]
     lines, troubles = verdict(samples, exit_code, left)
-    print(f"{options.minutes:g} minutes, {state['instructions']} instructions")
+    again = state.get("enabled again", 0)
+    print(f"{options.minutes:g} minutes, {state['instructions']} instructions, link lost {again} times")
     print("\n".join(lines + [f"NOT AS IT SHOULD BE: {text}" for text in troubles]))
     (out / "soak.json").write_text(json.dumps([asdict(item) for item in samples], indent=1))
     sys.exit(1 if troubles else 0)

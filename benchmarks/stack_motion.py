@@ -109,6 +109,8 @@ def drive(client: DemoClient, process: StackProcess, record: Record, chunks: int
     client.enable(60.0)
     end_s = time.monotonic() + limit_s
     while len(record.chunk_s) < chunks and time.monotonic() < end_s:
+        if client.diagnostic(DRIVER).get("state") == "CONNECTED":
+            client.enable(60.0)
         client.wait_for("the chunk's end", at_rest, 30, process.alive)
         client.trigger("/realman_driver/home", 60.0)
         time.sleep(0.5)
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--policy-config", default="")
     parser.add_argument("--out", type=Path, default=Path(".data/bench"))
+    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
     options = parser.parse_args()
     if options.chunks < 2:
         parser.error("--chunks must be at least 2")
@@ -143,6 +146,8 @@ def main() -> None:
     line = ["--sim", "--robot-port", str(port), "--seed", str(options.seed), "--frame-log", str(traffic)]
     if options.policy_config:
         line += ["--policy-config", options.policy_config]
+    if options.patient:
+        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
     record = Record()
     with StackProcess(line, out / "stack.log", domain) as process:
         client = DemoClient()
@@ -154,6 +159,10 @@ def main() -> None:
         finally:
             client.close()
     frames = read_frames(traffic)
+    if len(record.chunk_s) < 2 or len(frames.time_s) < 100:
+        raise SystemExit(
+            f"only {len(record.chunk_s)} chunks and {len(frames.time_s)} frames; see {out}/stack.log"
+        )
     figures = boundary_figures(frames, record.chunk_s)
     same = [a == b for a, b in zip(record.chunk_instruction, record.chunk_instruction[1:], strict=False)]
     between = np.diff(record.chunk_s)[np.array(same, bool)]
