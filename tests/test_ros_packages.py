@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ament_index_python.packages import get_package_prefix
+from ament_index_python.resources import get_resource
 from catkin_pkg.package import Package, parse_package
 
 SRC = Path(__file__).parents[1] / "ros2_ws" / "src"
@@ -155,6 +157,27 @@ def test_the_install_layout_is_the_one_ros2_run_and_ros2_pkg_look_for(name):
         module, function = script.split(" = ")[1].split(":")
         tree = ast.parse((SRC / name / Path(*module.split("."))).with_suffix(".py").read_text())
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, script
+
+
+@pytest.mark.parametrize("name", PYTHON_PACKAGES)
+def test_the_built_workspace_offers_every_program_to_ros2_run(name):
+    prefix = Path(get_package_prefix(name))
+    scripts = setup_arguments(name).get("entry_points", {}).get("console_scripts", [])
+    programs = [prefix / "lib" / name / script.split(" = ")[0] for script in scripts]
+    missing = [program.name for program in programs if not program.is_file()]
+    assert missing == [], "run: make build"
+    assert (prefix / "share" / name / "package.xml").is_file()
+
+
+def test_ros2_interface_finds_every_message_and_service_with_its_text():
+    listed, prefix = get_resource("rosidl_interfaces", "kine_msgs")
+    for file in [*(SRC / "kine_msgs").glob("msg/*.msg"), *(SRC / "kine_msgs").glob("srv/*.srv")]:
+        name = f"{file.parent.name}/{file.name}"
+        assert name in listed.split()
+        assert (Path(prefix) / "share" / "kine_msgs" / name).read_text() == file.read_text(), (
+            "run: make build"
+        )
+        assert "#" in file.read_text(), f"{name} explains nothing"
 
 
 def test_packages_do_not_depend_on_each_other_in_circles():

@@ -1,6 +1,7 @@
 """Cameras of the robot: RealSense, UVC and recorded sources behind one interface, and their calibration.
 
-`CameraWorker` runs a `Source` and survives unplugging; nothing here imports ROS except `camera_node`.
+`CameraWorker` runs a `Source` and survives unplugging. Only `camera_node`, `calibration.capture` and the
+reader of bags need ROS.
 """
 
 from kine_cameras.source import CameraError, CameraLost, Frame, Intrinsics, RecordingEnded, Source

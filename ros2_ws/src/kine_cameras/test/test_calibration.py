@@ -222,6 +222,12 @@ def test_pictures_that_cannot_give_a_mount_are_refused_with_the_bound(wrist_view
         calibrate_mount(views, poses, LENS, limits=MountLimits())
 
 
+def test_a_fisheye_lens_is_not_taken_for_another(wrist_views):
+    lens = replace(LENS, distortion=(0.1, 0.0, 0.0, 0.0), model="equidistant")
+    with pytest.raises(ValueError, match="model 'equidistant', must be plumb_bob or rational_polynomial"):
+        calibrate_mount(*wrist_views, lens)
+
+
 def test_a_wrong_file_of_joints_ends_the_command_with_one_line(wrist_folder, tmp_path, capsys):
     lens = tmp_path / "lens.yaml"
     lens.write_text(yaml.safe_dump(intrinsics_file.to_mapping("wrist", LENS)))

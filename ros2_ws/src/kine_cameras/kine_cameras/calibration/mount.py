@@ -92,12 +92,16 @@ def calibrate_mount(
         limits: bounds.
 
     Raises:
-        ValueError: too few views, too little turning, pictures of another size than the intrinsics, or errors
-            above their bounds; names value and bound.
+        ValueError: too few views, too little turning, intrinsics of another size or with a fisheye model, or
+            errors above their bounds; names value and bound.
     """
     limits = limits or MountLimits()
     if len(views) < limits.min_views:
         raise ValueError(f"the board was found in {len(views)} pictures, needed are {limits.min_views}")
+    if intrinsics.model not in ("plumb_bob", "rational_polynomial"):
+        raise ValueError(
+            f"the intrinsics have the model '{intrinsics.model}', must be plumb_bob or rational_polynomial"
+        )
     for view in views:
         if view.size != (intrinsics.width, intrinsics.height):
             raise ValueError(
