@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--out", type=Path, default=Path(".data/soak"))
-    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
+    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_*.yaml")
     options = parser.parse_args()
     if not 0.5 <= options.minutes <= 24 * 60:
         parser.error("--minutes must be within 0.5..1440")
@@ -130,7 +130,8 @@ def main() -> None:
     state = {"instructions": 0}
     line = ["--sim", "--robot-port", str(port), "--seed", "3"]
     if options.patient:
-        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
+        for node in ("driver", "policy"):
+            line += [f"--{node}-config", str(Path(__file__).with_name(f"patient_{node}.yaml"))]
     process = StackProcess(line, out / "stack.log", domain)
     client = DemoClient()
     children: list[psutil.Process] = []

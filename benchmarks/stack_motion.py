@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--policy-config", default="")
     parser.add_argument("--out", type=Path, default=Path(".data/bench"))
-    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
+    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_*.yaml")
     options = parser.parse_args()
     if options.chunks < 2:
         parser.error("--chunks must be at least 2")
@@ -147,7 +147,8 @@ def main() -> None:
     if options.policy_config:
         line += ["--policy-config", options.policy_config]
     if options.patient:
-        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
+        for node in ("driver", "policy"):
+            line += [f"--{node}-config", str(Path(__file__).with_name(f"patient_{node}.yaml"))]
     record = Record()
     with StackProcess(line, out / "stack.log", domain) as process:
         client = DemoClient()
