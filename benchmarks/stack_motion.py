@@ -161,9 +161,8 @@ def main() -> None:
             client.close()
     frames = read_frames(traffic)
     if len(record.chunk_s) < 2 or len(frames.time_s) < 100:
-        raise SystemExit(
-            f"only {len(record.chunk_s)} chunks and {len(frames.time_s)} frames; see {out}/stack.log"
-        )
+        counts = f"{len(record.chunk_s)} chunks and {len(frames.time_s)} frames"
+        raise SystemExit(f"only {counts}; see {out / 'stack.log'}")
     figures = boundary_figures(frames, record.chunk_s)
     same = [a == b for a, b in zip(record.chunk_instruction, record.chunk_instruction[1:], strict=False)]
     between = np.diff(record.chunk_s)[np.array(same, bool)]

@@ -32,7 +32,7 @@ class DemoArgs:
         seed: placement, light and colours of the scene.
         instruction: another sentence for the same scene; empty: the task's own.
         checkpoint: folder of the policy; empty: the shipped one.
-        policy_config: parameter file of the policy; empty: its own.
+        policy_config, driver_config: parameter files of these nodes; empty: their own.
         out: folder for the film, the record of the traffic and the logs.
         timeout_s: the instruction is stopped after this time.
         gif: also write a GIF.
@@ -43,6 +43,7 @@ class DemoArgs:
     instruction: str = ""
     checkpoint: str = ""
     policy_config: str = ""
+    driver_config: str = ""
     out: Path = Path("demo_output")
     timeout_s: float = 60.0
     gif: bool = True
@@ -174,8 +175,9 @@ def main() -> None:
     options += ["--frame-log", str(out / "controller_traffic.jsonl")]
     if args.checkpoint:
         options += ["--checkpoint", args.checkpoint]
-    if args.policy_config:
-        options += ["--policy-config", args.policy_config]
+    for node, file in (("policy", args.policy_config), ("driver", args.driver_config)):
+        if file:
+            options += [f"--{node}-config", file]
     console.print(f"Starting simulator, driver and policy (log: {out / 'stack.log'})")
     with StackProcess(options, out / "stack.log", domain) as stack:
         client = DemoClient()
