@@ -118,6 +118,8 @@ class CameraWorker:
                 self._stop.wait()
             except (CameraError, CameraLost) as error:
                 self._change(CameraState.SEARCHING, str(error))
+            except Exception as error:  # a fault of a library must not leave a camera dead for good
+                self._change(CameraState.SEARCHING, f"failed unexpectedly: {error!r}")
             finally:
                 self._source.close()
             if self._statistics.frames > frames_before:

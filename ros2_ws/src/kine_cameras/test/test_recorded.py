@@ -85,6 +85,22 @@ def test_a_recording_begins_again_when_asked_to(folder):
     assert reds == [*SHADES, *SHADES]
 
 
+def test_a_fault_inside_a_source_is_told_and_the_camera_is_opened_again(folder):
+    class Faulty(RecordedSource):
+        faults = 1
+
+        def read(self, timeout_s):
+            if self.faults:
+                self.faults -= 1
+                raise KeyError("a fault of a library")
+            return super().read(timeout_s)
+
+    with Running(Faulty(replace(folder, loop=True))) as running:
+        running.wait_frames(2)
+        assert running.worker.report().opened == 2
+    assert any("failed unexpectedly: KeyError('a fault of a library')" in line for line in running.said)
+
+
 def test_a_bag_without_the_topic_names_its_images(bag):
     with pytest.raises(
         RuntimeError, match=r"must be one of .*/front/color/image_raw, /wrist/color/image_raw"
