@@ -93,7 +93,8 @@ class TimedPolicyNode(policy_node.PolicyNode):
     """The policy node, with a note of when pictures arrive and chunks leave."""
 
     def _take_image(self, camera: str, message: Any) -> None:
-        TIMES.arrived_s.setdefault(messages.to_ns(message.header.stamp), time.monotonic())
+        # Of a pair, the picture that comes last.
+        TIMES.arrived_s[messages.to_ns(message.header.stamp)] = time.monotonic()
         super()._take_image(camera, message)
 
     def _send(self, report: Any) -> None:
