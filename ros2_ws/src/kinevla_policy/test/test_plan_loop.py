@@ -187,3 +187,13 @@ def test_a_clock_set_back_by_an_hour_does_not_stop_the_loop(rig_of, monkeypatch)
 def test_an_unknown_execution_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'later', must be async or sync"):
         LoopSettings(execution="later")
+
+
+def test_inference_ten_times_slower_than_a_chunk_goes_on_and_is_counted(rig_of):
+    rig = rig_of(FakePolicy(think_s=10 * CHUNK_S), ASYNC)
+    rig.loop.start("go")
+    rig.wait_for(lambda: len(rig.chunks) >= 4)
+    status = rig.loop.status()
+    assert status.underruns >= 3
+    assert status.predicted_latency_s >= 10 * CHUNK_S
+    assert not rig.ends
