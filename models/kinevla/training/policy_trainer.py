@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import time
 from typing import Any
@@ -39,7 +38,7 @@ from kinevla.training.loop import (
 from kinevla.training.objective import PolicyLoss, policy_loss
 from kinevla.training.policy_run import PolicyRun, prepare_run, taught_parameters
 from kinevla.training.samples import Part, StepSamples, iterate_steps
-from kinevla.training.shared_goal import shared_latents, stage_shares
+from kinevla.training.shared_goal import share_goals, stage_shares
 from kinevla.training.validation import validate
 
 log = logging.getLogger(__name__)
@@ -173,7 +172,9 @@ class PolicyTrainer:
         objective = Objective(run.model, run.builder.vocabulary, config, self._stage_shares())
         self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
         # After the line above: only then all processes have what the first has learned so far.
-        coarse = self._share_goals(accelerator.unwrap_model(self.objective).shares)
+        coarse = None
+        if config.goal_motion == "shared":
+            coarse = share_goals(run, accelerator.unwrap_model(self.objective).shares)
         self.samples = StepSamples(
             run.data,
             run.builder,
@@ -193,22 +194,6 @@ class PolicyTrainer:
         tokenizer, shared = self.run.tokenizer, self.config.goal_motion == "shared"
         codes = (tokenizer.goal_levels, tokenizer.codes_per_chunk)
         return stage_shares(self._shares, self.run.data.tasks, *codes, shared)
-
-    def _share_goals(self, shares: Tensor | None) -> Tensor | None:
-        """Let the goal codes stand for what tasks with the same goal have in common, where that is asked for.
-
-        Returns:
-            (N, d) latents of that motion, None where each demonstration keeps its own.
-        """
-        run = self.run
-        if self.config.goal_motion != "shared":
-            return None
-        assert shares is not None and run.cache is not None
-        assert run.code_noise is not None and run.latents is not None  # with a readout there are both
-        coarse = shared_latents(run.model, run.cache, run.data.states, run.data.task, shares[:, 0])
-        _, codes = run.code_noise.draw(run.latents, 0.0, torch.Generator(), coarse)
-        run.data = dataclasses.replace(run.data, codes=codes.numpy())
-        return coarse
 
     def _no_losses(self) -> Tensor:
         return torch.zeros(len(_LOSS_COLUMNS), device=self.accelerator.device)

@@ -9,6 +9,8 @@ kinematics codes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from kinevla.backbone.model import KineVLAModel
 from kinevla.training.feature_cache import FeatureCache
+from kinevla.training.policy_run import PolicyRun
 
 _BATCH = 4096
 
@@ -79,3 +82,22 @@ def shared_latents(
         weights = mean[torch.from_numpy(task[rows]).to(device)].to(motions)
         parts.append(torch.einsum("bg,bgd->bd", weights, motions).cpu())
     return torch.cat(parts)
+
+
+def share_goals(run: PolicyRun, shares: Tensor) -> Tensor:
+    """Let the goal codes of a run stand for what tasks with the same goal have in common.
+
+    Args:
+        run: after its geometry stage, with a code readout; the codes of its data become those with shared
+            goals.
+        shares: (tasks, codes, G) from `stage_shares`.
+
+    Returns:
+        (N, d) latents of the shared motion, for `CodeNoise.draw`.
+    """
+    assert run.cache is not None
+    assert run.code_noise is not None and run.latents is not None  # with a readout there are both
+    coarse = shared_latents(run.model, run.cache, run.data.states, run.data.task, shares[:, 0])
+    _, codes = run.code_noise.draw(run.latents, 0.0, torch.Generator(), coarse)
+    run.data = replace(run.data, codes=codes.numpy())
+    return coarse
