@@ -139,12 +139,13 @@ class ChunkExecutor:
             return Refusal("order", "", late_s, "not older than the running chunk", text)
         begin = self._history.at(observed_s)
         times_s = begin.motion_s + np.array((0.0, *chunk.times_s))
-        if times_s[-1] <= self._motion_s:
+        streamed = len(chunk.points) == 1 and chunk.times_s[0] <= STREAMED_TARGET_S
+        if times_s[-1] <= self._motion_s and not streamed:
             late_s = self._motion_s - float(times_s[-1])
             text = f"its last point should have been reached {late_s:.3f} s ago; nothing of it is left"
             return Refusal("late", "", late_s, "the last point lies ahead", text)
         points_rad = np.array([begin.setpoint[:JOINT_COUNT], *(p[:JOINT_COUNT] for p in chunk.points)])
-        if len(chunk.points) == 1 and chunk.times_s[0] <= STREAMED_TARGET_S:
+        if streamed:
             self._follow(points_rad[1])
         else:
             refusal = self._play(times_s, points_rad, observed_s)

@@ -246,3 +246,12 @@ def test_a_chunk_takes_over_from_a_stream_of_targets_and_the_other_way_round_wit
     player.run(200)
     assert player.frames[-1][:7] == (0.05,) * 7
     assert np.abs(player.derivatives()[1]).max() <= LIMITS.max_acceleration_rad_s2 * (1 + 1e-9)
+
+
+def test_a_streamed_target_that_comes_late_is_still_the_newest_one() -> None:
+    """On a busy computer the leader's pose may be older than the time given to reach it."""
+    player = Player()
+    for k in range(20):
+        player.load(Chunk((0.06,), ((0.01 * k,) * 7 + (1.0,),)), 0.2)
+        player.run(2)
+    assert player.run(150)[-1][:7] == (0.19,) * 7
