@@ -89,7 +89,7 @@ def _stove() -> str:
         + _site("burner", "0 0 0.032", "0.05 0.001", "cylinder")
         + '<body name="cook"><inertial pos="0 0 0" mass="0.01" diaginertia="0.001 0.001 0.001"/>'
         + _site("cook_region", "0 0 0.035", "0.06 0.06 0.005", "box")
-        + '</body><body name="button" pos="0.14 0 0.03"><joint name="button" type="hinge" axis="1 0 0" '
+        + '</body><body name="button" pos="0.14 0 0.09"><joint name="button" type="hinge" axis="1 0 0" '
         'range="-0.01 2.2" damping="0.05" frictionloss="0.01"/>'
         + _geom("knob", "box", "0.01 0.02 0.02")
         + _site("knob_site", "0 0 0")
