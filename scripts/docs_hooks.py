@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
@@ -46,7 +46,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def _add(files: Files, config: Any, uri: str, text: str) -> None:
-    files.append(File.generated(config, uri, content=text))
+    file = File.generated(config, uri, content=text)
+    if uri.startswith("files/"):
+        file.inclusion = InclusionLevel.NOT_IN_NAV
+    files.append(file)
 
 
 def _outside(here: str, markdown: str) -> set[str]:
