@@ -74,7 +74,7 @@ class TargetFollower:
         before = self._velocity
         self._acceleration = self._acceleration + change
         self._velocity = before + self._acceleration * step_s
-        self._position = self._position + self._velocity * step_s
+        self._position = self._position + 0.5 * (before + self._velocity) * step_s
         if self.at_rest:
             self._position = self.target_rad.copy()
             self._velocity = np.zeros_like(before)
