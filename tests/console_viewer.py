@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -93,6 +95,19 @@ class ConsoleViewer:
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
+
+
+def wait_for_rest(joints: Callable[[], list[float]], timeout_s: float = 30.0) -> NDArray[np.float64]:
+    """The seven joints once they rest: a busy computer lets the simulated arm brake slowly."""
+    end_s = time.monotonic() + timeout_s
+    before = np.array(joints())[:7]
+    while True:
+        time.sleep(0.5)
+        now = np.array(joints())[:7]
+        if np.abs(now - before).max() < 5e-4:
+            return now
+        assert time.monotonic() < end_s, f"the arm still moves after {timeout_s:.0f} s"
+        before = now
 
 
 def read_token(path: Path, timeout_s: float = 90.0) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from console_viewer import read_token
+from console_viewer import read_token, wait_for_rest
 
 from kine_sim import rm75
 from kine_sim.tasks import TASKS
@@ -37,7 +37,7 @@ OPTIONS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 TASK = TASKS[4]
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 PICTURES = os.environ.get("KINE_CONSOLE_PICTURES", "")
 
 
@@ -56,8 +56,14 @@ class Desk:
             (page or self.page).screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
     def wait(self, script: str) -> None:
-        """Until the JavaScript expression is true in the operator's page."""
-        self.page.wait_for_function(script, timeout=PATIENCE_MS)
+        """Until the JavaScript expression is true in the operator's page.
+
+        Not by `wait_for_function`: the page's content security policy forbids what that does.
+        """
+        end_s = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(f"Boolean({script})"):
+            assert time.monotonic() < end_s, f"not within {PATIENCE_MS / 1000:.0f} s: {script}"
+            time.sleep(0.05)
 
     def see(self, selector: str, text: str) -> None:
         """Until the element holds the text."""
@@ -74,8 +80,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     (folder / "policy.yaml").write_text(yaml.safe_dump(settings))
     options = ["--task", str(TASK.number), "--seed", "3", "--policy-config", str(folder / "policy.yaml")]
     options += ["--console", "--console-port", str(port), "--console-token-file", str(folder / "token")]
-    if PICTURES:
-        options += ["--record", "--record-folder", str(folder / "episodes")]
     running = start_stack(folder, *options)
     try:
         token = read_token(folder / "token")
@@ -135,7 +139,7 @@ def test_whoever_opens_the_page_sees_the_robot_and_cannot_command_it(desk: Desk)
     desk.see("#pill-policy b", "ready")
     desk.see("#control-word", "View only")
     for camera in ("front", "wrist"):
-        desk.wait(f"document.querySelector('[data-camera={camera}] img').naturalWidth === 640")
+        desk.wait(f"document.querySelector('[data-camera={camera}] img').naturalWidth > 100")
         assert len(set(pixels(page, camera))) > 20, f"the {camera} picture is empty"
     desk.see("#plan-empty", "No plan yet")
     for button in page.locator("button[data-command]").all():
@@ -205,7 +209,7 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     page.fill("#approval-text", proposed)
     pictures = {camera: pixels(page, camera) for camera in ("front", "wrist")}
     page.click("button[data-command=approve]")
-    client.wait_for("three chunks", lambda: len(client.chunks) >= 3, 60, desk.stack.process.alive)
+    client.wait_for("three chunks", lambda: len(client.chunks) >= 3, 120, desk.stack.process.alive)
     desk.wait("window.kineConsole.news.plan.chunk_id >= 2")
     desk.see("#goal-codes", str(desk.page.evaluate("window.kineConsole.news.plan.goal_codes[0]")))
     assert page.inner_text("#goal-reasoning")
@@ -218,8 +222,7 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     page.keyboard.press("Escape")
     desk.see("#pill-arm b", "STOPPED")
     assert arm_state(desk) == "STOPPED"
-    time.sleep(0.5)
-    held, chunks = np.array(desk.stack.joints())[:7], len(client.chunks)
+    held, chunks = wait_for_rest(desk.stack.joints), len(client.chunks)
     time.sleep(1.5)
     assert np.abs(np.array(desk.stack.joints())[:7] - held).max() < 2e-3, "the arm did not hold"
     assert len(client.chunks) == chunks
