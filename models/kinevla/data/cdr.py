@@ -1,9 +1,8 @@
-"""Joint states and chunks out of CDR bytes, whichever middleware wrote them.
+"""Joint states and chunks out of CDR bytes that may be longer than the message.
 
-After a sequence of doubles that is empty, some versions of Fast-CDR fill up to the next multiple of eight
-bytes and others do not, nor does Cyclone DDS. `rosbags` expects the second and reads wrong values from the
-first, and joint states without velocities are common. Source: the CDR encoding of OMG DDSI-RTPS, and bags of
-both kinds.
+What `serialize_message` of newer Fast DDS returns, and so what scripts write into bags, can have unused bytes
+behind the message: many where sequences are empty, as in joint states without velocities. `rosbags` takes
+such a message for damaged. Source: the CDR encoding of OMG DDSI-RTPS, and messages as they came.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from kinevla.data.packing import DataError
 
 NS_PER_S = 1_000_000_000
 _ENCAPSULATION_BYTES = 4
-# Writers round the length of a message up to a multiple of four.
-_LARGEST_REST = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def joint_positions(data: bytes) -> JointPositions:
         DataError: no such message.
     """
     try:
-        reader = _Reader(data, fills_up=False)
+        reader = _Reader(data)
         reader.header()
         return JointPositions(reader.strings(), reader.doubles())
     except (struct.error, ValueError) as error:
@@ -53,47 +50,32 @@ def joint_positions(data: bytes) -> JointPositions:
 
 
 def chunk(data: bytes) -> Chunk:
-    """Read a trajectory; the reading of empty sequences that fits its length is taken.
+    """Read a trajectory.
 
     Raises:
         DataError: no such message.
     """
-    reason = ""
-    for fills_up in (False, True):
-        try:
-            reader = _Reader(data, fills_up)
-            found = _chunk(reader)
-        except (struct.error, ValueError) as error:
-            reason = str(error)
-            continue
-        if 0 <= reader.left <= _LARGEST_REST:
-            return found
-        reason = f"{reader.left} bytes are left over"
-    raise DataError(f"a message of {len(data)} bytes is no JointTrajectory: {reason}")
-
-
-def _chunk(reader: _Reader) -> Chunk:
-    reader.header()
-    names, points = reader.strings(), []
-    for _ in range(reader.count(at_least=16)):
-        positions = reader.doubles()
-        for _ in ("velocities", "accelerations", "effort"):
-            reader.doubles()
-        points.append((reader.time_ns(), positions))
+    try:
+        reader = _Reader(data)
+        reader.header()
+        names, points = reader.strings(), []
+        for _ in range(reader.count(at_least=16)):
+            positions = reader.doubles()
+            for _ in ("velocities", "accelerations", "effort"):
+                reader.doubles()
+            points.append((reader.time_ns(), positions))
+    except (struct.error, ValueError) as error:
+        raise DataError(f"a message of {len(data)} bytes is no JointTrajectory: {error}") from error
     return Chunk(names, tuple(points))
 
 
 class _Reader:
     """Reads value after value; positions count from behind the encapsulation header."""
 
-    def __init__(self, data: bytes, fills_up: bool) -> None:
+    def __init__(self, data: bytes) -> None:
         if len(data) < _ENCAPSULATION_BYTES or data[0] or data[1] > 1:
             raise ValueError("it does not begin with a CDR header")
-        self._data, self._order, self._fills_up = (
-            data[_ENCAPSULATION_BYTES:],
-            "<" if data[1] else ">",
-            fills_up,
-        )
+        self._data, self._order = data[_ENCAPSULATION_BYTES:], "<" if data[1] else ">"
         self._at = 0
 
     @property
@@ -135,7 +117,7 @@ class _Reader:
     def doubles(self) -> NDArray[np.float64]:
         """Read a sequence of doubles."""
         size = self.count(at_least=8)
-        if size or self._fills_up:
+        if size:
             self._align(8)
         if 8 * size > self.left:
             raise ValueError(f"{size} doubles do not fit into {self.left} bytes")

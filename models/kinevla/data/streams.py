@@ -99,7 +99,9 @@ def joint_targets(streams: Streams) -> list[tuple[int, Array]]:
     for index, (received_ns, points) in enumerate(streams.chunks):
         later = streams.chunks[index + 1 :]
         end_ns = later[0][0] if later else None
-        samples += [p for p in points if end_ns is None or p[0] < end_ns or received_ns == end_ns]
+        reached = [p for p in points if end_ns is None or p[0] < end_ns or received_ns == end_ns]
+        # A chunk that is replaced before its first point says where the arm was heading all the same.
+        samples += reached or points[:1]
     return samples
 
 
