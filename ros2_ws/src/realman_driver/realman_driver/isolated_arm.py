@@ -122,7 +122,7 @@ class IsolatedArm:
             while data := _receive(frames, end_s - time.monotonic()):
                 answered, code = sdk_wire.unpack_frame_answer(data)
                 if answered == number:
-                    return code
+                    return 0 if code == sdk_wire.VOID_FRAME else code
         except (OSError, ValueError):
             return SENDING_FAILED
         return SENDING_FAILED if host.process.poll() is not None else NO_ANSWER

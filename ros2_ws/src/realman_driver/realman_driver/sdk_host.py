@@ -23,7 +23,6 @@ from . import sdk_wire
 from .arm_interface import ArmError, LinkSettings, MotionEvent, RawState
 from .sdk_arm import RealmanArm
 
-VOID_FRAME = -1
 IN_FLIGHT_WAIT_S = 0.05
 
 
@@ -57,7 +56,11 @@ class SdkHost:
             # As in the stream's own thread: first the flag, then the look whether a stop came meanwhile.
             self._in_flight = True
             try:
-                code = VOID_FRAME if number <= self._void_up_to else self._arm.send_setpoint_rad(position_rad)
+                code = (
+                    sdk_wire.VOID_FRAME
+                    if number <= self._void_up_to
+                    else self._arm.send_setpoint_rad(position_rad)
+                )
             finally:
                 self._in_flight = False
             _send(self._sockets.frames, sdk_wire.pack_frame_answer(number, code))

@@ -21,6 +21,8 @@ _FRAME = struct.Struct(f"<Q{JOINT_COUNT}d")
 _FRAME_ANSWER = struct.Struct("<Qi")
 _STOP = struct.Struct("<QQ")
 STATE, EVENT = 0, 1
+# Answer to a frame that a stop has overtaken: it was not sent, and that is no failure of the link.
+VOID_FRAME = 1000
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from driver_rig import DriverProcess, Emulator, Stand, wait_for
+from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
 
 from kine_sim.controller.frame_checker import peak_acceleration_rad_s2
 
@@ -119,19 +119,29 @@ def ask_for_the_arm(stand: Stand) -> None:
 
 
 SLOW = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shared_driver(shared_emulator: Emulator) -> Iterator[DriverProcess]:
+    """As in conftest.py, with more patience for datagrams: here only the fault at hand shall end the link."""
+    process = DriverProcess(shared_emulator.port, state_timeout_s=1.0)
+    yield process
+    process.close()
+
+
 ROWS: dict[str, Row] = {
     "link closed (FIN)": Row(fault("drop", "fin"), nothing, state_is("LOST"), True),
     "link broken (RST)": Row(fault("drop", "rst"), nothing, state_is("LOST"), True, [SLOW]),
     "controller frozen": Row(freeze, thaw, state_is("LOST", "no state for"), True),
-    "controller restarted": Row(restart, start_again, state_is("LOST"), True, new_controller=True),
+    "controller restarted": Row(restart, start_again, state_is("LOST"), True, [SLOW], True),
     "half of the frames lost": Row(
         fault("lose_canfd", 0.5), clear, lambda v: v["chunk_active"] == "false", False
     ),
     "half of the datagrams lost": Row(
-        fault("lose_udp", 0.5), clear, lambda v: float(v["state_rate_hz"]) < 150.0, False
+        fault("lose_udp", 0.5), clear, lambda v: float(v["state_rate_hz"]) < 150.0, False, [SLOW]
     ),
     "answers 300 ms late": Row(
-        fault("delay_answers", 0.3), clear, lambda v: float(v["request_ms"]) > 300.0, False
+        fault("delay_answers", 0.3), clear, lambda v: float(v["request_ms"]) > 300.0, False, [SLOW]
     ),
     "answers later than the SDK waits": Row(
         fault("delay_answers", 0.7), clear, state_is("LOST", "requests are not answered"), True, [SLOW]
@@ -195,6 +205,20 @@ def undisturbed(times_s: list[float], arrivals_s: list[float]) -> list[slice]:
     return [*parts, slice(begin, len(times_s))]
 
 
+def wait_until_said(client: Client, said: Callable[[dict[str, str]], bool], since_s: float) -> None:
+    """Wait until any diagnostics since a moment show it; some states are short."""
+
+    def there() -> bool:
+        return any(said(values) for at_s, _, _, values in tuple(client.diagnostics) if at_s > since_s)
+
+    try:
+        wait_for(there, 60.0)
+    except AssertionError as error:
+        shown = [(round(at_s - since_s, 1), message) for at_s, _, message, _ in client.diagnostics]
+        changes = [b for a, b in pairwise([(0.0, ""), *shown]) if a[1] != b[1]]
+        raise AssertionError(f"the driver does not say it; it said {changes}") from error
+
+
 def judge(stand: Stand, since_s: float) -> None:
     """No unsafe frame, no acceleration beyond the arm's limit."""
     state = stand.emulator.state()
@@ -220,11 +244,7 @@ def test_a_fault_in_mid_motion(stand: Stand, name: str) -> None:
     stand.start_slow_motion()
     began_s = time.monotonic()
     row.begin(stand)
-    wait_for(
-        lambda: any(row.said(values) for at_s, _, _, values in tuple(client.diagnostics) if at_s > began_s),
-        60.0,
-        "what the driver shall say",
-    )
+    wait_until_said(client, row.said, began_s)
     if not row.stops:
         row.end(stand)
         values = client.values_when(lambda values: values["chunk_active"] == "false", 30.0)
@@ -248,6 +268,7 @@ def test_a_fault_in_mid_motion(stand: Stand, name: str) -> None:
     stand.enable()
 
 
+@SLOW
 def test_a_jammed_gripper_is_measured_and_does_not_hold_up_the_arm(stand: Stand) -> None:
     client, began_s = stand.client, time.monotonic()
     stand.emulator.fault("jam_gripper", 0.6)
@@ -261,6 +282,7 @@ def test_a_jammed_gripper_is_measured_and_does_not_hold_up_the_arm(stand: Stand)
         stand.emulator.fault("jam_gripper", 0.0)
 
 
+@SLOW
 def test_a_gripper_that_refuses_is_reported_and_the_arm_goes_on(stand: Stand) -> None:
     client = stand.client
     start = stand.enable()

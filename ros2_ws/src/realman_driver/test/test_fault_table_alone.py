@@ -19,6 +19,7 @@ from realman_driver.isolated_arm import IsolatedArm
 from realman_driver.supervisor import State
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_bag_and_nothing_else(
     emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client, tmp_path: Path
 ) -> None:
@@ -56,7 +57,7 @@ class Wall:
         return 1e9 + time.monotonic() + self.off_s
 
 
-@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+@pytest.mark.parametrize("step_s", [-3600.0, pytest.param(3600.0, marks=pytest.mark.slow)])
 def test_a_clock_that_is_set_neither_moves_nor_locks_the_arm(emulator: Emulator, step_s: float) -> None:
     """The driver without ROS, so that its wall clock can be set; SDK and emulated controller as they are."""
     wall = Wall()

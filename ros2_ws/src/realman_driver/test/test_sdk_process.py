@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
 
+from realman_driver.arm_interface import LinkSettings
+from realman_driver.isolated_arm import IsolatedArm
 from realman_driver.raw_stop import NO_ANSWER, SENDING_FAILED, send_raw_stop
 
 
@@ -58,6 +60,7 @@ def test_an_oversized_answer_kills_the_sdk_but_not_the_driver_and_the_arm_is_sto
     assert_stopped_for_good(own_stand, began_s)
 
 
+@pytest.mark.slow
 def test_a_killed_sdk_process_stops_the_arm_over_a_connection_of_its_own(own_stand: Stand) -> None:
     own_stand.start_slow_motion()
     killed_s = time.monotonic()
@@ -102,6 +105,7 @@ def test_a_controller_that_is_absent_or_mute_makes_the_bare_stop_fail_in_time(em
     assert send_raw_stop("127.0.0.1", emulator.port, 0.3) == SENDING_FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_still_ends_with_a_stopped_arm(
     own_stand: Stand, start_driver: Callable[..., DriverProcess], client: Client, number: signal.Signals
@@ -111,3 +115,22 @@ def test_a_signal_to_the_whole_group_still_ends_with_a_stopped_arm(
     os.killpg(own_stand.driver.process.pid, number)
     assert own_stand.driver.process.wait(20.0) == 0, own_stand.driver.output
     assert own_stand.emulator.requests("set_arm_stop", sent_s)
+
+
+def test_a_frame_that_a_stop_overtakes_is_dropped_and_is_no_loss_of_the_link(emulator: Emulator) -> None:
+    arm = IsolatedArm(LinkSettings("127.0.0.1", emulator.port, "", 0, 5), time.time_ns, print)
+    arm.set_callbacks(lambda raw: None, lambda event: None)
+    try:
+        here = arm.connect().position_rad
+        assert arm.send_setpoint_rad(here) == 0
+        sent = len(emulator.frames())
+        arm._frame_number += 5  # as if the stop had been packed after the next frames were numbered
+        assert arm.stop() == 0
+        arm._frame_number -= 5
+        assert [arm.send_setpoint_rad(here) for _ in range(5)] == [0] * 5
+        assert arm.send_setpoint_rad(here) == 0
+        wait_for(lambda: len(emulator.frames()) > sent, 20.0, "the frame after them")
+        time.sleep(0.2)
+        assert len(emulator.frames()) == sent + 1, "a frame of before the stop was sent after it"
+    finally:
+        arm.release()
