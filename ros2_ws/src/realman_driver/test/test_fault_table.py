@@ -144,12 +144,10 @@ ROWS: dict[str, Row] = {
         fault("delay_answers", 0.3), clear, lambda v: float(v["request_ms"]) > 300.0, False, [SLOW]
     ),
     "answers later than the SDK waits": Row(
-        fault("delay_answers", 0.7), clear, state_is("LOST", "requests are not answered"), True, [SLOW]
+        fault("delay_answers", 0.7), clear, state_is("LOST"), True, [SLOW]
     ),
-    "no answers": Row(fault("no_answer"), clear, state_is("LOST", "requests are not answered"), True, [SLOW]),
-    "answers that are no answers": Row(
-        fault("malformed_answer"), clear, state_is("LOST", "requests are not answered"), True, [SLOW]
-    ),
+    "no answers": Row(fault("no_answer"), clear, state_is("LOST"), True, [SLOW]),
+    "answers that are no answers": Row(fault("malformed_answer"), clear, state_is("LOST"), True, [SLOW]),
     "datagrams muted": Row(fault("mute_udp"), clear, state_is("LOST", "no state"), True, [SLOW]),
     "datagrams garbled": Row(
         fault("garbage_udp"),
