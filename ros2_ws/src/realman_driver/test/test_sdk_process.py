@@ -123,7 +123,8 @@ def test_a_frame_that_a_stop_overtakes_is_dropped_and_is_no_loss_of_the_link(emu
     try:
         here = arm.connect().position_rad
         assert arm.send_setpoint_rad(here) == 0
-        sent = len(emulator.frames())
+        wait_for(lambda: len(emulator.frames()) == 1, 20.0, "the first frame")
+        sent = 1
         arm._frame_number += 5  # as if the stop had been packed after the next frames were numbered
         assert arm.stop() == 0
         arm._frame_number -= 5
