@@ -303,10 +303,10 @@ def taught_parameters(model: KineVLAModel) -> dict[str, torch.nn.Parameter]:
 
 def _same_codes(one: ActionTokenizer, other: ActionTokenizer) -> bool:
     """Say whether the codes of two tokenizers mean the same vectors."""
-    books = [tokenizer.code_vectors() for tokenizer in (one, other)]
-    if books[0] is None or books[1] is None:
+    ours, theirs = one.code_vectors(), other.code_vectors()
+    if ours is None or theirs is None:
         return one.kind == other.kind
-    return len(books[0]) == len(books[1]) and all(map(np.array_equal, *books))
+    return len(ours) == len(theirs) and all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True))
 
 
 def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBuilder) -> None:
