@@ -22,7 +22,7 @@ def test_no_unsafe_frame_comes_of_chunks_of_all_kinds() -> None:
     tally = gate_fuzz.run((1, 600))
     assert tally.unsafe_frames == 0, tally.unsafe
     assert tally.frames > 500
-    assert tally.accepted["valid"] > 20, "too little was accepted to show anything"
+    assert tally.accepted["valid"] > 8, "too little was accepted to show anything"
     for rule in ("joint_limits", "velocity", "finite", "stamp", "first_step", "joint_names"):
         assert tally.refused[rule] > 0, f"nothing was refused by {rule}"
 
