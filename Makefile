@@ -49,7 +49,7 @@ test-slow: build  ## the long checks
 test-browser: build  ## the operator's page in a headless Chromium, which is installed when missing (as root)
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/browser.txt
-	$(RUN) python -m pytest tests/test_console_in_the_browser.py
+	KINE_BROWSER_TEST=1 $(RUN) python -m pytest tests/test_console_in_the_browser.py
 
 lint: setup
 	$(VENV)/bin/ruff check .

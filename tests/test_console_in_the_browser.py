@@ -1,7 +1,7 @@
 """An operator at the page: a real Chromium, the whole simulated robot, the shipped checkpoint.
 
-Runs where Debian's chromium and playwright are installed (`make test-browser` installs both). With
-KINE_CONSOLE_PICTURES=FOLDER the pictures of the documentation are taken on the way.
+Runs when it is asked for: `make test-browser`, which installs Debian's chromium and playwright and sets
+KINE_BROWSER_TEST=1. With KINE_CONSOLE_PICTURES=FOLDER the pictures of the documentation are taken on the way.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from console_viewer import read_token, wait_for_rest
 
 from kine_sim import rm75
 from kine_sim.tasks import TASKS
-from kinevla_policy import stack
 from kinevla_policy.free_ports import free_tcp_port
-from running_stack import RunningStack, start_stack
+from running_stack import PATIENT_POLICY, RunningStack, start_stack
 
+PICTURES = os.environ.get("KINE_CONSOLE_PICTURES", "")
+if not PICTURES and os.environ.get("KINE_BROWSER_TEST") != "1":
+    pytest.skip("only when asked for: make test-browser", allow_module_level=True)
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("chromium is not installed: make test-browser", allow_module_level=True)
@@ -38,7 +40,7 @@ OPTIONS = [
 ]
 TASK = TASKS[4]
 PATIENCE_MS = 120_000
-PICTURES = os.environ.get("KINE_CONSOLE_PICTURES", "")
+SCREEN = {"width": 1440, "height": 900}
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Desk:
     def picture(self, name: str, page: Any = None) -> None:
         """For the documentation, when asked for."""
         if PICTURES:
+            Path(PICTURES).mkdir(parents=True, exist_ok=True)
             (page or self.page).screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
     def wait(self, script: str) -> None:
@@ -65,6 +68,18 @@ class Desk:
             assert time.monotonic() < end_s, f"not within {PATIENCE_MS / 1000:.0f} s: {script}"
             time.sleep(0.05)
 
+    def assert_fits(self) -> None:
+        """The page needs no scrolling on its screen, and the pictures keep their shape."""
+        size = self.page.evaluate("(({scrollWidth: a, scrollHeight: b}) => [a, b])(document.documentElement)")
+        assert size == [SCREEN["width"], SCREEN["height"]]
+        over = self.page.evaluate(
+            "document.querySelector('.do').scrollHeight - document.querySelector('.do').clientHeight"
+        )
+        assert over <= 0, f"the right column is {over} pixels too long"
+        for box in self.page.locator(".picture").all():
+            shape = box.bounding_box()
+            assert abs(shape["width"] / shape["height"] - 4 / 3) < 0.02, shape
+
     def see(self, selector: str, text: str) -> None:
         """Until the element holds the text."""
         playwright_api.expect(self.page.locator(selector)).to_contain_text(text, timeout=PATIENCE_MS)
@@ -74,8 +89,7 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("browser")
     before, port = os.environ.get("ROS_DOMAIN_ID"), free_tcp_port()
-    spec = next(s for s in stack.nodes(stack.StackSettings(sim=True)) if s.name == "kinevla")
-    settings = yaml.safe_load(Path(spec.parameter_file).read_text())
+    settings = yaml.safe_load(PATIENT_POLICY.read_text())
     settings["kinevla"]["ros__parameters"]["require_approval"] = True
     (folder / "policy.yaml").write_text(yaml.safe_dump(settings))
     options = ["--task", str(TASK.number), "--seed", "3", "--policy-config", str(folder / "policy.yaml")]
@@ -87,7 +101,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             browser = player.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
 
             def open_page() -> Any:
-                page = browser.new_page(viewport={"width": 1440, "height": 1010})
+                page = browser.new_page(viewport=SCREEN)
                 page.set_default_timeout(PATIENCE_MS)
                 page.errors = []
                 page.on("pageerror", lambda error: page.errors.append(str(error)))
@@ -147,7 +161,7 @@ def test_whoever_opens_the_page_sees_the_robot_and_cannot_command_it(desk: Desk)
     assert page.locator("#stop").is_disabled()
     page.keyboard.press("Escape")
     desk.see("#banner", "THE STOP WAS NOT SENT")
-    desk.picture("console-view-only")
+    desk.assert_fits()
 
 
 def test_the_arm_is_drawn_where_it_is(desk: Desk):
@@ -202,11 +216,12 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     start = np.array(desk.stack.joints())
     time.sleep(1.0)
     assert np.abs(np.array(desk.stack.joints()) - start).max() < 5e-3, "it moved without approval"
-    desk.picture("console-approve")
 
     page.fill("#approval-text", "flap with the wings")
     page.click("button[data-command=approve]")
     desk.see("#answer-approve", "Refused")
+    desk.picture("console-approve")
+    desk.assert_fits()
     page.fill("#approval-text", proposed)
     pictures = {camera: pixels(page, camera) for camera in ("front", "wrist")}
     page.click("button[data-command=approve]")
@@ -218,7 +233,8 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
         now = pixels(page, camera)
         changed = np.mean(np.frombuffer(now, np.uint8) != np.frombuffer(before, np.uint8))
         assert changed > 0.02, f"the {camera} picture stands still"
-    desk.picture("console")
+    desk.picture("console-working")
+    desk.assert_fits()
 
     page.keyboard.press("Escape")
     desk.see("#pill-arm b", "STOPPED")
@@ -245,6 +261,7 @@ def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_
         desk.wait("document.querySelector('#stop').disabled")
         assert all(button.is_disabled() for button in page.locator("button[data-command]").all())
         desk.picture("console-no-link")
+        desk.assert_fits()
     finally:
         console.send_signal(signal.SIGCONT)
     desk.wait("document.querySelector('#banner').hidden")

@@ -43,7 +43,6 @@ const link = new Link({
     }));
     jointPlot.rows = hello.history.joints.map((r) => [r[0], ...r.slice(1, 8).map(degrees)]);
     latencyPlot.rows = hello.history.latencies.map((r) => [r[0], r[1] * 1000, r[2] * 1000]);
-    if (token) takeControl();
   },
   round(changed, now) {
     nodeTime = now;
@@ -66,6 +65,8 @@ const link = new Link({
   },
   state(alive, text) {
     if (!alive) inControl = false;
+    else if (token) takeControl();   // also after a silence on the same connection
+    document.body.classList.toggle('no-link', !alive);
     $('banner').hidden = alive;
     if (!alive) {
       banner('NO LINK TO THE CONSOLE', text || 'Nothing on this page is live and no command works. To stop the arm, use the emergency stop switch.');
@@ -86,12 +87,12 @@ function takeJoints(joints) {
   if (arm && values.every((v) => v !== null)) {
     arm.set(values, joints.values[7]);
     const [x, y, z] = arm.tool();
-    $('tool-text').textContent = `tool at x ${x.toFixed(3)}  y ${y.toFixed(3)}  z ${z.toFixed(3)} m, gripper ${joints.values[7] === null ? 'unknown' : `${Math.round(100 * joints.values[7])} % open`}`;
+    $('tool-text').textContent = `tool x ${x.toFixed(3)}  y ${y.toFixed(3)}  z ${z.toFixed(3)} m, ${joints.values[7] === null ? 'gripper unknown' : `${Math.round(100 * joints.values[7])} % open`}`;
   }
   $('joint-legend').replaceChildren(...values.map((v, k) => {
     const line = document.createElement('div'), name = document.createElement('span'), box = document.createElement('i'), value = document.createElement('b');
     box.style.background = COLOURS[k];
-    name.append(box, `joint ${k + 1}`);
+    name.append(box, `J${k + 1}`);
     value.textContent = v === null ? 'none' : degrees(v).toFixed(1);
     line.append(name, value);
     return line;
@@ -125,7 +126,7 @@ function refresh() {
   empty.className = news.joints ? '' : 'first';
   empty.textContent = news.joints ? `No joint states for ${Math.round(age)} s: this is where the arm was` : 'Waiting for joint states';
   const policy = news.statuses['kinevla: policy'];
-  $('instruction-now').textContent = policy?.values.instruction && policy.message !== 'idle' ? `running: ${policy.values.instruction}` : 'none running';
+  $('instruction-now').textContent = $('instruction-now').title = policy?.values.instruction && policy.message !== 'idle' ? `running: ${policy.values.instruction}` : 'none running';
   showRecording();
   showApproval(policy);
   enableButtons(alive);
@@ -207,6 +208,7 @@ async function stop() {
   $('stop-hint').textContent = 'stopping …';
   const answer = await link.request('stop', {}, token);
   stopping = false;
+  say('answer-instruct', '', '');   // what was started is over
   say('answer-arm', answer.ok ? 'good' : 'bad', answer.message);
   if (!answer.ok) {
     banner('NOT STOPPED', answer.message);
@@ -221,7 +223,7 @@ async function takeControl() {
   inControl = answer.ok;
   say('answer-token', answer.ok ? 'good' : 'bad', answer.ok ? '' : answer.message);
   if (answer.ok) sessionStorage.setItem('token', token);
-  else release();
+  else if (!answer.lost) release();
   refresh();
 }
 

@@ -73,23 +73,23 @@ export class Link {
   lost(text) {
     this.alive = false;
     for (const resolve of this.waiting.values()) {
-      resolve({ ok: false, message: 'the link to the console broke: not known whether it was done' });
+      resolve({ ok: false, lost: true, message: 'the link to the console broke: not known whether it was done' });
     }
     this.waiting.clear();
     this.handlers.state(false, text);
   }
 
-  /** Send a command; resolves to {ok, message}, never rejects. */
+  /** Send a command; resolves to {ok, message}, never rejects; with lost: true the console did not answer. */
   request(command, args, token) {
     if (!this.socket || this.socket.readyState !== WebSocket.OPEN) {
-      return Promise.resolve({ ok: false, message: 'no link to the console: nothing was sent' });
+      return Promise.resolve({ ok: false, lost: true, message: 'no link to the console: nothing was sent' });
     }
     const id = ++this.number;
     this.socket.send(JSON.stringify({ id, command, arguments: args, token }));
     return new Promise((resolve) => {
       this.waiting.set(id, resolve);
       setTimeout(() => {
-        if (this.waiting.delete(id)) resolve({ ok: false, message: 'no answer from the console' });
+        if (this.waiting.delete(id)) resolve({ ok: false, lost: true, message: 'no answer from the console' });
       }, ANSWER_MS);
     });
   }

@@ -30,7 +30,7 @@ export function showStates(statuses, services, now) {
   if (old(arm, now)) {
     pill('pill-arm', 'bad', arm ? 'no news' : 'no driver', arm ? `last heard ${Math.round(now - arm.received_s)} s ago` : 'its node does not report');
     hint.className = 'bad';
-    hint.textContent = arm ? 'The driver does not report any more. The state of the arm is not known.' : 'The driver is not running.';
+    hint.textContent = arm ? 'The driver does not report: the state of the arm is not known.' : 'The driver is not running.';
   } else {
     state = arm.values.state || '';
     const [tone, word, text] = ARM[state] || ['warn', state || 'unknown', ''];
@@ -86,8 +86,9 @@ function fill(id, rows, empty) {
 
 const LEVELS = [['good', 'OK'], ['warn', 'WARNING'], ['bad', 'ERROR'], ['bad', 'STALE']];
 
-/** Nodes of the graph with their lifecycle state, and what their diagnostics say. */
+/** Nodes of the graph with their lifecycle state, and what their diagnostics say; those in trouble first. */
 export function showNodes(nodes, statuses, now) {
+  const rank = { bad: 0, warn: 1, good: 2 };
   const rows = Object.entries(nodes).map(([name, node]) => {
     const short = name.replace(/^\//, '');
     if (!node.there) return row(['em', 'GONE', 'bad'], ['b', short], ['span', 'was there, and is not any more']);
@@ -105,6 +106,8 @@ export function showNodes(nodes, statuses, now) {
     }
     return row(['em', word, tone], ['b', short], ['span', text]);
   });
+  for (const line of rows) line.lastChild.title = line.lastChild.textContent;
+  rows.sort((a, b) => rank[a.firstChild.className] - rank[b.firstChild.className]);
   fill('nodes', rows, 'No node was found');
 }
 
@@ -121,6 +124,7 @@ export function showEvents(events) {
     ['b', `${e.what.replaceAll('_', ' ')} (${e.who})`],
     ['span', e.message],
   ));
+  for (const line of rows) line.lastChild.title = line.lastChild.textContent;
   fill('events', rows, 'No command yet');
 }
 
