@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ class ConsoleViewer:
         self.pictures: dict[int, bytes] = {}
         self._answers: dict[int, dict[str, Any]] = {}
         self._number = 0
+        self._open = ExitStack()
         end_s = time.monotonic() + timeout_s
         while True:
             try:
-                self._socket: ClientConnection = connect(f"ws://127.0.0.1:{port}/ws", max_size=2**24)
+                self._socket: ClientConnection = self._open.enter_context(
+                    connect(f"ws://127.0.0.1:{port}/ws", max_size=2**24)
+                )
                 break
             except (OSError, WebSocketException):
                 if time.monotonic() > end_s:
@@ -94,7 +97,7 @@ class ConsoleViewer:
 
     def close(self) -> None:
         """End the connection."""
-        self._socket.close()
+        self._open.close()
 
 
 def wait_for_rest(joints: Callable[[], list[float]], timeout_s: float = 30.0) -> NDArray[np.float64]:
