@@ -130,6 +130,12 @@ def arm_state(desk: Desk) -> str:
     return desk.stack.client.diagnostic("realman_driver: arm").get("state", "")
 
 
+def wait_for_arm(desk: Desk, state: str) -> None:
+    """Until the driver itself reports the state, not only the page."""
+    alive = desk.stack.process.alive
+    desk.stack.client.wait_for(f"the arm's state {state}", lambda: arm_state(desk) == state, 60, alive)
+
+
 def pixels(page: Any, camera: str) -> bytes:
     """What the page shows of a camera, made small."""
     return bytes(
@@ -238,7 +244,7 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
 
     page.keyboard.press("Escape")
     desk.see("#pill-arm b", "STOPPED")
-    assert arm_state(desk) == "STOPPED"
+    wait_for_arm(desk, "STOPPED")
     held, chunks = wait_for_rest(desk.stack.joints), len(client.chunks)
     time.sleep(1.5)
     assert np.abs(np.array(desk.stack.joints())[:7] - held).max() < 2e-3, "the arm did not hold"
@@ -248,7 +254,10 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     desk.picture("console-stopped")
 
 
-def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_back(desk: Desk):
+@pytest.mark.parametrize("silence_s", [0, 10], ids=["same-connection", "new-connection"])
+def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_back(
+    desk: Desk, silence_s: float
+):
     page = desk.page
     console = next(
         child
@@ -262,9 +271,33 @@ def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_
         assert all(button.is_disabled() for button in page.locator("button[data-command]").all())
         desk.picture("console-no-link")
         desk.assert_fits()
+        time.sleep(silence_s)
     finally:
         console.send_signal(signal.SIGCONT)
     desk.wait("document.querySelector('#banner').hidden")
     desk.see("#control-word", "You are in control")
     desk.wait("!document.querySelector('#stop').disabled")
+    assert page.errors == []
+
+
+def test_reset_and_enable_bring_the_arm_back_and_space_and_the_red_button_stop_it_again(desk: Desk):
+    page = desk.page
+    for way in ("Space", "the red button"):
+        page.click("button[data-command=reset]")
+        desk.see("#pill-arm b", "disabled")
+        page.click("button[data-command=enable]")
+        desk.see("#pill-arm b", "enabled")
+        if way == "Space":
+            page.fill("#instruction", "")
+            page.type("#instruction", "put it")
+            assert page.input_value("#instruction") == "put it"
+            wait_for_arm(desk, "ENABLED")
+            time.sleep(1.0)
+            assert arm_state(desk) == "ENABLED", "a space in a text field is no stop"
+            page.evaluate("document.activeElement.blur()")
+            page.keyboard.press("Space")
+        else:
+            page.click("#stop")
+        desk.see("#pill-arm b", "STOPPED")
+        wait_for_arm(desk, "STOPPED")
     assert page.errors == []
