@@ -106,9 +106,10 @@ class Client:
         from std_srvs.srv import Trigger
         from trajectory_msgs.msg import JointTrajectory
 
-        self._rclpy = rclpy
-        rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
-        self.node = Node("driver_test")
+        # A context of its own: the client lives as long as the test process, in which others have theirs.
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self.node = Node("driver_test", context=self._context)
         self.joint_states: list[tuple[float, JointState]] = []
         self.diagnostics: list[tuple[float, str, str, dict[str, str]]] = []
         self.node.create_subscription(JointState, "/joint_states", self._on_joint_state, 100)
@@ -119,7 +120,7 @@ class Client:
             self._clients[f"/realman_driver/{name}"] = self.node.create_client(
                 Trigger, f"/realman_driver/{name}"
             )
-        self._executor = SingleThreadedExecutor()
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._open = True
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -219,7 +220,7 @@ class Client:
         self._open = False
         self._thread.join(2)
         self.node.destroy_node()
-        self._rclpy.shutdown()
+        self._context.try_shutdown()
 
 
 def line(start: list[float], step_rad: float, count: int, gripper: float | None = None) -> list[list[float]]:

@@ -132,7 +132,7 @@ def shared_driver(shared_emulator: Emulator) -> Iterator[DriverProcess]:
 ROWS: dict[str, Row] = {
     "link closed (FIN)": Row(fault("drop", "fin"), nothing, state_is("LOST"), True),
     "link broken (RST)": Row(fault("drop", "rst"), nothing, state_is("LOST"), True, [SLOW]),
-    "controller frozen": Row(freeze, thaw, state_is("LOST", "no state for"), True),
+    "controller frozen": Row(freeze, thaw, state_is("LOST", "no state for"), True, [SLOW]),
     "controller restarted": Row(restart, start_again, state_is("LOST"), True, [SLOW], True),
     "half of the frames lost": Row(
         fault("lose_canfd", 0.5), clear, lambda v: v["chunk_active"] == "false", False

@@ -9,6 +9,7 @@ def test_non_blocking_position_is_acknowledged_at_once_without_an_event(sdk):
         out["ack_s"] = time.monotonic() - start
         out["mode"] = arm.rm_get_gripper_state()[1]["mode"]
         wait(lambda: arm.rm_get_gripper_state()[1]["mode"] == 3)
+        wait(lambda: abs(arm.rm_get_gripper_state()[1]["actpos"] - 300) <= 2)  # it settles
         out["state"] = arm.rm_get_gripper_state()[1]
     """)
     assert result.out["code"] == 0 and result.out["ack_s"] < 0.6
