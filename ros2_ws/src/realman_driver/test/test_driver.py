@@ -13,9 +13,9 @@ from emulator_rig import best_of
 from fake_arm import SENDER, FakeArm
 
 from realman_driver.arm_model import AXIS_NAMES
-from realman_driver.chunk_check import ChunkPoint, ReceivedChunk
 from realman_driver.config import DriverConfig
 from realman_driver.driver import Driver
+from realman_driver.gate import ChunkPoint, ReceivedChunk
 from realman_driver.hooks import DriverHooks
 from realman_driver.supervisor import State
 

@@ -10,7 +10,7 @@ import pytest
 from driver_rig import wait_for
 from emulator_rig import best_of
 
-from realman_driver.chunk_check import Chunk, Refusal
+from realman_driver.gate import Chunk, Refusal
 from realman_driver.streamer import Streamer, frame_fault
 
 HOLD = (0.1,) * 7 + (1.0,)
