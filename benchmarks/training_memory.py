@@ -123,7 +123,6 @@ def main() -> None:
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT / "models" / "tests" / "training"))
     from conftest import TINY_MODEL
-
     from kinevla.vision.checkpoint import make_vision, save_vision
 
     group = None
