@@ -12,7 +12,7 @@ from kine_relay.mapping import GripperMap, JointMap
 
 NS_PER_S = 1_000_000_000
 MIN_LEAD_S = 0.02
-"""A point nearer than this is past: the controller could not reach it in time."""
+"""A point nearer than this counts as past: the controller could not reach it in time."""
 
 
 class Refused(ValueError):
@@ -70,7 +70,7 @@ class Relay:
         self.refusals: Counter[str] = Counter()
         self.last_refusal = ""
         self._measured: tuple[int, tuple[float, ...], float] | None = None
-        self._ends_ns = 0
+        self._observed_ns = self._ends_ns = 0
 
     def enable(self, now_ns: int) -> None:
         """Pass chunks on from now.
@@ -118,8 +118,8 @@ class Relay:
     ) -> list[Point]:
         """What to tell the controllers now.
 
-        Times count from the observation while the arm moves, so that what is past is left out; from now, when
-        the arm has rested since.
+        Times of a chunk count from its observation, as for our own driver: what is past is left out. Time in
+        which the arm has rested since then does not count, so an arm that stands still gets every point.
 
         Args:
             names: joints of the chunk.
@@ -137,7 +137,7 @@ class Relay:
             self.last_refusal = str(refusal)
             raise
         self.passed += 1
-        self._ends_ns = now_ns + int(result[-1].time_s * NS_PER_S)
+        self._observed_ns, self._ends_ns = observed_ns, now_ns + int(result[-1].time_s * NS_PER_S)
         return result
 
     def _convert(
@@ -156,7 +156,11 @@ class Relay:
             )
         measured, _ = self._fresh(now_ns)
         self._check_shape(names, points)
-        elapsed_s = max(0.0, age_s) if observed_ns < self._ends_ns else 0.0
+        if observed_ns < self._observed_ns and now_ns < self._ends_ns:
+            late_s = (self._observed_ns - observed_ns) / NS_PER_S
+            raise Refused("order", f"the observation is {late_s:.3f} s older than that of the running chunk")
+        moved_until_ns = min(now_ns, self._ends_ns)
+        elapsed_s = max(0.0, (moved_until_ns - observed_ns) / NS_PER_S)
         result = [
             self._point(time_s - elapsed_s, dict(zip(names, positions, strict=True)))
             for time_s, positions in points

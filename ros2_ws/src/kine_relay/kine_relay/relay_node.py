@@ -60,7 +60,8 @@ class RelayNode(Node):
         self._send(passed)
 
     def _send(self, points: list[Point]) -> None:
-        # No stamp: the controllers start at once.
+        # No stamp: the controllers start at once. A stamp would be their start time: with the observation's,
+        # which is past, they would begin in the middle of the trajectory and jump there.
         arm = JointTrajectory(joint_names=[joint.theirs for joint in self._relay.joints])
         gripper = JointTrajectory(joint_names=[self._relay.gripper.theirs])
         for point in points:

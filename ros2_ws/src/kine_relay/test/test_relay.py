@@ -68,6 +68,30 @@ def test_a_chunk_for_an_arm_that_has_rested_starts_now(relay):
     assert [point.time_s for point in passed] == pytest.approx([0.1, 0.2])
 
 
+def test_time_in_which_the_arm_has_rested_does_not_count(relay):
+    chunk(relay, (0.05, 0, 1), (0.10, 0, 1))  # moves until 200 ms
+    relay.take_state(["shoulder", "elbow", "finger"], [0.1, 0.5, 0.0], NOW + 500 * MS)
+    rows = [(0.05 + 0.05 * k, 0, 1) for k in range(5)]
+    passed = chunk(relay, *rows, observed_ms=80, now_ms=500)
+    assert [point.time_s for point in passed] == pytest.approx([0.08, 0.18, 0.28, 0.38])
+    assert passed[0].arm[0] == pytest.approx(0.1)
+
+
+def test_a_chunk_whose_points_are_all_past_is_refused(relay):
+    chunk(relay, *[(0.05, 0, 1)] * 5)
+    relay.take_state(["shoulder", "elbow", "finger"], [0.05, 0.5, 0.0], NOW + 300 * MS)
+    with pytest.raises(Refused, match=r"all points are past: the observation is 0\.290 s old"):
+        chunk(relay, (0.05, 0, 1), (0.1, 0, 1), observed_ms=10, now_ms=300)
+
+
+def test_a_chunk_from_an_older_look_does_not_replace_a_newer_one(relay):
+    relay.take_state(["shoulder", "elbow", "finger"], [0.0, 0.5, 0.0], NOW + 100 * MS)
+    chunk(relay, *[(0.05, 0, 1)] * 5, observed_ms=80, now_ms=100)
+    with pytest.raises(Refused, match=r"0\.080 s older than that of the running chunk"):
+        chunk(relay, *[(0.1, 0, 1)] * 5, observed_ms=0, now_ms=120)
+    assert relay.refusals == {"order": 1}
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "text"),
     [

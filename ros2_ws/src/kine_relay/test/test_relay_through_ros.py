@@ -61,8 +61,8 @@ class Sides:
         wait_for(future.done)
         return future.result()
 
-    def send_chunk(self, *angles: float) -> None:
-        stamp_ns = self.node.get_clock().now().nanoseconds
+    def send_chunk(self, *angles: float, age_s: float = 0.0) -> None:
+        stamp_ns = self.node.get_clock().now().nanoseconds - int(age_s * 1e9)
         message = JointTrajectory(joint_names=OURS)
         message.header.stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
         for k, angle in enumerate(angles):
@@ -107,6 +107,22 @@ def test_chunks_reach_the_controller_as_its_own_joints_and_a_stop_holds(sides):
     assert list(got.joint_names) == THEIRS
     assert (got.header.stamp.sec, got.header.stamp.nanosec) == (0, 0), "start at once"
     assert [list(point.positions) for point in got.points][-1] == pytest.approx([0.15] * 7)
+
+    # A policy looked 0.45 s ago, while the arm moved: four of its ten points are past.
+    sides.trajectories.clear()
+    wait_for(
+        lambda: (
+            sides.send_chunk(*[0.11] * 30),
+            time.sleep(0.5),
+            sides.send_chunk(*[0.11] * 9, 0.115, age_s=0.45),
+            time.sleep(0.2),
+            any(len(got.points) <= 6 for got in sides.trajectories),
+        )[-1]
+    )
+    got = next(got for got in sides.trajectories if len(got.points) <= 6)
+    times_s = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in got.points]
+    assert 0.0 < times_s[-1] <= 0.55 and list(got.points[-1].positions) == pytest.approx([0.115] * 7)
+    assert (got.header.stamp.sec, got.header.stamp.nanosec) == (0, 0)
 
     assert sides.call("stop").message == "the arm holds"
     wait_for(lambda: list(sides.trajectories[-1].points[-1].positions) == pytest.approx([0.1] * 7))
