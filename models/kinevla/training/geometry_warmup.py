@@ -81,7 +81,7 @@ def warm_up_geometry(
     """Train `model.observation`'s geometry fusion in place, and start the code readout where there is one.
 
     Args:
-        model: the network.
+        model: the network, on the device the stage shall run on.
         data: samples.
         cache: features of the frames.
         tokenizer: action tokenizer, for scaling and latents.
@@ -97,6 +97,7 @@ def warm_up_geometry(
     if fusion is None or readout is None or config.warmup.max_steps == 0:
         return {"steps": 0.0}, None
     settings = config.warmup
+    device = model.state_scale.device
     # Mapped from files like all that has a row per frame; only the rows of a batch are copied.
     keypoints = torch.from_numpy(np.asarray(cache.keypoints))
     points = torch.from_numpy(np.asarray(cache.points))
@@ -106,6 +107,7 @@ def warm_up_geometry(
     centre, scale = latent.mean(0), latent.std().clamp_min(1e-6) if latent.numel() else torch.ones(())
     outputs = motion.shape[1] + latent.shape[1]
     head = MotionHead(observation.geometry_tokens, config.decoder.hidden_size, len(data.tasks), outputs)
+    head.to(device)
     parameters = [
         *fusion.parameters(),
         *readout.parameters(),
@@ -116,16 +118,16 @@ def warm_up_geometry(
     train = torch.from_numpy(data.train)
 
     def target(rows: Tensor) -> Tensor:
-        return torch.cat([motion[rows], (latent[rows] - centre) / scale], dim=-1)
+        return torch.cat([motion[rows], (latent[rows] - centre) / scale], dim=-1).to(device)
 
     def predict(rows: Tensor, noise: bool) -> Tensor:
         seen, space = keypoints[rows], points[rows]
         if noise:
             seen = noisy(seen, config.keypoint_noise, generator, 2)
             space = noisy(space, config.point_noise_m, generator, 3)
-        state = states[rows]
-        fused = fusion(seen, space, state, model.normalise_state(state))
-        return head(observation.geometry_slots(fused), task[rows])
+        state = states[rows].to(device)
+        fused = fusion(seen.to(device), space.to(device), state, model.normalise_state(state))
+        return head(observation.geometry_slots(fused), task[rows].to(device))
 
     begin, step = time.monotonic(), 0
     while step < settings.max_steps:
@@ -137,7 +139,7 @@ def warm_up_geometry(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * used))
         rows = train[torch.randint(len(train), (settings.batch_size,), generator=generator)]
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
             predicted = predict(rows, noise=True)
         loss = F.l1_loss(predicted.float(), target(rows))
         optimiser.zero_grad(set_to_none=True)
@@ -147,8 +149,8 @@ def warm_up_geometry(
         step += 1
         if step % 250 == 0:
             log.info("geometry step %d loss %.4f", step, loss.item())
-    unit = torch.from_numpy(tokenizer.normaliser.scale).float()
-    joints = ~torch.tensor(tokenizer.normaliser.keep)
+    unit = torch.from_numpy(tokenizer.normaliser.scale).float().to(device)
+    joints = ~torch.tensor(tokenizer.normaliser.keep, device=device)
     result = {"steps": float(step)}
     for name, frames in (("train", data.train), ("val", data.val if len(data.val) else data.train)):
         rows = torch.from_numpy(frames[:: max(1, len(frames) // _REPORTED)])
@@ -157,6 +159,7 @@ def warm_up_geometry(
         error = difference[:, : motion.shape[1]].abs().unflatten(1, (-1, len(unit))) * unit
         result[f"{name}_joint_l1_mrad"] = float(error[..., joints].mean() * 1e3)
     if model.code_readout is not None:
+        centre, scale = centre.to(device), scale.to(device)
         # The last loop's rows are the held-out ones: they tell how far the readout can be trusted.
         variance = (difference[:, motion.shape[1] :] * scale).square().sum(-1).mean() / motion.shape[1]
         with torch.no_grad():
@@ -166,4 +169,4 @@ def warm_up_geometry(
                 1.0 / variance.clamp_min(1e-9),
             )
     log.info("geometry stage: %s", result)
-    return result, head.choice.detach().softmax(-1)
+    return result, head.choice.detach().softmax(-1).cpu()

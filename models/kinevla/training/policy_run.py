@@ -172,6 +172,7 @@ def _run_from_towers(
             backbone.to(device),
             reader,
             config.bf16,
+            config.workers,
         )
     backbone.to("cpu")
     data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)

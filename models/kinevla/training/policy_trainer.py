@@ -150,6 +150,7 @@ class PolicyTrainer:
         if self._frozen and run.model.code_readout is not None:
             self._shares = torch.zeros(len(run.data.tasks), run.model.observation.geometry_tokens)
         state = load_state(config.out, run.identity())
+        run.model.to(accelerator.device)
         if state is None and run.cache is not None and accelerator.is_main_process:
             # The other processes get the result when they are joined below.
             minutes = None if config.max_minutes is None else config.max_minutes * config.warmup.max_share
@@ -160,7 +161,6 @@ class PolicyTrainer:
             for parameter in taught_parameters(run.model).values():
                 parameter.requires_grad_(False)
         run.model.zero_grad()  # Those of the warm-up would enter the first step.
-        run.model.to(accelerator.device)
         optimiser = torch.optim.AdamW(
             trainable_parameters(run.model).values(),
             lr=config.learning_rate,

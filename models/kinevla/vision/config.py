@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -88,6 +88,10 @@ class VisionTrainConfig:
     """CPU threads."""
     bf16: bool = True
     """Mixed precision in the towers."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the towers run."""
+    workers: int = 0
+    """Threads that decode and augment batches ahead; 0 does it in between."""
     log_every: int = 50
     """Steps between reports."""
     save_every: int = 200
@@ -110,6 +114,8 @@ class VisionTrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.workers < 0:
+            raise ValueError(f"workers must be at least 0, got {self.workers}")
         if not 0.0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate}")
         if not 0.0 <= self.lift_share < 1.0:

@@ -45,6 +45,7 @@ def read_keypoints(
     order = [(source, int(i)) for source, part in enumerate(sources) for i in _labelled(part)]
     np.random.default_rng([seed, 1]).shuffle(order)
     order = order[: config.max_observations]
+    device = next(backbone.parameters()).device
     keypoints: list[Tensor] = []
     state: list[Tensor] = []
     points: list[Tensor] = []
@@ -53,9 +54,10 @@ def read_keypoints(
             break
         chosen = order[start : start + _READ_BATCH]
         batch = KeypointSamples.concatenate([sources[source].take(np.array([i])) for source, i in chosen])
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            features = backbone(batch.images(np.arange(len(batch))), torch.from_numpy(batch.state))
-        keypoints.append(features.keypoints.float())
+        images, states = batch.images(np.arange(len(batch))), torch.from_numpy(batch.state)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
+            features = backbone(images.to(device), states.to(device))
+        keypoints.append(features.keypoints.float().cpu())
         state.append(torch.from_numpy(batch.state))
         points.append(torch.from_numpy(batch.points_m))
     if not keypoints:

@@ -26,7 +26,7 @@ class KeypointLoss(NamedTuple):
 
 def heatmap_targets(points: Tensor, cells: int) -> Tensor:
     """Return Gaussian target distributions (M, K, cells * cells) around points (M, K, 2) in -1..1."""
-    centres = (torch.arange(cells, dtype=points.dtype) + 0.5) / cells * 2 - 1
+    centres = (torch.arange(cells, dtype=points.dtype, device=points.device) + 0.5) / cells * 2 - 1
     sigma = HEATMAP_SIGMA_CELLS * 2 / cells
     weights = torch.exp(-0.5 * ((points.unsqueeze(-1) - centres) / sigma) ** 2)
     target = torch.einsum("mky,mkx->mkyx", weights[:, :, 1], weights[:, :, 0]).flatten(2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ import torch
 from torch import Tensor
 
 from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.training.ahead import computed_ahead
+from kinevla.training.distributed import DeviceError
 from kinevla.training.loop import Budget, MetricsLog, learning_rate, load_state, save_state, set_threads
 from kinevla.vision.augment import augment
 from kinevla.vision.checkpoint import make_vision, save_vision
@@ -47,12 +51,13 @@ def load_data(config: VisionTrainConfig) -> VisionData:
 
 
 def training_batch(
-    data: VisionData, config: VisionTrainConfig, step: int, generator: torch.Generator
+    data: VisionData, config: VisionTrainConfig, step: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return images (2B, 3, S, S), camera (2B,), points (2B, K, 2) in -1..1 and visible (2B, K) of a step.
 
     Which samples a step sees depends on seed and step only, so a continued run sees what it would have seen.
     """
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     rng = np.random.default_rng([config.seed, step])
     from_demonstrations = 0
     if data.demonstrations is not None:
@@ -72,6 +77,16 @@ def training_batch(
     return images, camera, points, visible & inside
 
 
+def _batches(
+    data: VisionData, config: VisionTrainConfig, first: int
+) -> Generator[tuple[Tensor, ...], None, None]:
+    """Yield the batches of step `first` and all after it on the device, prepared ahead."""
+    device = torch.device(config.device)
+    prepared = computed_ahead(lambda step: training_batch(data, config, step), count(first), config.workers)
+    for batch in prepared:
+        yield tuple(part.to(device, non_blocking=True) for part in batch)
+
+
 def train_vision(config: VisionTrainConfig) -> dict[str, Any]:
     """Train towers and lifter and write the result to `config.out`.
 
@@ -81,11 +96,14 @@ def train_vision(config: VisionTrainConfig) -> dict[str, Any]:
     Raises:
         ResumeError: `out` holds a run with other settings.
         DataError: damaged data.
+        DeviceError: no GPU where one is asked for.
     """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device is cuda, but this machine has no usable CUDA device")
     set_threads(config.threads)
     torch.manual_seed(config.seed)
     data = load_data(config)
-    backbone = make_vision(config.model)
+    backbone = make_vision(config.model).to(config.device)
     tower_minutes = None if config.max_minutes is None else config.max_minutes * (1.0 - config.lift_share)
     budget = _train_towers(backbone, data, config, tower_minutes)
     backbone.eval()
@@ -96,6 +114,7 @@ def train_vision(config: VisionTrainConfig) -> dict[str, Any]:
     remaining_s = None if lift_minutes is None else lift_minutes * 60.0 - (time.monotonic() - started_s)
     if backbone.lifter is None:
         raise ValueError("the vision configuration has no lifter to train")
+    backbone.cpu()  # What is left is small: a perceptron and a look at the held-out views.
     train_lifter(backbone.lifter, keypoints, config.lift, remaining_s, config.seed)
     report: dict[str, Any] = {
         "keypoints": evaluate_keypoints(backbone, data.held_out),
@@ -127,17 +146,17 @@ def _train_towers(
         optimiser.load_state_dict(state["optimiser"])
         budget.step, budget.before_s = state["step"], state["used_s"]
     metrics = MetricsLog(config.out / "metrics.csv", _COLUMNS, budget.step)
+    batches = _batches(data, config, budget.step)
     backbone.train()
-    sums, since, mark = torch.zeros(4), 0, time.monotonic()
+    sums, since, mark = torch.zeros(4, device=config.device), 0, time.monotonic()
     while not budget.finished:
         rate = learning_rate(
             config.learning_rate, budget.progress, budget.step, "cosine", config.warmup_steps, final=0.01
         )
         for group in optimiser.param_groups:
             group["lr"] = rate
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + budget.step)
-        images, camera, points, visible = training_batch(data, config, budget.step, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        images, camera, points, visible = next(batches)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=config.bf16):
             outputs = backbone.towers(images, camera)
         losses = [keypoint_loss(output, points, visible) for output in outputs]
         optimiser.zero_grad(set_to_none=True)
@@ -145,7 +164,7 @@ def _train_towers(
         torch.nn.utils.clip_grad_norm_(parameters, 5.0)
         optimiser.step()
         budget.step += 1
-        sums += torch.stack([part.detach() for part in losses[0]])
+        sums += torch.stack([part.detach().float() for part in losses[0]])
         since += 1
         if budget.step % config.log_every == 0 or budget.finished:
             total, heatmap, position, seen = (sums / since).tolist()
@@ -155,16 +174,17 @@ def _train_towers(
                 position_px=position * config.model.vision.image_size / 2, visible=seen, images_per_s=speed,
             )  # fmt: skip
             log.info("towers step %d loss %.3f position %.2f px", budget.step, total, position * 64)
-            sums, since, mark = torch.zeros(4), 0, time.monotonic()
+            sums, since, mark = torch.zeros_like(sums), 0, time.monotonic()
         if budget.step % config.save_every == 0 or budget.finished:
             save_state(
                 config.out,
                 {
                     "identity": config.identity(),
-                    "model": backbone.state_dict(),
+                    "model": {name: value.cpu() for name, value in backbone.state_dict().items()},
                     "step": budget.step,
                     "optimiser": optimiser.state_dict(),
                     "used_s": budget.used_s,
                 },
             )
+    batches.close()
     return budget

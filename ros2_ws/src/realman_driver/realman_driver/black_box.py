@@ -22,6 +22,8 @@ from .state import ArmState
 # What happens just after a stop is worth as much as what led to it.
 AFTERMATH_S = 0.5
 WRITE_TIMEOUT_S = 60.0
+# A plan has about 1 kB.
+MAX_MESSAGE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,21 @@ class BlackBoxSettings:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """A topic whose messages are kept as they came.
+
+    Attributes:
+        name: in full.
+        kind: type, `package/msg/Name`, of standard types beside its own.
+        definition: text of its `.msg` file.
+    """
+
+    name: str
+    kind: str
+    definition: str
+
+
+@dataclass(frozen=True)
 class Recording:
     """What the writer gets; all times are monotonic, `ros_offset_s` turns them into ROS time.
 
@@ -44,6 +61,7 @@ class Recording:
         states: (time, 7 angles rad, 7 currents A) as measured.
         chunks: (time, chunk as received, why it was refused or an empty text).
         remarks: (time, level, text).
+        messages: (time of receipt, topic, serialised message).
     """
 
     reason: str
@@ -52,6 +70,7 @@ class Recording:
     states: tuple[tuple[float, tuple[float, ...], tuple[float, ...]], ...]
     chunks: tuple[tuple[float, ReceivedChunk, str], ...]
     remarks: tuple[tuple[float, str, str], ...]
+    messages: tuple[tuple[float, Topic, bytes], ...] = ()
 
 
 class BlackBox:
@@ -74,6 +93,7 @@ class BlackBox:
         self._states: deque[tuple[float, tuple[float, ...], tuple[float, ...]]] = deque(maxlen=12_000)
         self._chunks: deque[tuple[float, ReceivedChunk, str]] = deque(maxlen=3_000)
         self._remarks: deque[tuple[float, str, str]] = deque(maxlen=1_000)
+        self._messages: deque[tuple[float, Topic, bytes]] = deque(maxlen=1_000)
         self._busy = threading.Lock()
         self._thread: threading.Thread | None = None
         self.bags = 0
@@ -95,6 +115,13 @@ class BlackBox:
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
         self._remarks.append((time.monotonic(), level, text))
+
+    def message(self, topic: Topic, data: bytes) -> None:
+        """Note a message of others; one too large is only mentioned."""
+        if len(data) <= MAX_MESSAGE_BYTES:
+            self._messages.append((time.monotonic(), topic, bytes(data)))
+        else:
+            self.remark("warning", f"a message of {len(data)} bytes on {topic.name} is left out")
 
     def write_soon(self, reason: str) -> bool:
         """Write a bag in the background; False when one is being written, which the remark then joins."""
@@ -154,4 +181,5 @@ class BlackBox:
             states=tuple(row for row in tuple(self._states) if row[0] >= since_s),
             chunks=tuple(row for row in tuple(self._chunks) if row[0] >= since_s),
             remarks=tuple(row for row in tuple(self._remarks) if row[0] >= since_s),
+            messages=tuple(row for row in tuple(self._messages) if row[0] >= since_s),
         )

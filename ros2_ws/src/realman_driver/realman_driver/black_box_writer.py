@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from .arm_model import AXIS_NAMES, JOINT_NAMES
 from .black_box import Recording
@@ -72,6 +72,9 @@ def _fill(writer: Writer, recording: Recording) -> None:
         topic: writer.add_connection(topic, kind, typestore=store) for topic, kind in kinds.items()
     }
     maker = _Maker(store, recording.ros_offset_s)
+    for topic in {topic for _, topic, _ in recording.messages}:
+        store.register(get_types_from_msg(topic.definition, topic.kind))
+        connections[topic.name] = writer.add_connection(topic.name, topic.kind, typestore=store)
     rows: list[tuple[float, str, Any]] = [(t, TARGETS, maker.joints(t, q, ())) for t, q in recording.targets]
     rows += [(t, STATES, maker.joints(t, q, current)) for t, q, current in recording.states]
     for time_s, chunk, refusal in recording.chunks:
@@ -80,9 +83,10 @@ def _fill(writer: Writer, recording: Recording) -> None:
         rows.append((time_s, REMARKS, maker.log(time_s, "warning" if refusal else "info", text)))
     rows += [(t, REMARKS, maker.log(t, level, text)) for t, level, text in recording.remarks]
     rows.append((time.monotonic(), REMARKS, maker.log(time.monotonic(), "error", recording.reason)))
-    for time_s, topic, message in sorted(rows, key=lambda row: row[0]):
-        data = store.serialize_cdr(message, kinds[topic])
-        writer.write(connections[topic], maker.ns(time_s), data)
+    rows += [(t, topic.name, data) for t, topic, data in recording.messages]
+    for time_s, name, message in sorted(rows, key=lambda row: row[0]):
+        data = message if isinstance(message, bytes) else store.serialize_cdr(message, kinds[name])
+        writer.write(connections[name], maker.ns(time_s), data)
 
 
 class _Maker:

@@ -42,6 +42,9 @@ class DriverConfig:
     )
     reconnect_min_s: float = _parameter(0.25, "First pause between attempts to connect.", 0.05, 10.0)
     reconnect_max_s: float = _parameter(5.0, "Longest pause between attempts to connect.", 0.05, 60.0)
+    realtime_priority: int = _parameter(
+        40, "SCHED_FIFO priority of driver and SDK where the system permits it; 0: none.", 0, 99
+    )
     stream_period_s: float = _parameter(0.01, "Time between two frames of the joint stream.", 0.005, 0.01)
     max_chunk_points: int = _parameter(50, "Most points of a chunk.", 1, 1000)
     max_chunk_duration_s: float = _parameter(10.0, "Longest duration of a chunk.", 0.1, 60.0)

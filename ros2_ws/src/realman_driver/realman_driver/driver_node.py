@@ -1,4 +1,4 @@
-"""The ROS shell of the driver: parameters, one subscription, five services, two publications.
+"""The ROS shell of the driver: parameters, two subscriptions, five services, two publications.
 
 A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops
 the arm and closes the link. All that waits for the controller happens in the driver's own threads; the
@@ -34,14 +34,16 @@ from trajectory_msgs.msg import JointTrajectory
 
 import kine_nodes
 
-from . import messages, parameters
+from . import black_box_plans, messages, parameters
 from .arm_interface import Arm, LinkSettings
+from .black_box import Topic
 from .config import DriverConfig
 from .diagnostics import build_report
 from .driver import Driver
 from .gate import Refusal
 from .hooks import DriverHooks
 from .isolated_arm import IsolatedArm
+from .realtime import raise_priority
 from .state import ArmState
 from .supervisor import Decision, State
 
@@ -69,6 +71,9 @@ class DriverNode(LifecycleNode):
         self.create_subscription(
             JointTrajectory, "~/joint_trajectory", self._on_chunk, CHUNK_QOS, callback_group=group
         )
+        hindrance = black_box_plans.listen(self, self._on_plan, group)
+        if hindrance:
+            self.get_logger().info(hindrance)
         for name in ("enable", "disable", "estop", "reset", "home"):
             self.create_service(Trigger, f"~/{name}", self._service(name), callback_group=group)
         self._report_now = self.create_guard_condition(self._publish_diagnostics, callback_group=group)
@@ -202,6 +207,10 @@ class DriverNode(LifecycleNode):
         if refusal is not None:
             self._log_refusal(refusal)
 
+    def _on_plan(self, topic: Topic, data: bytes) -> None:
+        if self._driver is not None:
+            self._driver.black_box.message(topic, data)
+
     def _log_refusal(self, refusal: Refusal) -> None:
         """At most one line per rule and second; the diagnostics count them all."""
         now_s = time.monotonic()
@@ -259,6 +268,10 @@ def main(args: list[str] | None = None) -> NoReturn:
 def _run() -> int:
     try:
         node = DriverNode()
+        # Before any thread of the driver is made: each inherits it.
+        hindrance = raise_priority(node.get_parameter("realtime_priority").value)
+        if hindrance:
+            node.get_logger().info(hindrance)
     except (ParameterException, ValueError) as error:
         print(f"{NODE_NAME}: {error}", file=sys.stderr)
         return 1

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_arm import raw_state
 from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from realman_driver import black_box_writer
 from realman_driver.arm_model import AXIS_NAMES, HOME_RAD
-from realman_driver.black_box import BlackBox, BlackBoxSettings
+from realman_driver.black_box import BlackBox, BlackBoxSettings, Topic
 from realman_driver.gate import ChunkPoint, ReceivedChunk
 from realman_driver.state import StateKeeper
 
@@ -71,6 +72,26 @@ def test_the_bag_holds_targets_states_chunks_and_the_reason(tmp_path: Path) -> N
     state = found["/joint_states"][0]
     assert list(state.position) == pytest.approx(list(HOME_RAD))  # type: ignore[attr-defined]
     assert abs(state.header.stamp.sec - time.time()) < 60.0  # type: ignore[attr-defined]
+
+
+def test_messages_of_others_are_in_the_bag_with_topic_type_and_definition(tmp_path: Path) -> None:
+    """The bag is read with what it says of the type itself, and without any message package."""
+    definition = "string text\nint32[<=16] codes\n"
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg(definition, "some_msgs/msg/Thought"))
+    thought = store.types["some_msgs/msg/Thought"](text="grasp it", codes=np.array([3, 5], dtype=np.int32))
+    stand = Stand(tmp_path / "box")
+    topic = Topic("/someone/thoughts", "some_msgs/msg/Thought", definition)
+    stand.box.message(topic, bytes(store.serialize_cdr(thought, topic.kind)))
+    stand.box.message(topic, bytes(100_000))
+    level, text = stand.write()
+    assert level == "info", text
+    found = messages(Path(text.split()[-1]))
+    (kept,) = found["/someone/thoughts"]
+    assert kept.text == "grasp it"  # type: ignore[attr-defined]
+    assert list(kept.codes) == [3, 5]  # type: ignore[attr-defined]
+    texts = [message.msg for message in found["/realman_driver/log"]]  # type: ignore[attr-defined]
+    assert "a message of 100000 bytes on /someone/thoughts is left out" in texts
 
 
 def test_what_is_older_than_the_ring_is_left_out(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
+from rosbags.highlevel import AnyReader
 
+from kine_msgs.msg import BiLevelPlan
+from realman_driver import black_box_plans
 from realman_driver.arm_interface import LinkSettings
 from realman_driver.arm_model import AXIS_NAMES
 from realman_driver.config import DriverConfig
@@ -45,6 +48,43 @@ def test_a_stop_leaves_a_bag_of_the_last_seconds(
     assert client.call("estop").success
     values = client.values_when(lambda values: values["black_box_bags"] == "1", 60.0)
     assert list(Path(values["black_box_last"]).glob("*.mcap"))
+
+
+def test_a_stop_after_a_plan_leaves_a_bag_with_what_the_policy_thought(
+    emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client, tmp_path: Path
+) -> None:
+    stand = Stand(client, emulator, start_driver(emulator.port, black_box_folder=tmp_path / "box"))
+    plans = client.node.create_publisher(BiLevelPlan, "/kinevla/plan", 10)
+    try:
+        client.wait_state("CONNECTED")
+        stand.enable()
+        wait_for(plans.get_subscription_count, 20.0, "the driver listens to plans")
+        plan = BiLevelPlan(instruction="pick the bread", goal_codes=[7, 9], latency_total_s=0.25)
+        plan.kinematics_reasoning = "lift it slowly"
+        plan.header.frame_id = "kinevla/1/0"
+        plans.publish(plan)
+        client.publish(client.chunk([client.position()] * 2))
+        client.values_when(lambda values: values["chunks_accepted"] == "1")
+        assert client.call("estop").success
+        values = client.values_when(lambda values: values["black_box_bags"] == "1", 60.0)
+    finally:
+        client.node.destroy_publisher(plans)
+    # No type is given: what is in the bag must be enough to read it.
+    with AnyReader([Path(values["black_box_last"])]) as reader:
+        (connection,) = (c for c in reader.connections if c.topic == "/kinevla/plan")
+        assert connection.msgtype == "kine_msgs/msg/BiLevelPlan"
+        (row,) = reader.messages([connection])
+        kept = reader.deserialize(row[2], connection.msgtype)
+        assert kept.instruction == "pick the bread"
+        assert kept.kinematics_reasoning == "lift it slowly"
+        assert list(kept.goal_codes) == [7, 9]
+        assert kept.latency_total_s == pytest.approx(0.25)
+        assert abs(row[1] * 1e-9 - time.time()) < 120.0
+
+
+def test_without_the_policys_messages_the_driver_says_so_and_goes_without(client: Client) -> None:
+    said = black_box_plans.listen(client.node, lambda topic, data: None, None, "not_installed/msg/Plan")
+    assert said == "plans do not get into the black box: No module named 'not_installed'"
 
 
 class Wall:
