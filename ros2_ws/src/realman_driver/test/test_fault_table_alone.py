@@ -50,6 +50,7 @@ def test_a_stop_leaves_a_bag_of_the_last_seconds(
     assert list(Path(values["black_box_last"]).glob("*.mcap"))
 
 
+@pytest.mark.slow
 def test_a_stop_after_a_plan_leaves_a_bag_with_what_the_policy_thought(
     emulator: Emulator, start_driver: Callable[..., DriverProcess], client: Client, tmp_path: Path
 ) -> None:
