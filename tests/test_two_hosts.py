@@ -15,10 +15,7 @@ from two_hosts import RUN, Host, Link
 
 from kinevla_policy.free_ports import quiet_domain
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(two_hosts.available()), reason=two_hosts.available()),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 OFFICE_LINK = Link(rate_mbit=100, delay_s=0.02)
 STACK = [RUN, "python", "-m", "kinevla_policy.runner", "--images", "compressed"]
 OPERATOR = [RUN, "python", str(Path(__file__).with_name("two_hosts_operator.py"))]
@@ -57,6 +54,13 @@ while time.monotonic() < end:
 time.sleep(1.0)
 print(json.dumps({"round_trip_s": round_trip_s, "rate_mbit": ask()[0] * 8 / 2.0 / 1e6}))
 """
+
+
+@pytest.fixture(autouse=True)
+def permitted() -> None:
+    """Without the right to make network namespaces there is nothing to test; a missing tool is a failure."""
+    if reason := two_hosts.available():
+        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_a_demonstration_runs_with_the_policy_on_another_machine(tmp_path: Path)
         if result["verdict"]["sim_time_lost_s"] < LOST_S:
             break
     else:
-        pytest.skip(f"this computer is too busy to simulate an arm: {result['verdict']}")
+        pytest.fail(f"three times this computer was too busy to simulate an arm: {result['verdict']}")
     assert result["verdict"]["goal_success"], json.dumps(result, indent=1) + logs(folder)
     assert result["ended"].startswith("done"), result["ended"]
     assert result["chunks"] >= 5

@@ -33,12 +33,16 @@ class Link:
 
 
 def available() -> str:
-    """Empty when two hosts can be made here, else the reason why not."""
+    """Empty when two hosts are permitted here, else the reason why not.
+
+    Raises:
+        RuntimeError: they are permitted, but the tools are not installed.
+    """
     if os.geteuid() != 0:
         return "network namespaces need root"
     missing = [tool for tool in ("ip", "tc") if shutil.which(tool) is None]
     if missing:
-        return f"not installed: {', '.join(missing)} (Debian: iproute2)"
+        raise RuntimeError(f"not installed: {', '.join(missing)} (Debian: iproute2)")
     name = f"kine-probe-{os.getpid()}"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if made.returncode:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from kine_cameras.capture_mode import CaptureMode
 from kine_cameras.source import Source
 
 SOURCES = ("realsense", "uvc", "recorded")
@@ -17,18 +19,16 @@ def make_source(values: Mapping[str, Any]) -> Source:
         ValueError: `source` is unknown, or `recording` is not given.
     """
     kind = values["source"]
-    size = {"width": values["width"], "height": values["height"], "rate_hz": values["rate_hz"]}
+    mode = {field.name: values[field.name] for field in fields(CaptureMode)}
     # Each kind is imported where it is asked for: a robot without RealSense needs no pyrealsense2.
     if kind == "realsense":
         from kine_cameras.realsense import RealsenseSettings, RealsenseSource
 
-        return RealsenseSource(
-            RealsenseSettings(serial=values["serial"], exposure_us=values["exposure_us"], **size)
-        )
+        return RealsenseSource(RealsenseSettings(serial=values["serial"], **mode))
     if kind == "uvc":
         from kine_cameras.uvc import UvcSettings, UvcSource
 
-        return UvcSource(UvcSettings(device=values["device"], exposure_us=values["exposure_us"], **size))
+        return UvcSource(UvcSettings(device=values["device"], **mode))
     if kind == "recorded":
         from kine_cameras.recorded import RecordedSettings, RecordedSource
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyrealsense2 as rs
 
+from kine_cameras.capture_mode import CaptureMode
 from kine_cameras.device_clock import DeviceClock
 from kine_cameras.source import CameraError, CameraLost, Frame, Intrinsics
 
@@ -31,22 +32,15 @@ _STAMPS = {
 }
 
 
-@dataclass(frozen=True)
-class RealsenseSettings:
+@dataclass(frozen=True, kw_only=True)
+class RealsenseSettings(CaptureMode):
     """What is asked of the camera.
 
     Attributes:
         serial: serial number as printed on it; empty: the only one connected.
-        width, height: image size in pixels.
-        rate_hz: frames per second.
-        exposure_us: time of exposure in microseconds; 0: automatic.
     """
 
     serial: str = ""
-    width: int = 640
-    height: int = 480
-    rate_hz: int = 30
-    exposure_us: int = 0
 
 
 class RealsenseSource:

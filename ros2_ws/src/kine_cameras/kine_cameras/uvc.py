@@ -13,6 +13,7 @@ os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 import cv2
 import numpy as np
 
+from kine_cameras.capture_mode import CaptureMode
 from kine_cameras.source import CameraError, CameraLost, Frame
 
 NS_PER_MS = 1_000_000
@@ -21,22 +22,15 @@ NETWORK_TIMEOUT_MS = 2000
 _MANUAL, _AUTOMATIC = 1, 3
 
 
-@dataclass(frozen=True)
-class UvcSettings:
+@dataclass(frozen=True, kw_only=True)
+class UvcSettings(CaptureMode):
     """What is asked of the camera.
 
     Attributes:
         device: number (`0`), path (`/dev/v4l/by-id/...`, which survives replugging) or URL (`http`, `rtsp`).
-        width, height: image size in pixels.
-        rate_hz: frames per second.
-        exposure_us: time of exposure in microseconds; 0: automatic.
     """
 
     device: str = "/dev/video0"
-    width: int = 640
-    height: int = 480
-    rate_hz: int = 30
-    exposure_us: int = 0
 
 
 class UvcSource:

@@ -16,6 +16,7 @@ from kine_cameras.statistics import FrameReport, FrameStatistics
 from kine_cameras.worker import CameraReport, CameraState
 
 MS = 1_000_000
+DEFAULTS = {name: parameter.default for name, parameter in TABLE.items()}
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 HEALTHY = FrameReport(frames=100, dropped=0, repeated=0, rate_hz=29.8, age_s=0.01, max_age_s=0.02)
 
@@ -109,13 +110,13 @@ def test_a_bad_intrinsics_file_is_refused_with_value_and_bound(tmp_path, change,
 
 
 def test_a_recording_that_is_not_named_is_asked_for():
-    values = {"source": "recorded", "recording": "", "width": 640, "height": 480, "rate_hz": 30}
+    values = DEFAULTS | {"source": "recorded"}
     with pytest.raises(ValueError, match="set recording to a video file"):
         make_source(values)
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones():
-    values = {"source": "webcam", "width": 640, "height": 480, "rate_hz": 30}
+    values = DEFAULTS | {"source": "webcam"}
     with pytest.raises(ValueError, match="source is 'webcam', must be one of realsense, uvc, recorded"):
         make_source(values)
 
@@ -123,4 +124,4 @@ def test_an_unknown_source_is_refused_with_the_known_ones():
 def test_the_parameter_file_names_every_parameter_with_its_default():
     file = Path(__file__).parents[1] / "config" / "cameras.yaml"
     values = yaml.safe_load(file.read_text())["/**"]["ros__parameters"]
-    assert values == {name: parameter.default for name, parameter in TABLE.items()}
+    assert values == DEFAULTS
