@@ -15,6 +15,10 @@ from .config import DriverConfig
 from .error_codes import describe_motion
 from .state import ArmState, StateKeeper
 
+# Slower than this an arm counts as standing: sagging under its load, the last millimetres of braking.
+STANDSTILL_RAD_S = 0.05
+RECOVERY_S, BRAKING_S, VELOCITY_KNOWN_S = 0.5, 1.0, 0.3
+
 
 class ArmLink:
     """What is known about the arm and how fresh it is.
@@ -78,6 +82,10 @@ class ArmLink:
                     f"{f'; the last one was not believed: {doubt}' if doubt else ''}"
                 )
             time.sleep(0.005)
+        # One state tells where the arm is; only some more tell whether it stands still.
+        end_s = time.monotonic() + VELOCITY_KNOWN_S
+        while self.keeper.velocity_rad_s() is None and time.monotonic() < end_s:
+            time.sleep(0.005)
 
     def poll_gripper(self) -> str:
         """Read the gripper; the reason why the link counts as lost, or an empty text."""
@@ -104,7 +112,7 @@ class ArmLink:
         return f"no state for {age_s:.3f} s, allowed are {self._config.state_timeout_s:.3f} s"
 
     def obstacles(self, now_s: float, moves_for_us: bool = False) -> list[str]:
-        """Why the arm must not be enabled now: stale state, errors, joints without power or beyond limits."""
+        """Why the arm must not be enabled now: stale state, errors, motion, joints without power or range."""
         stale, state = self.check_age(now_s), self.keeper.newest
         if stale or state is None or self.info is None:
             return [stale or "no state is known"]
@@ -112,13 +120,25 @@ class ArmLink:
         motion = describe_motion(state.motion)
         if motion and not moves_for_us:
             reasons.append(f"the arm is executing {motion} of another client")
+        elif not moves_for_us:
+            reasons.extend(self._moving())
         for name, angle, (low, high) in zip(JOINT_NAMES, state.position_rad, self.info.limits, strict=True):
             if not low <= angle <= high:
                 reasons.append(f"{name} stands at {angle:.3f} rad, outside [{low:.3f}, {high:.3f}] rad")
         return reasons
 
+    def _moving(self) -> list[str]:
+        """Which joint moves: what it does would go on beneath a stream that begins where it was."""
+        velocity = self.keeper.velocity_rad_s()
+        if velocity is None:
+            return ["too few states to tell whether the arm stands still"]
+        speed, name = max(zip(map(abs, velocity), JOINT_NAMES, strict=True))
+        if speed <= STANDSTILL_RAD_S:
+            return []
+        return [f"{name} is moving at {speed:.2f} rad/s, more than {STANDSTILL_RAD_S} rad/s"]
+
     def recover(self) -> tuple[str, ...]:
-        """Clear errors and power the joints; the troubles that remain after half a second at most.
+        """Clear errors, power the joints and wait for the end of braking; the troubles that remain.
 
         Raises:
             ArmError: a request failed.
@@ -131,8 +151,11 @@ class ArmLink:
             unpowered = tuple(number for number, on in enumerate(state.joint_enabled, 1) if not on)
             self._arm.clear_errors(wrong)
             self._arm.power_joints(unpowered)
-        end_s = time.monotonic() + 0.5
+        end_s = time.monotonic() + RECOVERY_S
         while state is not None and state.troubles() and time.monotonic() < end_s:
             time.sleep(0.01)
             state = self.keeper.newest
+        end_s = time.monotonic() + BRAKING_S
+        while self._moving() and time.monotonic() < end_s:
+            time.sleep(0.01)
         return state.troubles() if state is not None else ("no state is known",)

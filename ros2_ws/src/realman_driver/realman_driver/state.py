@@ -22,6 +22,8 @@ POSITION_MARGIN_RAD = 0.1
 JUMP_ALLOWANCE_RAD = 0.05
 # Only this much time excuses such a jump: otherwise values that stay missing would be believed in the end.
 JUMP_MAX_AGE_S = 0.03
+# Speed is measured over at least this time, and over no more than that: it shall be the speed now.
+SPEED_OVER_S = (0.02, 0.2)
 # The SDK attributes datagrams to the arm whose controller was pushing to that UDP port already when the link
 # was made; on a port chosen later it reports this instead of the arm's TCP port. One process drives one arm,
 # so the address and the UDP port tell enough.
@@ -120,6 +122,7 @@ class StateKeeper:
         self._reference_s = -math.inf
         self._newest: ArmState | None = None
         self._arrivals: deque[float] = deque(maxlen=400)
+        self._recent: deque[ArmState] = deque(maxlen=100)
         self.doubts: Counter[str] = Counter()
         self.last_doubt = ""
 
@@ -128,6 +131,7 @@ class StateKeeper:
         self._newest = None
         self._reference_rad = None
         self._arrivals.clear()
+        self._recent.clear()
 
     def set_reference(self, position_rad: tuple[float, ...], now_s: float, limits: Limits) -> None:
         """Set the position read by request and the limits, against which the first datagrams are judged."""
@@ -151,6 +155,19 @@ class StateKeeper:
         """Longest time without a believed datagram within the last second."""
         recent = [arrival for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0]
         return max((after - before for before, after in pairwise([*recent, now_s])), default=0.0)
+
+    def velocity_rad_s(self) -> tuple[float, ...] | None:
+        """(7,) measured lately, rad/s; None while there are too few states to tell."""
+        recent = tuple(self._recent)
+        if not recent:
+            return None
+        newest, (least_s, most_s) = recent[-1], SPEED_OVER_S
+        for state in reversed(recent):
+            past_s = newest.arrived_monotonic_s - state.arrived_monotonic_s
+            if least_s <= past_s <= most_s:
+                pairs = zip(newest.position_rad, state.position_rad, strict=True)
+                return tuple((now - before) / past_s for now, before in pairs)
+        return None
 
     def accept(self, raw: RawState) -> ArmState | None:
         """Judge a datagram; the state it became, or None when it was not believed (and counted).
@@ -178,5 +195,6 @@ class StateKeeper:
         )
         self._reference_rad, self._reference_s = raw.position_rad, raw.arrived_monotonic_s
         self._arrivals.append(raw.arrived_monotonic_s)
+        self._recent.append(state)
         self._newest = state
         return state

@@ -189,6 +189,34 @@ def test_enable_is_refused_for_a_joint_beyond_its_limit(rig: Rig) -> None:
     assert "joint_2 stands at 2.300 rad, outside [-2.269, 2.269] rad" in decision.text
 
 
+def test_enable_is_refused_while_the_arm_moves_and_a_reset_waits_for_its_end(rig: Rig) -> None:
+    rig.connect()
+    moving = threading.Event()
+
+    def drift() -> None:
+        while not moving.is_set():
+            first, *rest = rig.arm.position
+            rig.arm.position = (first + 0.002, *rest)
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=drift)
+    thread.start()
+    try:
+        wait_for(lambda: rig.driver.link.obstacles(time.monotonic()), what="the motion to be seen")
+        decision = rig.driver.enable()
+        assert not decision.ok
+        assert "joint_1 is moving at" in decision.text
+        assert rig.driver.supervisor.state is State.CONNECTED
+        assert rig.arm.frames == []
+        rig.driver.estop().result(5.0)
+        threading.Timer(0.1, moving.set).start()
+        assert rig.driver.reset().result(5.0).ok
+    finally:
+        moving.set()
+        thread.join()
+    rig.enable()
+
+
 def test_home_ends_enabled_and_holds_home(rig: Rig) -> None:
     rig.connect()
     rig.enable()

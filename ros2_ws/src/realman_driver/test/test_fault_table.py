@@ -20,6 +20,7 @@ import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
 
 from kine_sim.controller.frame_checker import peak_acceleration_rad_s2
+from kine_sim.controller.record_judge import undisturbed
 
 # The arm's figure, 600 degrees per second squared, and what the record's own resolution adds.
 MAX_ACCELERATION_RAD_S2 = 10.47 + 0.5
@@ -181,26 +182,6 @@ def record_since(stand: Stand, since_s: float) -> tuple[list[float], np.ndarray]
     """Times and measured joints of the emulated controller."""
     rows = stand.emulator.ask(get="joints", since=since_s)["joints"]
     return [row[0] for row in rows], np.array([row[1:] for row in rows]).reshape(-1, 7)
-
-
-def undisturbed(times_s: list[float], arrivals_s: list[float]) -> list[slice]:
-    """Parts of a record without a stall of this computer, which no robot's controller would have.
-
-    Frames that wait for a stalled emulator, or a loop that does not run, make a jump out of a steady motion.
-    """
-    stalls = [
-        (before, after)
-        for series in (times_s, arrivals_s)
-        for before, after in pairwise(series)
-        if 0.03 < after - before < 0.4
-    ]
-    parts, begin = [], 0
-    for index, time_s in enumerate(times_s):
-        if any(before - 0.1 < time_s < after + 0.3 for before, after in stalls):
-            if index > begin:
-                parts.append(slice(begin, index))
-            begin = index + 1
-    return [*parts, slice(begin, len(times_s))]
 
 
 def wait_until_said(client: Client, said: Callable[[dict[str, str]], bool], since_s: float) -> None:

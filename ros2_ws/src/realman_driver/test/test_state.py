@@ -119,3 +119,19 @@ def test_errors_and_joints_without_power_are_named(keeper: StateKeeper) -> None:
 
 def test_codes_of_zero_are_no_errors() -> None:
     assert describe_errors((0,) * 7, (0, 0)) == ()
+
+
+def test_the_velocity_is_that_of_the_last_moments(keeper: StateKeeper) -> None:
+    assert keeper.velocity_rad_s() is None
+    for number in range(20):
+        position = (0.1, 0.4, 0.1 + 0.3 * 0.005 * number, 1.2, 0.1, 1.5, 0.7)
+        keeper.accept(near(position_rad=position, arrived_monotonic_s=100.005 + 0.005 * number))  # type: ignore[arg-type]
+    velocity = keeper.velocity_rad_s()
+    assert velocity is not None
+    assert velocity == pytest.approx((0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0), abs=1e-9)
+
+
+def test_the_velocity_is_not_told_from_states_that_are_long_apart(keeper: StateKeeper) -> None:
+    keeper.accept(near(arrived_monotonic_s=100.0))  # type: ignore[arg-type]
+    keeper.accept(near(arrived_monotonic_s=101.0))  # type: ignore[arg-type]
+    assert keeper.velocity_rad_s() is None
