@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib
 import threading
 import weakref
 from dataclasses import dataclass
@@ -24,6 +26,16 @@ def _free_renderers_of_this_thread() -> None:
     for renderer, thread in list(_renderers.items()):
         if thread == threading.get_ident():
             renderer.close()
+
+
+def _load_triton() -> None:
+    """Load Triton, where it is installed, before the first OpenGL context.
+
+    It comes with a CUDA build of torch and has an LLVM of its own. Loaded after the LLVM of Mesa's software
+    renderer, which shows its symbols to everybody, it crashes the process.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
 
 
 def _free_at_exit(renderer: mujoco.Renderer) -> None:
@@ -71,6 +83,7 @@ class CameraRig:
         check_camera(camera)
         renderer = getattr(self._local, "renderer", None)
         if renderer is None:
+            _load_triton()
             renderer = mujoco.Renderer(self._model, *self.size)
             # Shadows and reflections cost several times the rest of the image.
             for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
