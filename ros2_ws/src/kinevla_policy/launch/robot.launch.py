@@ -22,6 +22,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -84,10 +85,15 @@ def _start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     actions: list[Node | RegisterEventHandler] = []
     for spec in nodes(StackSettings(**values)):
         action = _action(spec)
-        # A robot with a part missing is not left running.
-        ended = EmitEvent(event=Shutdown(reason=f"{spec.name} ended"))
-        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[ended]))]
+        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_all))]
     return actions
+
+
+def _end_all(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+    """A robot with a part missing is not left running. (A second shutdown would be an error of launch_ros.)"""
+    if context.is_shutdown:
+        return None
+    return EmitEvent(event=Shutdown(reason=f"{event.process_name} ended"))
 
 
 def _action(spec: NodeSpec) -> Node:
