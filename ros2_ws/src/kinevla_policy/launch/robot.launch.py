@@ -90,7 +90,7 @@ def _start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
 
 
 def _end_all(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-    """A robot with a part missing is not left running. (A second shutdown would be an error of launch_ros.)"""
+    """A robot with a part missing is not left running. (A second shutdown is an error of launch_ros.)"""
     if context.is_shutdown:
         return None
     return EmitEvent(event=Shutdown(reason=f"{event.process_name} ended"))
