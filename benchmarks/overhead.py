@@ -17,7 +17,6 @@ import platform
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,14 @@ import rclpy
 from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from stack_line import Frames, add_options, prepare
 
 from kinevla_policy import messages, policy_node
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
 from kinevla_policy.observation_buffer import SyncedObservation
-from kinevla_policy.stack_process import StackProcess
 
 STEP_RAD, REACH_S = 0.02, 0.1
-FIRST_MOVE_DEG = 0.0005
+FIRST_MOVE_RAD = 1e-5
 
 
 @dataclass
@@ -122,20 +120,13 @@ def run_node(pictures: int) -> None:
     rclpy.try_shutdown()
 
 
-def first_frames(traffic: Path, sent_s: list[float]) -> list[float]:
+def first_frames(frames: Frames, sent_s: list[float]) -> list[float]:
     """Time of the first frame after each sending that differs from the one before it."""
-    times, joints = [], []
-    for line in traffic.read_text().splitlines():
-        if '"canfd"' in line and line.endswith("}"):
-            record = json.loads(line)
-            times.append(record["time_s"])
-            joints.append(record["joints_deg"])
-    frames_s = np.array(times)
-    moved = np.abs(np.diff(np.array(joints), axis=0)).max(axis=1) > FIRST_MOVE_DEG
+    moved = np.abs(np.diff(frames.joints_rad, axis=0)).max(axis=1) > FIRST_MOVE_RAD
     found = []
     for begin_s in sent_s:
-        index = np.flatnonzero(moved & (frames_s[1:] >= begin_s - 0.002))
-        found.append(float(frames_s[index[0] + 1]) if len(index) else np.nan)
+        index = np.flatnonzero(moved & (frames.time_s[1:] >= begin_s - 0.002))
+        found.append(float(frames.time_s[index[0] + 1]) if len(index) else np.nan)
     return found
 
 
@@ -152,20 +143,11 @@ def main() -> None:
     """Run, print, write `overhead.json`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=Path(".data/bench"))
-    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_driver.yaml")
+    add_options(parser)
     options = parser.parse_args()
     if options.pictures < 3:
         parser.error("--pictures must be at least 3")
-    out = options.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    traffic = out / "overhead_traffic.jsonl"
-    traffic.unlink(missing_ok=True)
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
-    line = ["--sim", "--robot-port", str(port), "--no-policy", "--frame-log", str(traffic)]
-    if options.patient:
-        line += ["--driver-config", str(Path(__file__).with_name("patient_driver.yaml"))]
+    line = prepare(options, "--no-policy", nodes=("driver",))
     overrides = {
         "execution": "sync",
         "settle_s": 0.3,
@@ -174,7 +156,8 @@ def main() -> None:
         "autostart": False,
     }
     policy_node.PolicyNode.__init__.__globals__["declare"] = _declare_with(overrides)
-    with StackProcess(line, out / "overhead.log", domain) as process:
+    wire = line.listen()
+    with line.start() as process:
         client = DemoClient()
         try:
             client.wait_for("both images", lambda: len(client.images) == 2, 180, process.alive)
@@ -190,7 +173,7 @@ def main() -> None:
             client.close()
     wall_minus_monotonic_s = time.time() - time.monotonic()
     planned = TIMES.planned[: len(TIMES.sent_s)]
-    wire_s = first_frames(traffic, TIMES.sent_s)
+    wire_s, out = first_frames(wire.close(), TIMES.sent_s), line.out
     stages: dict[str, list[float]] = {
         "capture to arrival (the simulator renders in it)": [],
         "arrival to planning": [],

@@ -2,7 +2,7 @@
 
 Simulator, emulated controller, vendor's SDK, driver and policy run as processes, as in the demonstration. One
 sentence after another is given until enough chunks were sent. What is measured comes from ROS topics and from
-the emulated controller's record of its traffic (both on the machine's monotonic clock).
+the packets on their way to the controller (root is needed), both on the machine's monotonic clock.
 
     python benchmarks/stack_motion.py --chunks 100
 """
@@ -15,18 +15,17 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from stack_line import Frames, add_options, prepare
 from trajectory_msgs.msg import JointTrajectory
 
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
 from kinevla_policy.stack_process import StackProcess
 
-Array = NDArray[np.float64]
+# A frame that differs by less is at rest; frames nearer or further apart tell no velocity.
+MOVING_RAD, BURST_S = 5e-5, (0.004, 0.03)
 POLICY, DRIVER = "kinevla: policy", "realman_driver: arm"
 
 
@@ -44,42 +43,32 @@ class Record:
         self.chunk_instruction.append(message.header.frame_id.rsplit("/", 1)[0])
 
 
-@dataclass(frozen=True)
-class Frames:
-    """The frames at the controller: times (N,) s and joints (N, 7) rad."""
-
-    time_s: Array
-    joints_rad: Array
-
-
-def read_frames(traffic: Path) -> Frames:
-    """The streamed frames that the emulated controller received."""
-    times, joints = [], []
-    for line in traffic.read_text().splitlines():
-        if '"canfd"' in line and line.endswith("}"):
-            record = json.loads(line)
-            times.append(record["time_s"])
-            joints.append(record["joints_deg"])
-    return Frames(np.array(times), np.radians(np.array(joints)))
-
-
 def boundary_figures(frames: Frames, chunk_s: list[float]) -> dict[str, float]:
-    """Velocity jumps (per frame of nominally 10 ms) around the arrival of chunks and elsewhere."""
-    velocity = np.diff(frames.joints_rad, axis=0) / 0.01
+    """Gaps on the wire while the arm moves, and velocity jumps around the arrival of chunks and elsewhere.
+
+    A velocity is that between two frames over the time between them on the wire; a jump is the change from
+    one to the next. Pauses at rest (home motions, the end of an instruction) are no gaps.
+    """
+    gaps = np.diff(frames.time_s)
+    steps = np.abs(np.diff(frames.joints_rad, axis=0)).max(axis=1)
+    moving = steps > MOVING_RAD
+    in_motion = np.zeros(len(gaps), bool)
+    in_motion[1:-1] = moving[:-2] & moving[2:]
+    velocity = np.diff(frames.joints_rad, axis=0) / gaps[:, None]
     jump = np.abs(np.diff(velocity, axis=0)).max(axis=1)
     number = np.searchsorted(frames.time_s, chunk_s)
     mask = np.zeros(len(jump), bool)
     for index in number:
         mask[max(0, index - 2) : index + 2] = True
-    gaps = np.diff(frames.time_s)
-    # Where the stream paused (home motions, a lost link) neighbours say nothing of velocity.
-    steady = (gaps[:-1] < 0.05) & (gaps[1:] < 0.05)
+    steady = in_motion[:-1] & in_motion[1:] & (gaps[:-1] < BURST_S[1]) & (gaps[1:] < BURST_S[1])
+    steady &= (gaps[:-1] > BURST_S[0]) & (gaps[1:] > BURST_S[0])
     mask, inside = mask & steady, ~mask & steady
     return {
         "frames": float(len(frames.time_s)),
-        "largest_gap_ms": float(gaps.max() * 1e3),
-        "gap_p99_ms": float(np.percentile(gaps, 99) * 1e3),
-        "gaps_over_20_ms": float((gaps > 0.02).sum()),
+        "frames_in_motion": float(in_motion.sum()),
+        "largest_gap_ms": float(gaps[in_motion].max() * 1e3),
+        "gap_p99_ms": float(np.percentile(gaps[in_motion], 99) * 1e3),
+        "gaps_over_20_ms": float((gaps[in_motion] > 0.02).sum()),
         "jump_at_boundaries_rad_s": float(jump[mask].max()),
         "jump_at_boundaries_p99_rad_s": float(np.percentile(jump[mask], 99)),
         "jump_inside_rad_s": float(jump[inside].max()),
@@ -135,25 +124,15 @@ def main() -> None:
     parser.add_argument("--limit-s", type=float, default=150.0, help="no new sentence after this time")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--policy-config", default="")
-    parser.add_argument("--out", type=Path, default=Path(".data/bench"))
-    parser.add_argument("--patient", action="store_true", help="for a busy computer: patient_*.yaml")
+    add_options(parser)
     options = parser.parse_args()
     if options.chunks < 2:
         parser.error("--chunks must be at least 2")
-    out = options.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    traffic = out / "traffic.jsonl"
-    traffic.unlink(missing_ok=True)
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
-    line = ["--sim", "--robot-port", str(port), "--seed", str(options.seed), "--frame-log", str(traffic)]
-    if options.policy_config:
-        line += ["--policy-config", options.policy_config]
-    if options.patient:
-        for node in ("driver", "policy"):
-            line += [f"--{node}-config", str(Path(__file__).with_name(f"patient_{node}.yaml"))]
+    extra = ["--policy-config", options.policy_config] if options.policy_config else []
+    line = prepare(options, "--seed", str(options.seed), *extra, nodes=("driver", "policy"))
     record = Record()
-    with StackProcess(line, out / "stack.log", domain) as process:
+    wire = line.listen()
+    with line.start() as process:
         client = DemoClient()
         topic = "/realman_driver/joint_trajectory"
         client.node.create_subscription(JointTrajectory, topic, record.take, 20)
@@ -162,7 +141,7 @@ def main() -> None:
             policy, driver = client.diagnostic(POLICY), client.diagnostic(DRIVER)
         finally:
             client.close()
-    frames = read_frames(traffic)
+    frames, out = wire.close(), line.out
     if len(record.chunk_s) < 2 or len(frames.time_s) < 100:
         counts = f"{len(record.chunk_s)} chunks and {len(frames.time_s)} frames"
         raise SystemExit(f"only {counts}; see {out / 'stack.log'}")
@@ -192,6 +171,7 @@ def main() -> None:
     }
     (out / "stack_motion.json").write_text(json.dumps(result, indent=1))
     (out / "stack_motion_times.json").write_text(json.dumps(asdict(record)))
+    np.savez(out / "stack_motion_frames.npz", time_s=frames.time_s, joints_rad=frames.joints_rad)
     for name, value in result.items():
         print(f"{name:40s} {value:.4g}" if isinstance(value, float) else f"{name:40s} {value}")
 

@@ -241,10 +241,6 @@ class ChunkExecutor:
             return self._range_refusal(quietest[1])
         return self._limit_refusal(peaks(quietest[1], step_s))
 
-    def _knots(self, points: int) -> tuple[int, ...]:
-        """How slowly to go over: at once from rest, and to a single point as a stream of targets sends it."""
-        return TRANSITION_KNOTS if self.active and points > 1 else QUICK_KNOTS
-
     def _braking_path(
         self, times_s: Array, points_rad: Array, slope_rad_s: Array, step_s: float
     ) -> ReferencePath:

@@ -75,6 +75,7 @@ class Streamer:
         self._period_s = period_s
         self._gripper = gripper or GripperPolicy()
         self._executor_settings = executor or ExecutorSettings()
+        self._submit_lock = threading.Lock()  # one chunk at a time is checked; the stream never waits for it
         self._lock = threading.Lock()  # guards the executor; never held while a frame is sent
         self._executor = ChunkExecutor((0.0,) * (JOINT_COUNT + 1), 0.0, self._executor_settings)
         self._engaged = False
@@ -165,16 +166,24 @@ class Streamer:
         Returns:
             None when it runs now, otherwise the refusal; then the earlier chunk goes on.
         """
-        with self._lock:
-            if not self._engaged:
-                text = "the arm is not enabled, the chunk is not executed"
-                return Refusal("not_enabled", "", "disabled", "enabled", text)
-            observed_s = now_s if observed_s is None else min(observed_s, now_s)
-            result = check(self._executor.setpoint_at(observed_s))
+        observed_s = now_s if observed_s is None else min(observed_s, now_s)
+        with self._submit_lock:
+            with self._lock:
+                if not self._engaged:
+                    return _not_enabled()
+                executor, setpoint = self._executor, self._executor.setpoint_at(observed_s)
+            # The stream goes on meanwhile; what it does changes nothing of the setpoint at a past moment.
+            result = check(setpoint)
             if isinstance(result, Refusal):
                 return result
-            was_active = self._executor.active
-            refusal = self._executor.load(result, observed_s)
+            return self._load(result, executor, now_s, observed_s)
+
+    def _load(self, chunk: Chunk, executor: ChunkExecutor, now_s: float, observed_s: float) -> Refusal | None:
+        with self._lock:
+            if not self._engaged or self._executor is not executor:
+                return _not_enabled()
+            was_active = executor.active
+            refusal = executor.load(chunk, observed_s)
             if refusal is None and not was_active:
                 self._clock_s = now_s
             return refusal
@@ -212,13 +221,16 @@ class Streamer:
             if self._engaged:
                 self._lateness_s.append(late_s)
             self._watchdog(now_s)
-            self.tick(now_s)
+            self.tick()
 
-    def tick(self, now_s: float) -> None:
-        """One period: advance the setpoint and send it; called by the thread, or by a test."""
+    def tick(self, now_s: float | None = None) -> None:
+        """One period: advance the setpoint and send it; called by the thread, or with a time by a test."""
         with self._lock:
             if not self._engaged:
                 return
+            if now_s is None:
+                # Read behind the lock: a frame that waited for a new chunk's curve is that much further on.
+                now_s = time.monotonic()
             step_s = min(max(0.0, now_s - self._clock_s), MAX_PERIODS_PER_FRAME * self._period_s)
             self._clock_s = now_s
             setpoint = self._executor.advance(step_s, now_s)
@@ -253,6 +265,11 @@ class Streamer:
         if abs(target - self._gripper_sent) > self._gripper.deadband:
             self._gripper_sent, self._gripper_sent_s = target, now_s
             self._send_gripper(target)
+
+
+def _not_enabled() -> Refusal:
+    text = "the arm is not enabled, the chunk is not executed"
+    return Refusal("not_enabled", "", "disabled", "enabled", text)
 
 
 def frame_fault(frame: tuple[float, ...], last_frame: tuple[float, ...] | None) -> str | None:

@@ -18,13 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
+from joint_judgement import assert_rests, judge
 
-from kine_sim.controller.frame_checker import peak_acceleration_rad_s2
-from kine_sim.controller.record_judge import undisturbed
-
-# The arm's figure, 600 degrees per second squared, and what the record's own resolution adds.
-MAX_ACCELERATION_RAD_S2 = 10.47 + 0.5
-REST_RAD = 1e-3
 REST_S = 0.4
 
 
@@ -178,12 +173,6 @@ ROWS: dict[str, Row] = {
 IDS = list(ROWS)
 
 
-def record_since(stand: Stand, since_s: float) -> tuple[list[float], np.ndarray]:
-    """Times and measured joints of the emulated controller."""
-    rows = stand.emulator.ask(get="joints", since=since_s)["joints"]
-    return [row[0] for row in rows], np.array([row[1:] for row in rows]).reshape(-1, 7)
-
-
 def wait_until_said(client: Client, said: Callable[[dict[str, str]], bool], since_s: float) -> None:
     """Wait until any diagnostics since a moment show it; some states are short."""
 
@@ -196,25 +185,6 @@ def wait_until_said(client: Client, said: Callable[[dict[str, str]], bool], sinc
         shown = [(round(at_s - since_s, 1), message) for at_s, _, message, _ in client.diagnostics]
         changes = [b for a, b in pairwise([(0.0, ""), *shown]) if a[1] != b[1]]
         raise AssertionError(f"the driver does not say it; it said {changes}") from error
-
-
-def judge(stand: Stand, since_s: float) -> None:
-    """No unsafe frame, no acceleration beyond the arm's limit."""
-    state = stand.emulator.state()
-    assert state["unsafe_frames"] == 0, state["violations"]
-    times, joints = record_since(stand, since_s)
-    arrivals = [frame["time_s"] for frame in stand.emulator.frames(since_s)]
-    peaks = np.zeros(7)
-    for part in undisturbed(times, arrivals):
-        peaks = np.maximum(peaks, peak_acceleration_rad_s2(times[part], joints[part]))
-    assert peaks.max() <= MAX_ACCELERATION_RAD_S2, f"the joints accelerated by {peaks.round(1)} rad/s2"
-
-
-def assert_rests(stand: Stand, since_s: float) -> None:
-    """From a moment on the measured joints do not move."""
-    wait_for(lambda: len(record_since(stand, since_s)[0]) > 20, 30.0, "a record of the joints")
-    _, joints = record_since(stand, since_s)
-    assert np.ptp(joints, axis=0).max() < REST_RAD, "the arm moved"
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=ROWS[name].marks) for name in IDS])
