@@ -196,8 +196,7 @@ def _follow_policy(stack: StackProcess, client: DemoClient, watch: Watch, instru
         if mine and status.get("message") == "idle":
             ended = status.get("last instruction ended", "")
         ended = ended or watch.driver_fault(client.diagnostic(DRIVER_STATUS))
-        moved_s = sum(plan.actions * plan.period_s for plan in plans)
-        if not ended and (moved_s > config.max_time_s or watch.hung):
+        if not ended and (motion_s(plans) > config.max_time_s or watch.hung):
             client.trigger("/kinevla/stop")
             ended = time_is_up(config) if not watch.hung else f"hung for {watch.passed_s:.0f} s"
         if not stack.alive():
@@ -245,6 +244,17 @@ def _distance(client: DemoClient, command: NDArray[np.float64], config: TrialCon
     """Largest distance of a joint from a command (8,), rad."""
     measured = client.joint_states[-1][1]
     return float(np.abs(measured[: config.joints] - command[: config.joints]).max())
+
+
+def motion_s(plans: Sequence[BiLevelPlan]) -> float:
+    """How long the plans move the arm, s: each until the next one's observation, and no longer than it is.
+
+    With overlapping chunks only the first part of most is played; with a slow policy the arm rests between.
+    """
+    stamps_s = [plan.header.stamp.sec + plan.header.stamp.nanosec * 1e-9 for plan in plans]
+    whole_s = [float(plan.actions * plan.period_s) for plan in plans]
+    until_next_s = [*np.diff(stamps_s).tolist(), math.inf]
+    return sum(min(pair) for pair in zip(whole_s, until_next_s, strict=False))
 
 
 def time_is_up(config: TrialConfig) -> str:

@@ -7,7 +7,7 @@ from builtin_interfaces.msg import Time
 from kine_msgs.msg import BiLevelPlan
 from kinevla.evaluation.controllers import ControllerConfig
 from kinevla.evaluation.trial import TrialConfig
-from kinevla_policy.ros_trial import Watch, chunk_message, decision_of, sampled
+from kinevla_policy.ros_trial import Watch, chunk_message, decision_of, motion_s, sampled
 
 BEGAN_NS = 1_700_000_000_000_000_000
 
@@ -31,6 +31,20 @@ def test_a_plan_is_noted_with_its_texts_latencies_and_length():
     decision = decision_of(plan)
     assert (decision.goal_text, decision.kinematics_text, decision.reused) == ("goal", "how", True)
     assert decision.actions.shape == (5, 8) and decision.latency_s["total"] == 0.25
+
+
+def test_the_time_limit_counts_what_is_played_of_overlapping_chunks():
+    def plan(stamp_s: float) -> BiLevelPlan:
+        plan = BiLevelPlan(actions=5, period_s=0.1)
+        plan.header.stamp = Time(sec=int(stamp_s), nanosec=round(stamp_s % 1 * 1e9))
+        return plan
+
+    assert motion_s([]) == 0.0
+    assert motion_s([plan(3.0)]) == pytest.approx(0.5)
+    overlapping = [plan(3.0 + 0.2 * number) for number in range(30)]
+    assert motion_s(overlapping) == pytest.approx(29 * 0.2 + 0.5)
+    with_rests = [plan(3.0 + 2.0 * number) for number in range(4)]
+    assert motion_s(with_rests) == pytest.approx(4 * 0.5)
 
 
 def test_a_driver_that_no_longer_takes_chunks_ends_the_trial_with_its_reason(monkeypatch):
