@@ -68,3 +68,9 @@ def test_a_camera_clock_set_back_does_not_block_the_camera():
     found = buffer.newest()
     assert isinstance(found, SyncedObservation)
     assert found.stamp_ns == T0 + 100 * MS
+
+
+def test_a_camera_that_is_silent_since_the_last_look_is_told_apart_from_an_old_image():
+    buffer = filled([0], [0], [0])
+    assert buffer.newest(T0 + 1) == "no new image from the front camera"
+    assert "front camera is 0.500 s too old" in str(buffer.newest(T0 + 500 * MS))
