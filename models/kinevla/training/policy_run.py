@@ -24,7 +24,7 @@ from kinevla.backbone.lora import LoraSettings, add_lora
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla import PublicConfig, load_openvla
 from kinevla.backbone.preprocessing import ImageAugmentation
-from kinevla.checkpoint import CheckpointParts, load_checkpoint
+from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.split import SPLIT_NAME
 from kinevla.flow import FlowHead
@@ -40,6 +40,7 @@ from kinevla.training.dataset import PolicyData, load_policy_data, task_texts
 from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
 from kinevla.training.mapped import mapped_result
+from kinevla.training.starting_point import same_codes, start_from
 from kinevla.vision.checkpoint import load_vision
 
 log = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ def _run_from_towers(
     if config.start is not None:
         parts = load_checkpoint(config.start)
         start_from(model, parts, builder)
-        if not _same_codes(parts.action_tokenizer, tokenizer):
+        if not same_codes(parts.action_tokenizer, tokenizer):
             log.info("the policy to start from has other codes: their embeddings begin anew")
             seed_code_embeddings(model, vocabulary, tokenizer)
     if model.code_readout is not None:
@@ -300,37 +301,6 @@ def taught_parameters(model: KineVLAModel) -> dict[str, torch.nn.Parameter]:
     """Return by name what the geometry stage trains."""
     names = ("observation.geometry.", "observation.geometry_out.", "code_readout.motion.")
     return {name: value for name, value in model.named_parameters() if name.startswith(names)}
-
-
-def _same_codes(one: ActionTokenizer, other: ActionTokenizer) -> bool:
-    """Say whether the codes of two tokenizers mean the same vectors."""
-    ours, theirs = one.code_vectors(), other.code_vectors()
-    if ours is None or theirs is None:
-        return one.kind == other.kind
-    return len(ours) == len(theirs) and all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True))
-
-
-def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBuilder) -> None:
-    """Copy the weights of a policy where names and shapes agree; the towers stay as they are.
-
-    Raises:
-        ValueError: the policy has another vocabulary.
-    """
-    known, own_layout = parts.builder, builder.vocabulary
-    # How the codes are shared out between the levels is no part of it: with other codes, they begin anew.
-    layout = dataclasses.replace(
-        known.vocabulary, goal_codes=own_layout.goal_codes, kinematics_codes=own_layout.kinematics_codes
-    )
-    if layout != own_layout or known.tokenizer.get_vocab() != builder.tokenizer.get_vocab():
-        raise ValueError("the policy to start from has another vocabulary")
-    own, given = model.state_dict(), parts.model.state_dict()
-    taken = {
-        name: value
-        for name, value in given.items()
-        if not name.startswith("vision_backbone.") and name in own and own[name].shape == value.shape
-    }
-    model.load_state_dict(own | taken)
-    log.info("%d of %d tensors taken from the policy to start from", len(taken), len(own))
 
 
 def _choose_trainable(model: KineVLAModel, config: PolicyTrainConfig) -> None:

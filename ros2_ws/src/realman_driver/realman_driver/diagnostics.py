@@ -72,8 +72,8 @@ def _warnings(driver: Driver, now_s: float) -> list[str]:
         enabled_s = now_s - driver.enabled_at_s
         if enabled_s > 1.5 and rate_hz < SLOW_STREAM_SHARE * wanted_hz:
             warnings.append(f"the stream runs at {rate_hz:.0f} Hz instead of {wanted_hz:.0f} Hz")
-        if driver.chunk_sources == 0 and driver.last_chunk_s is not None:
-            age_s = now_s - driver.last_chunk_s
+        if driver.chunk_sources == 0 and driver.chunks.last_accepted_s is not None:
+            age_s = now_s - driver.chunks.last_accepted_s
             warnings.append(f"the source of chunks is gone, the last came {age_s:.1f} s ago: the arm holds")
     return warnings
 
@@ -120,17 +120,17 @@ def _link_values(driver: Driver, now_s: float) -> dict[str, str]:
 
 
 def _counts(driver: Driver, now_s: float) -> dict[str, str]:
-    stream = driver.streamer.statistics(now_s)
+    stream, last_chunk_s = driver.streamer.statistics(now_s), driver.chunks.last_accepted_s
     values = {
         "stream_rate_hz": f"{stream.rate_hz:.1f}",
         "frames_sent": str(stream.frames_sent),
         "lateness_p99_ms": f"{stream.lateness_p99_ms:.2f}",
         "lateness_max_ms": f"{stream.lateness_max_ms:.2f}",
         "missed_periods": str(stream.missed_periods),
-        "chunks_accepted": str(driver.accepted_chunks),
-        "chunks_refused": str(sum(driver.refusals.values())),
-        "last_refusal": driver.last_refusal,
-        "chunk_age_s": "" if driver.last_chunk_s is None else f"{now_s - driver.last_chunk_s:.2f}",
+        "chunks_accepted": str(driver.chunks.accepted),
+        "chunks_refused": str(sum(driver.chunks.refusals.values())),
+        "last_refusal": driver.chunks.last_refusal,
+        "chunk_age_s": "" if last_chunk_s is None else f"{now_s - last_chunk_s:.2f}",
         "chunk_sources": "" if driver.chunk_sources is None else str(driver.chunk_sources),
         "stop_ms": "" if driver.last_stop_s is None else f"{driver.last_stop_s * 1000.0:.1f}",
         "clock_steps": str(driver.clock.steps),
@@ -139,6 +139,6 @@ def _counts(driver: Driver, now_s: float) -> dict[str, str]:
         "black_box_last": driver.black_box.last_error or driver.black_box.last_bag,
         "gripper_failures": str(driver.gripper_failures),
     }
-    for rule, count in sorted(driver.refusals.items()):
+    for rule, count in sorted(driver.chunks.refusals.items()):
         values[f"refused.{rule}"] = str(count)
     return values

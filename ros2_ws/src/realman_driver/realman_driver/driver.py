@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
 from concurrent.futures import Future
 from contextlib import suppress
 
 from .arm_claim import ArmClaim
 from .arm_interface import Arm, ArmError, MotionEvent, RawState
 from .black_box import BlackBox
+from .chunk_intake import ChunkIntake
 from .clock_watch import ClockWatch
 from .config import DriverConfig
 from .error_codes import describe_return_code
-from .gate import Chunk, ReceivedChunk, Refusal, Situation, check_chunk
+from .gate import ReceivedChunk, Refusal
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
@@ -69,17 +69,14 @@ class Driver:
             ),
             HomeParts(arm, self.link, self.supervisor, self.streamer, self._worker, self._stop_sender),
         )
-        self._rules = config.chunk_rules()
+        self.chunks = ChunkIntake(
+            config.chunk_rules(), self.link, self.supervisor, self.streamer, self.clock, self.black_box
+        )
         self._stopped_connection = 0
         self._last_link_failure = ""
-        self.refusals: Counter[str] = Counter()
-        self.last_refusal = ""
-        self.accepted_chunks = 0
-        self.last_chunk_s: float | None = None
         self.chunk_sources: int | None = None
         self.last_stop_s: float | None = None
         self.enabled_at_s = 0.0
-        self._chunk_times_s: deque[float] = deque(maxlen=1001)
         self.gripper_failures = 0
 
     def start(self) -> None:
@@ -173,48 +170,10 @@ class Driver:
         return self._homing.begin()
 
     def submit_chunk(self, chunk: ReceivedChunk, now_ros_s: float) -> Refusal | None:
-        """Execute a chunk, or refuse it: then nothing of it is sent and an earlier chunk goes on to its end.
-
-        Args:
-            chunk: as received.
-            now_ros_s: ROS time of receipt, s.
-        """
-        self.clock.look()
-        now_s = time.monotonic()
-        refusal, info, state = self._state_refusal(), self.link.info, self.link.newest
-        if refusal is None and info is not None and state is not None:
-            while self._chunk_times_s and now_s - self._chunk_times_s[0] >= 1.0:
-                self._chunk_times_s.popleft()
-            recent = len(self._chunk_times_s)
-            self._chunk_times_s.append(now_s)
-
-            def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
-                doubt = self.clock.refusal(chunk.stamp_s, now_ros_s, now_s)
-                if doubt is not None:
-                    return doubt
-                now = Situation(info.limits, setpoint, now_ros_s, state.position_rad, recent)
-                return check_chunk(chunk, self._rules, now)
-
-            refusal = self.streamer.submit(check, now_s, now_s - (now_ros_s - chunk.stamp_s))
-        self.black_box.chunk(chunk, "" if refusal is None else refusal.text)
-        if refusal is None:
-            self.accepted_chunks += 1
-            self.last_chunk_s = now_s
-        else:
-            self.refusals[refusal.rule] += 1
-            self.last_refusal = refusal.text
-        return refusal
+        """Execute a chunk or refuse it, see `ChunkIntake.submit`."""
+        return self.chunks.submit(chunk, now_ros_s)
 
     # --- what they are made of --------------------------------------------------------------------------
-
-    def _state_refusal(self) -> Refusal | None:
-        state = self.supervisor.state
-        if state is State.ENABLED:
-            return None
-        link_text = "" if self.supervisor.connected else self.supervisor.link_text
-        why = self.supervisor.stop_reason or link_text
-        text = f"the state is {state.value}{f' ({why})' if why else ''}, chunks are executed in ENABLED only"
-        return Refusal("not_enabled", "", state.value, "ENABLED", text)
 
     def _stop_answer(self, good: str, bad: str) -> Future[Decision]:
         answer: Future[Decision] = Future()

@@ -1,0 +1,89 @@
+"""What happens to a chunk that arrives: checked where the arm is, executed or refused, counted either way."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+
+from .black_box import BlackBox
+from .clock_watch import ClockWatch
+from .gate import Chunk, ChunkRules, ReceivedChunk, Refusal, Situation, check_chunk
+from .link import ArmLink
+from .streamer import Streamer
+from .supervisor import State, Supervisor
+
+
+class ChunkIntake:
+    """Takes chunks for one arm.
+
+    Args:
+        rules: what a chunk must keep.
+        link: where the arm is.
+        supervisor: whether chunks are executed now.
+        streamer: executes them.
+        clock: whether their stamps can be believed.
+        black_box: notes each with its refusal.
+    """
+
+    def __init__(
+        self,
+        rules: ChunkRules,
+        link: ArmLink,
+        supervisor: Supervisor,
+        streamer: Streamer,
+        clock: ClockWatch,
+        black_box: BlackBox,
+    ) -> None:
+        self._rules, self._link, self._supervisor = rules, link, supervisor
+        self._streamer, self._clock, self._black_box = streamer, clock, black_box
+        self._times_s: deque[float] = deque(maxlen=1001)
+        self.refusals: Counter[str] = Counter()
+        self.last_refusal = ""
+        self.accepted = 0
+        self.last_accepted_s: float | None = None
+
+    def submit(self, chunk: ReceivedChunk, now_ros_s: float) -> Refusal | None:
+        """Execute a chunk, or refuse it: then nothing of it is sent and an earlier chunk goes on to its end.
+
+        Args:
+            chunk: as received.
+            now_ros_s: ROS time of receipt, s.
+        """
+        self._clock.look()
+        now_s = time.monotonic()
+        refusal = self._state_refusal() or self._execute(chunk, now_ros_s, now_s)
+        self._black_box.chunk(chunk, "" if refusal is None else refusal.text)
+        if refusal is None:
+            self.accepted += 1
+            self.last_accepted_s = now_s
+        else:
+            self.refusals[refusal.rule] += 1
+            self.last_refusal = refusal.text
+        return refusal
+
+    def _execute(self, chunk: ReceivedChunk, now_ros_s: float, now_s: float) -> Refusal | None:
+        info, state = self._link.info, self._link.newest
+        if info is None or state is None:
+            return Refusal("not_enabled", "", "unknown", "known", "the state of the arm is not known")
+        while self._times_s and now_s - self._times_s[0] >= 1.0:
+            self._times_s.popleft()
+        recent = len(self._times_s)
+        self._times_s.append(now_s)
+
+        def check(setpoint: tuple[float, ...]) -> Chunk | Refusal:
+            doubt = self._clock.refusal(chunk.stamp_s, now_ros_s, now_s)
+            if doubt is not None:
+                return doubt
+            now = Situation(info.limits, setpoint, now_ros_s, state.position_rad, recent)
+            return check_chunk(chunk, self._rules, now)
+
+        return self._streamer.submit(check, now_s, now_s - (now_ros_s - chunk.stamp_s))
+
+    def _state_refusal(self) -> Refusal | None:
+        state = self._supervisor.state
+        if state is State.ENABLED:
+            return None
+        link_text = "" if self._supervisor.connected else self._supervisor.link_text
+        why = self._supervisor.stop_reason or link_text
+        text = f"the state is {state.value}{f' ({why})' if why else ''}, chunks are executed in ENABLED only"
+        return Refusal("not_enabled", "", state.value, "ENABLED", text)
