@@ -33,6 +33,7 @@ from .arm_interface import (
 )
 from .arm_model import JOINT_COUNT, narrowed_limits
 from .error_codes import describe_return_code
+from .unsent import discard_on_close
 
 __all__ = ["LinkSettings", "RealmanArm", "gripper_opening", "gripper_position", "to_wire_degrees"]
 
@@ -154,13 +155,14 @@ class RealmanArm:
         self._push_target = None
 
     def disconnect(self) -> None:
-        """Delete the SDK's handle; harmless when there is none."""
+        """Delete the SDK's handle, and with it frames the network has not taken; harmless without one."""
         self._usable = False
         if not self._has_handle:
             return
         with self._request_lock:
             self._has_handle = False
             self._generation = None
+            discard_on_close(self._settings.robot_ip, self._settings.robot_port)
             with suppress(ValueError):  # the SDK hands out a null pointer once all handles are taken
                 self._robot.rm_delete_robot_arm()
 
