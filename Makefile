@@ -16,6 +16,7 @@ RUN    := scripts/run
 TASK   ?= 5
 SEED   ?= 2
 MINUTES ?= 20
+DEVICE ?= cpu
 CHUNKS ?= 1000000
 
 help:  ## show the targets
@@ -99,11 +100,11 @@ data: build  ## demonstrations and rendered views into .data/
 	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 70
 	$(RUN) kinevla data views --out .data/views --count 16000
 
-train: build  ## tokeniser, vision towers and policy from .data/, MINUTES for the policy
+train: build  ## tokeniser, vision towers and policy from .data/, MINUTES for the policy; DEVICE=cuda for a GPU
 	$(RUN) kinevla tokenizer train --preset shared-goal --data .data/demos --out .data/tokenizer --max-minutes 8
-	$(RUN) kinevla vision train --views .data/views --demos .data/demos --out .data/vision --max-minutes $(MINUTES)
+	$(RUN) kinevla vision train --views .data/views --demos .data/demos --out .data/vision --device $(DEVICE) --max-minutes $(MINUTES)
 	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --vision .data/vision --out .data/policy \
-		--max-minutes $(MINUTES)
+		--device $(DEVICE) --max-minutes $(MINUTES)
 
 ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained and evaluated; without ROW the table
 	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)

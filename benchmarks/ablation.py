@@ -53,7 +53,8 @@ def run_row(args: argparse.Namespace) -> None:
         "--vision", args.vision, "--out", policy, "--seed", args.seed, "--max-minutes", "None",
         "--max-steps", args.steps, "--batch-size", args.batch_size, "--learning-rate", args.learning_rate,
         "--warmup-steps", 30, "--warmup.max-steps", args.geometry_steps, "--val-every", args.steps,
-        "--val-samples", 512, "--save-every", 100, "--no-progress",
+        "--val-samples", 512, "--save-every", 100, "--no-progress", "--device", args.device,
+        "--workers", args.workers,
     )  # fmt: skip
     kinevla(
         "evaluate", "--checkpoint", policy / "last", "--out", policy / "evaluation", "--trials", args.trials,
@@ -128,6 +129,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--geometry-steps", type=int, default=2000)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where policies are trained")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches")
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--no-readout", action="store_true", help="codes scored by the output head alone")
     args = parser.parse_args()
