@@ -25,8 +25,9 @@ LAST_CHUNK_S = PERIOD_S * POINTS
 # A chunk every 0.3 s, each along the same line of joint 1, until somebody ends the process.
 PUBLISHER = f"""
 import time, sys
-from driver_rig import Client
+from driver_rig import Client, wait_for
 client = Client()
+wait_for(client.listeners, 60.0, "the driver")
 start, began_s = [float(v) for v in sys.argv[1:]], time.monotonic()
 while True:
     ahead = {SPEED_RAD_S} * (time.monotonic() - began_s + {PERIOD_S})
@@ -52,7 +53,7 @@ def start_publisher(stand: Stand) -> tuple[subprocess.Popen[str], list[float]]:
     start = stand.enable()
     command = [sys.executable, "-c", PUBLISHER, *map(str, start)]
     source = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=child_environment())
-    wait_for(lambda: stand.client.position()[0] - start[0] > 0.25, 60.0, "a motion of joint 1")
+    wait_for(lambda: stand.client.position()[0] - start[0] > 0.25, 90.0, "a motion of joint 1")
     return source, start
 
 
@@ -98,6 +99,7 @@ def test_a_killed_source_of_chunks_is_reported_and_the_arm_holds(stand: Stand) -
     wait_for(lambda: goal[0] - stand.client.position()[0] > 0.05, 30.0, "motion with a new source")
 
 
+@pytest.mark.slow
 def test_a_source_that_falls_silent_lets_the_arm_brake_and_hold(stand: Stand) -> None:
     """The process lives and its publisher too, as with a policy that hangs."""
     client, start = stand.client, stand.enable()

@@ -8,11 +8,15 @@ from pathlib import Path
 import gate_fuzz
 import numpy as np
 import pytest
+from driver_rig import Stand
 from emulator_rig import Emulator, wait_for
+from joint_judgement import judge
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from realman_driver.arm_interface import LinkSettings
 from realman_driver.config import DriverConfig
 from realman_driver.driver import Driver
+from realman_driver.gate import ReceivedChunk
 from realman_driver.hooks import DriverHooks
 from realman_driver.isolated_arm import IsolatedArm
 from realman_driver.supervisor import State
@@ -87,6 +91,45 @@ def test_no_unsafe_frame_reaches_the_emulated_controller_through_the_sdk(tmp_pat
         state = emulator.state()
         assert state["unsafe_frames"] == 0, state["violations"]
         assert accepted > 100
+        print(f"3000 chunks, {accepted} accepted; {state['canfd_received']} frames, 0 of them unsafe")
     finally:
         driver.close()
         emulator.close()
+
+
+def to_message(chunk: ReceivedChunk) -> JointTrajectory:
+    """As a mad policy would publish it; times that no message can carry become very long."""
+    message = JointTrajectory(joint_names=list(chunk.joint_names))
+    second = int(np.floor(chunk.stamp_s))
+    message.header.stamp.sec = second
+    message.header.stamp.nanosec = int((chunk.stamp_s - second) * 1e9)
+    for point in chunk.points:
+        time_s = point.time_s if np.isfinite(point.time_s) else 1e9
+        sent = JointTrajectoryPoint(positions=[float(value) for value in point.positions])
+        sent.time_from_start.sec = int(np.floor(time_s))
+        sent.time_from_start.nanosec = int(time_s % 1.0 * 1e9)
+        if point.has_other_fields:
+            sent.velocities = [0.0]
+        message.points.append(sent)
+    return message
+
+
+@pytest.mark.slow
+def test_no_unsafe_frame_comes_of_what_is_published_to_the_node(stand: Stand) -> None:
+    """Three thousand messages of all kinds to the driver node, around where the arm is measured."""
+    client, chance = stand.client, np.random.default_rng(6)
+    maker, began_s = gate_fuzz.ChunkMaker(chance), time.monotonic()
+    stand.enable()
+    kinds = chance.choice(len(gate_fuzz.KINDS), 3000, p=gate_fuzz.SHARES)
+    for number in kinds.tolist():
+        now_s = client.node.get_clock().now().nanoseconds * 1e-9
+        chunk = maker.make(gate_fuzz.KINDS[number], tuple(client.position()), now_s, now_s)
+        client.publish(to_message(chunk))
+        time.sleep(float(chance.uniform(0.0, 0.05)))
+    values = client.values_when(lambda values: values["chunk_active"] == "false", 30.0)
+    accepted, refused = int(values["chunks_accepted"]), int(values["chunks_refused"])
+    print(f"3000 messages: {accepted} accepted, {refused} refused")
+    assert values["state"] == "ENABLED", values["stop_reason"]
+    assert accepted > 100
+    assert accepted + refused > 2500, "the rest was lost on the way"
+    judge(stand, began_s, window_s=0.12)
