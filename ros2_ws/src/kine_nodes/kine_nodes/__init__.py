@@ -1,7 +1,17 @@
-"""What the nodes share: parameters from a table, images as messages and back, a clean end on signals."""
+"""What the nodes share: parameters from a table, a lifecycle, images as messages and back, a clean end."""
 
+from kine_nodes.managed import AUTOSTART, ManagedNode, autostart
 from kine_nodes.parameters import Parameter, declare
 from kine_nodes.run import run
 from kine_nodes.spin import init, spin_until_signal
 
-__all__ = ["Parameter", "declare", "init", "run", "spin_until_signal"]
+__all__ = [
+    "AUTOSTART",
+    "ManagedNode",
+    "Parameter",
+    "autostart",
+    "declare",
+    "init",
+    "run",
+    "spin_until_signal",
+]

@@ -9,11 +9,14 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
+from kine_nodes.managed import ManagedNode, autostart
 from kine_nodes.spin import init, spin_until_signal
 
 
 def run(name: str, build: Callable[[], Node]) -> None:
     """Build a node and spin it until SIGINT or SIGTERM; its `close`, where it has one, is called at the end.
+
+    A `ManagedNode` is activated first, unless its parameter `autostart` is false.
 
     Args:
         name: of the program, for its error message.
@@ -30,6 +33,10 @@ def run(name: str, build: Callable[[], Node]) -> None:
     except KeyboardInterrupt:
         rclpy.try_shutdown()
         return
+    if isinstance(node, ManagedNode) and not autostart(node):
+        print(f"{name}: could not be activated", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(1)
     spin_until_signal(node)
     close = getattr(node, "close", None)
     if close is not None:

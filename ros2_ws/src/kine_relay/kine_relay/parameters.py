@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kine_nodes import Parameter
+from kine_nodes import AUTOSTART, Parameter
 from kine_relay.mapping import GripperMap, JointMap
 from kine_relay.relay import Relay, RelayRules
 
 _SEVEN = [f"joint_{i}" for i in range(1, 8)]
 
-TABLE = {
+TABLE = AUTOSTART | {
     "chunk_topic": Parameter("/realman_driver/joint_trajectory", "where the policy's chunks come from"),
     "state_topic": Parameter("/arm/joint_states", "joint states of the other arm"),
     "policy_state_topic": Parameter("/joint_states", "joint states for the policy"),

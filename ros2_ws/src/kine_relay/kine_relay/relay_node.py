@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
-from kine_nodes import declare
+from kine_nodes import ManagedNode
 from kine_relay.parameters import TABLE, make_relay
 from kine_relay.relay import NS_PER_S, Point, Refused
 
 
-class RelayNode(Node):
+class RelayNode(ManagedNode):
     """The policy sees an RM75, the other arm's controllers see trajectories of their own joints."""
 
     def __init__(self) -> None:
-        super().__init__("kine_relay")
-        value = declare(self, TABLE)
+        super().__init__("kine_relay", TABLE)
+        value = self.values
         self._relay = make_relay(value)
         self._names = [*value["chunk_joints"], "gripper"]
         self._arm = self.create_publisher(JointTrajectory, value["controller_topic"], 5)
         self._gripper = self.create_publisher(JointTrajectory, value["gripper_topic"], 5)
         self._states = self.create_publisher(JointState, value["policy_state_topic"], 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_subscription(JointState, value["state_topic"], self._take_state, qos_profile_sensor_data)
-        self.create_subscription(JointTrajectory, value["chunk_topic"], self._take_chunk, 5)
-        self.create_service(Trigger, "~/enable", self._enable)
-        self.create_service(Trigger, "~/stop", self._stop)
+        take_state, take_chunk = self.while_active(self._take_state), self.while_active(self._take_chunk)
+        self.create_subscription(JointState, value["state_topic"], take_state, qos_profile_sensor_data)
+        self.create_subscription(JointTrajectory, value["chunk_topic"], take_chunk, 5)
+        self.create_service(Trigger, "~/enable", self.answered_while_active(self._enable))
+        self.create_service(Trigger, "~/stop", self.answered_while_active(self._stop))
         self.create_timer(0.5, self._publish_diagnostics)
 
     def _now_ns(self) -> int:

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
@@ -14,7 +13,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
-from kine_nodes import Parameter, declare
+from kine_nodes import AUTOSTART, ManagedNode, Parameter
 from kine_teleop.puppet.drift import DriftBounds
 from kine_teleop.puppet.limits import FollowLimits
 from kine_teleop.puppet.mapping import JointMapping, LeaderError, Pose
@@ -26,7 +25,7 @@ STATUS_NAME = "kine_teleop: puppet"
 SOURCES_PERIOD_S = 0.2
 NEWEST = QoSProfile(depth=1)
 
-PARAMETERS = {
+PARAMETERS = AUTOSTART | {
     "rate_hz": Parameter(50.0, "targets sent to the driver per second", 10.0, 100.0),
     "horizon_s": Parameter(0.06, "time the follower is given to reach a target, s", 0.02, 0.5),
     "leader_joints": Parameter(list(JOINT_NAMES), "the leader's names of what drives joint_1..joint_7"),
@@ -101,12 +100,12 @@ def joint_mapping(value: dict[str, Any]) -> JointMapping:
     )
 
 
-class PuppetNode(Node):
+class PuppetNode(ManagedNode):
     """`/kine_teleop`: leader in, chunks for the driver out."""
 
     def __init__(self) -> None:
-        super().__init__("kine_teleop")
-        value = declare(self, PARAMETERS)
+        super().__init__("kine_teleop", PARAMETERS)
+        value = self.values
         self._mapping = joint_mapping(value)
         self._session = Session(session_config(value))
         self._horizon_s: float = value["horizon_s"]
@@ -120,15 +119,21 @@ class PuppetNode(Node):
         self._chunks = self.create_publisher(JointTrajectory, "/realman_driver/joint_trajectory", 5)
         self._targets = self.create_publisher(JointState, "~/target", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_subscription(JointState, "/leader/joint_states", self._on_leader, 10)
-        self.create_subscription(JointState, "/joint_states", self._on_follower, NEWEST)
-        self.create_subscription(Bool, "~/deadman", self._on_deadman, 10)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 20)
+        for type_, topic, take, depth in (
+            (JointState, "/leader/joint_states", self._on_leader, 10),
+            (JointState, "/joint_states", self._on_follower, NEWEST),
+            (Bool, "~/deadman", self._on_deadman, 10),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
+        ):
+            self.create_subscription(type_, topic, self.while_active(take), depth)
         self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
-        self.create_service(Trigger, "~/start", self._on_start)
-        self.create_service(Trigger, "~/stop", self._on_stop)
-        self.create_service(Trigger, "~/check_drift", self._on_check_drift)
-        self.create_timer(1.0 / value["rate_hz"], self._tick)
+        for name, serve in (
+            ("start", self._on_start),
+            ("stop", self._on_stop),
+            ("check_drift", self._on_check_drift),
+        ):
+            self.create_service(Trigger, f"~/{name}", self.answered_while_active(serve))
+        self.create_timer(1.0 / value["rate_hz"], self.while_active(self._tick))
         self.create_timer(0.5, self._publish_diagnostics)
 
     # --- what comes in --------------------------------------------------------------------------------------

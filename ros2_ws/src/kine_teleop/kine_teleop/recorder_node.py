@@ -11,19 +11,18 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.experimental.events_executor import EventsExecutor
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import Parameter, declare, spin_until_signal
+from kine_nodes import AUTOSTART, ManagedNode, Parameter, autostart, spin_until_signal
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
 from kine_teleop.recording.topics import Topic, episode_topics
 
-PARAMETERS = {
+PARAMETERS = AUTOSTART | {
     "folder": Parameter("~/kine_episodes", "where the episodes go; made when missing"),
     "image_rate_hz": Parameter(30.0, "expected rate of both cameras; 0: not judged", 0.0, 120.0),
     "joint_rate_hz": Parameter(200.0, "expected rate of the joint states; 0: not judged", 0.0, 1000.0),
@@ -35,12 +34,12 @@ PARAMETERS = {
 CAMERA_DEPTH, STATE_DEPTH = 60, 1000  # two seconds of frames, five of joint states
 
 
-class RecorderNode(Node):
+class RecorderNode(ManagedNode):
     """Hands received bytes to `Recorder`, and its answers to services and diagnostics."""
 
     def __init__(self) -> None:
-        super().__init__("recorder")
-        value = declare(self, PARAMETERS)
+        super().__init__("recorder", PARAMETERS)
+        value = self.values
         folder = Path(value["folder"]).expanduser()
         settings = RecorderSettings(
             folder, value["min_free_mb"], value["stop_free_mb"], value["queue_mb"], value["calibration_file"]
@@ -58,9 +57,12 @@ class RecorderNode(Node):
         for topic in self._recorder.topics.values():
             self._subscribe(topic, ReliabilityPolicy.BEST_EFFORT)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_service(StartEpisode, "~/start", self._start)
-        self.create_service(StopEpisode, "~/stop", self._stop)
-        self.create_service(DiscardEpisode, "~/discard", self._discard)
+        for type_, name, serve in (
+            (StartEpisode, "start", self._start),
+            (StopEpisode, "stop", self._stop),
+            (DiscardEpisode, "discard", self._discard),
+        ):
+            self.create_service(type_, f"~/{name}", self.answered_while_active(serve))
         self.create_timer(0.5, self._tick)
         self.get_logger().info(f"ready; episodes go to {folder}")
 
@@ -76,7 +78,7 @@ class RecorderNode(Node):
         self._subscriptions_by_topic[topic.name] = (subscription, reliability)
 
     def _taker(self, name: str) -> Callable[[Any], None]:
-        return lambda data: self._recorder.receive(name, data)
+        return self.while_active(lambda data: self._recorder.receive(name, data))
 
     def _match_publishers(self) -> None:
         """Reliable where every publisher offers it, else best effort, which hears all of them."""
@@ -178,6 +180,10 @@ def main() -> None:
         print(f"recorder: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(2)
+    if not autostart(node):
+        print("recorder: could not be activated", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(1)
     try:
         # Serves messages and requests in the order of their arrival, and costs less than a wait set.
         spin_until_signal(node, executor=EventsExecutor())

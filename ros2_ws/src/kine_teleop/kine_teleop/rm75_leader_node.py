@@ -6,16 +6,15 @@ import time
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 import kine_nodes
-from kine_nodes import Parameter, declare
+from kine_nodes import AUTOSTART, ManagedNode, Parameter
 from kine_teleop.puppet.rm75_leader import Rm75Leader
 from realman_driver.arm_model import AXIS_NAMES
 from realman_driver.sdk_arm import LinkSettings, RealmanArm
 
-PARAMETERS = {
+PARAMETERS = AUTOSTART | {
     "robot_ip": Parameter("192.168.1.19", "IPv4 address of the leader's controller"),
     "robot_port": Parameter(8080, "TCP port of the leader's controller", 1, 65535),
     "udp_host_ip": Parameter(
@@ -29,12 +28,12 @@ PARAMETERS = {
 }
 
 
-class Rm75LeaderNode(Node):
-    """`/rm75_leader`: drag teach is on while this node runs and the controller answers."""
+class Rm75LeaderNode(ManagedNode):
+    """`/rm75_leader`: drag teach is on while this node is active and the controller answers."""
 
     def __init__(self) -> None:
-        super().__init__("rm75_leader")
-        value = declare(self, PARAMETERS)
+        super().__init__("rm75_leader", PARAMETERS)
+        value = self.values
         address = (value["robot_ip"], value["robot_port"])
         settings = LinkSettings(*address, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
         arm = RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
@@ -45,8 +44,11 @@ class Rm75LeaderNode(Node):
         self._count = len(AXIS_NAMES) if value["gripper"] else len(AXIS_NAMES) - 1
         self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0 / value["rate_hz"], self._publish)
+        self.create_timer(1.0 / value["rate_hz"], self.while_active(self._publish))
         self.create_timer(0.5, self._publish_diagnostics)
+
+    def begin(self) -> None:
+        """Connect and switch drag teach on."""
         self._leader.start()
 
     def _publish(self) -> None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 import kine_nodes
-from kine_nodes import Parameter, declare
+from kine_nodes import AUTOSTART, ManagedNode, Parameter
 from kine_nodes.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
 
-TABLE = {
+TABLE = AUTOSTART | {
     "topics": Parameter(
         ["/front/color/image_raw", "/wrist/color/image_raw"], "images to publish again as <topic>/compressed"
     ),
@@ -27,12 +27,12 @@ TABLE = {
 }
 
 
-class CompressorNode(Node):
+class CompressorNode(ManagedNode):
     """`/image_compressor`: `sensor_msgs/Image` in, `sensor_msgs/CompressedImage` with the same header out."""
 
     def __init__(self) -> None:
-        super().__init__("image_compressor")
-        values = declare(self, TABLE)
+        super().__init__("image_compressor", TABLE)
+        values = self.values
         self._quality: int = values["jpeg_quality"]
         self._counts: Counter[str] = Counter()
         self._published_by_others: dict[str, str] = {}
@@ -42,7 +42,8 @@ class CompressorNode(Node):
         self._outputs: dict[str, Publisher] = {}
         for topic in values["topics"]:
             self._outputs[topic] = self.create_publisher(CompressedImage, f"{topic}/compressed", offered)
-            self.create_subscription(Image, topic, lambda m, t=topic: self._take(t, m), newest)
+            take = self.while_active(partial(self._take, topic))
+            self.create_subscription(Image, topic, take, newest)
         self.create_timer(1.0, self._each_second)
 
     def _take(self, topic: str, message: Image) -> None:

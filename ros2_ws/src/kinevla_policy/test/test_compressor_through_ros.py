@@ -11,6 +11,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from kine_nodes import autostart
 from kine_nodes.image_conversion import compressed_to_rgb
 from kine_nodes.image_message import image_message
 from kinevla_policy.compressor_node import CompressorNode
@@ -26,6 +27,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.compressor, self.other = CompressorNode(), Node("camera")
+        assert autostart(self.compressor)
         self.camera = self.other.create_publisher(Image, TOPIC, 1)
         self.received: list[CompressedImage] = []
         self._executor = SingleThreadedExecutor()

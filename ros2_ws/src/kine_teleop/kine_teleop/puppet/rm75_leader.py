@@ -80,13 +80,14 @@ class Rm75Leader:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.link_text = "not connected yet"
-        arm.set_callbacks(self._on_state, lambda event: None)
 
     def _on_state(self, raw: RawState) -> None:
         self._keeper.accept(raw)
 
     def start(self) -> None:
-        """Start connecting."""
+        """Start connecting; also after `close`."""
+        self._closing.clear()
+        self._arm.set_callbacks(self._on_state, lambda event: None)
         self._thread = threading.Thread(target=self._run, name="rm75-leader", daemon=True)
         self._thread.start()
 
