@@ -6,6 +6,7 @@ KINE_BROWSER_TEST=1. With KINE_CONSOLE_PICTURES=FOLDER the pictures of the docum
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -45,12 +46,13 @@ SCREEN = {"width": 1440, "height": 900}
 
 @dataclass
 class Desk:
-    """The stack, the page of an operator, and how to open further pages."""
+    """The stack, the page of an operator, how to open further pages, and where recordings go."""
 
     stack: RunningStack
     page: Any
     open_page: Callable[[], Any]
     token: str
+    episodes: Path
 
     def picture(self, name: str, page: Any = None) -> None:
         """For the documentation, when asked for."""
@@ -94,6 +96,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     (folder / "policy.yaml").write_text(yaml.safe_dump(settings))
     options = ["--task", str(TASK.number), "--seed", "3", "--policy-config", str(folder / "policy.yaml")]
     options += ["--console", "--console-port", str(port), "--console-token-file", str(folder / "token")]
+    options += ["--record", "--record-folder", str(folder / "episodes")]
     running = start_stack(folder, *options)
     try:
         token = read_token(folder / "token")
@@ -115,7 +118,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
                         time.sleep(0.3)
                 return page
 
-            yield Desk(running, open_page(), open_page, token)
+            yield Desk(running, open_page(), open_page, token, folder / "episodes")
             browser.close()
     finally:
         running.client.close()
@@ -300,4 +303,35 @@ def test_reset_and_enable_bring_the_arm_back_and_space_and_the_red_button_stop_i
             page.click("#stop")
         desk.see("#pill-arm b", "STOPPED")
         wait_for_arm(desk, "STOPPED")
+    assert page.errors == []
+
+
+def test_an_episode_is_recorded_while_the_arm_works_and_kept_with_the_operators_verdict(desk: Desk):
+    page, client = desk.page, desk.stack.client
+    page.click("button[data-command=reset]")
+    desk.see("#pill-arm b", "disabled")
+    page.click("button[data-command=enable]")
+    desk.see("#pill-arm b", "enabled")
+    page.fill("#instruction", TASK.instruction)
+    page.fill("#operator", "Ada")
+    page.click("button[data-command=record_start]")
+    desk.see("#pill-recorder b", "RECORDING")
+    page.press("#instruction", "Enter")
+    page.wait_for_selector("#approval:not([hidden])")
+    chunks = len(client.chunks)
+    page.click("button[data-command=approve]")
+    client.wait_for("three more", lambda: len(client.chunks) >= chunks + 3, 120, desk.stack.process.alive)
+    desk.picture("console-recording")
+    desk.assert_fits()
+    page.fill("#record-note", "only a try")
+    page.click("button[data-verdict=failure]")
+    desk.see("#pill-recorder b", "ready")
+    page.wait_for_selector("#record-idle:not([hidden])")
+    [episode] = desk.episodes.rglob("episode.json")
+    kept = json.loads(episode.read_text())
+    assert (kept["instruction"], kept["operator_name"], kept["verdict"]) == (
+        TASK.instruction,
+        "Ada",
+        "failure",
+    )
     assert page.errors == []
