@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -44,6 +46,21 @@ class _InlineExecutor(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the program that started it is gone, however it went.
+
+    A killed parent cannot end its workers, and they keep each other's queue open: they would wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 class JobRunner(Generic[Job, Result]):
@@ -99,4 +116,5 @@ class JobRunner(Generic[Job, Result]):
         if self._workers == 1:
             return _InlineExecutor()
         # Spawned, not forked: a forked child would share the parent's rendering context and thread pools.
-        return ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)

@@ -8,6 +8,7 @@ loads things, the first one raises KeyboardInterrupt.
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from types import FrameType
@@ -43,8 +44,13 @@ def init(args: list[str] | None = None) -> None:
 def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | None = None) -> None:
     """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`.
 
+    What the node holds when it begins to serve is taken out of the garbage collector's rounds: going through
+    all modules and messages holds up every thread for some tens of milliseconds now and then.
+
     `executor` None: a single-threaded one.
     """
+    gc.collect()
+    gc.freeze()
     _serving.set()
     executor = executor or SingleThreadedExecutor()
     executor.add_node(node)
@@ -52,6 +58,7 @@ def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | No
         while rclpy.ok() and not _stop.is_set():
             executor.spin_once(timeout_sec=period_s)
     finally:
+        gc.unfreeze()
         for number in (signal.SIGINT, signal.SIGTERM):
             # Ignored, not caught: while it exits, Python gives caught signals back their deadly default.
             signal.signal(number, signal.SIG_IGN)

@@ -17,6 +17,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient, StackError
 from kinevla_policy.demo_film import FRAMES_PER_S, FilmFrame, write_gif, write_mp4
 from kinevla_policy.free_ports import free_tcp_port, quiet_domain
@@ -30,7 +31,8 @@ class DemoArgs:
     Attributes:
         task: scene and default instruction, 1..7.
         seed: placement, light and colours of the scene.
-        instruction: another sentence for the same scene; empty: the task's own.
+        instruction: another sentence for the same scene; empty: the task's own. It is what the judge goes by
+            where it is one of the seven and about the scene's object.
         checkpoint: folder of the policy; empty: the shipped one.
         policy_config, driver_config: parameter files of these nodes; empty: their own.
         out: folder for the film, the record of the traffic and the logs.
@@ -127,6 +129,18 @@ def follow(
     )
 
 
+def judged_task(task: int, instruction: str) -> int:
+    """The task, 1..7, whose sentence this is; `task` for other words or another object than its scene's.
+
+    The scenes of the tasks with one object are the same for a seed: only what is asked for differs.
+    """
+    said = " ".join(instruction.lower().split())
+    for other in TASKS:
+        if other.instruction == said and other.object == TASKS[task - 1].object:
+            return other.number
+    return task
+
+
 def report(run: Run, film: Path, console: Console) -> None:
     """Print what a reader of the terminal wants to know."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -166,12 +180,11 @@ def main() -> None:
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    from kine_sim.tasks import TASKS  # the scenes' own sentences
-
     if not 1 <= args.task <= len(TASKS):
         sys.exit(f"demo: task {args.task} is outside 1..{len(TASKS)}")
     instruction = args.instruction or TASKS[args.task - 1].instruction
-    options = ["--sim", "--robot-port", str(port), "--task", str(args.task), "--seed", str(args.seed)]
+    task = judged_task(args.task, instruction)
+    options = ["--sim", "--robot-port", str(port), "--task", str(task), "--seed", str(args.seed)]
     options += ["--frame-log", str(out / "controller_traffic.jsonl")]
     if args.checkpoint:
         options += ["--checkpoint", args.checkpoint]

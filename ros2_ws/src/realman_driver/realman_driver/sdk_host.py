@@ -8,6 +8,7 @@ ends.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -142,6 +143,7 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     settings = LinkSettings(**json.loads(arguments[0]))
     sockets = sdk_wire.from_descriptors([int(text) for text in arguments[1:]])
+    gc.freeze()  # frames and stops must not wait for a collection through all modules
     # The ROS time of a datagram's arrival is worked out in the node, which has the ROS clock.
     SdkHost(RealmanArm(settings, lambda: 0), sockets, lambda: os._exit(0)).run()
 

@@ -1,0 +1,65 @@
+"""Worker processes and the program that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+JOBS = """
+import os, time
+
+def work(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
+"""
+PROGRAM = """
+from itertools import chain, repeat
+from jobs_for_workers import work
+from kinevla.data.workers import Deadline, JobRunner
+
+if __name__ == "__main__":
+    jobs = chain([0.01] * 4, repeat(60.0))
+    for _ in JobRunner(work, 2).run(lambda: next(jobs), Deadline(None)):
+        pass
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_workers_end_when_the_program_that_started_them_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "jobs_for_workers.py").write_text(JOBS)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    paths = os.pathsep.join([str(tmp_path), *(path for path in sys.path if path)])
+    process = subprocess.Popen(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=paths),
+    )
+    assert process.stdout is not None
+    workers: set[int] = set()
+    for _ in range(6):  # four quick jobs and two long ones: both workers are at work
+        workers.add(int(process.stdout.readline()))
+    try:
+        assert all(alive(pid) for pid in workers)
+        process.kill()
+        process.wait()
+        deadline_s = time.monotonic() + 20.0
+        while any(alive(pid) for pid in workers) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert not any(alive(pid) for pid in workers), "a worker outlived its program"
+    finally:
+        for pid in workers:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
