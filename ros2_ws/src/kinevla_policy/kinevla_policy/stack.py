@@ -151,7 +151,9 @@ def _driver(settings: StackSettings) -> NodeSpec:
 
 def _compressor() -> NodeSpec:
     file = _config("kinevla_policy", "image_compressor.yaml")
-    return NodeSpec("kinevla_policy", "compressor_node", "image_compressor", parameter_file=file)
+    return NodeSpec(
+        "kinevla_policy", "compressor_node", "image_compressor", lifecycle=True, parameter_file=file
+    )
 
 
 def _recorder(settings: StackSettings) -> NodeSpec:
@@ -162,6 +164,7 @@ def _recorder(settings: StackSettings) -> NodeSpec:
         "kine_teleop",
         "recorder_node",
         "recorder",
+        lifecycle=True,
         parameter_file=_config("kine_teleop", "recorder.yaml"),
         parameters=parameters,
     )
@@ -195,13 +198,22 @@ def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
     if settings.teleop not in leaders:
         raise ValueError(f"teleop:={settings.teleop} is unknown: none, {', '.join(leaders)}")
     file = settings.teleop_config or _config("kine_teleop", "puppet.yaml")
-    specs = [NodeSpec("kine_teleop", "puppet_node", "kine_teleop", parameter_file=file)]
+    specs = [
+        NodeSpec("kine_teleop", "puppet_node", "kine_teleop", lifecycle=True, parameter_file=file),
+    ]
     if settings.teleop != "topic":
         name = f"{settings.teleop}_leader"
         file = settings.teleop_config or _config("kine_teleop", f"{name}.yaml")
         parameters = leaders[settings.teleop]
         specs.append(
-            NodeSpec("kine_teleop", f"{name}_node", name, parameter_file=file, parameters=parameters)
+            NodeSpec(
+                "kine_teleop",
+                f"{name}_node",
+                name,
+                lifecycle=settings.teleop != "sim",
+                parameter_file=file,
+                parameters=parameters,
+            )
         )
     return specs
 

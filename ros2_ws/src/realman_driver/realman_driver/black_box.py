@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .gate import ReceivedChunk
 from .state import ArmState
@@ -102,15 +103,15 @@ class BlackBox:
 
     def target(self, position_rad: tuple[float, ...]) -> None:
         """Note a frame that was sent."""
-        self._targets.append((time.monotonic(), position_rad))
+        self._keep(self._targets, (time.monotonic(), position_rad))
 
     def state(self, state: ArmState) -> None:
         """Note a measurement."""
-        self._states.append((state.arrived_monotonic_s, state.position_rad, state.current_a))
+        self._keep(self._states, (state.arrived_monotonic_s, state.position_rad, state.current_a))
 
     def chunk(self, chunk: ReceivedChunk, refusal: str) -> None:
         """Note a chunk, with the text of its refusal or an empty one."""
-        self._chunks.append((time.monotonic(), chunk, refusal))
+        self._keep(self._chunks, (time.monotonic(), chunk, refusal))
 
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
@@ -119,9 +120,18 @@ class BlackBox:
     def message(self, topic: Topic, data: bytes) -> None:
         """Note a message of others; one too large is only mentioned."""
         if len(data) <= MAX_MESSAGE_BYTES:
-            self._messages.append((time.monotonic(), topic, bytes(data)))
+            self._keep(self._messages, (time.monotonic(), topic, bytes(data)))
         else:
             self.remark("warning", f"a message of {len(data)} bytes on {topic.name} is left out")
+
+    def _keep(self, ring: deque[Any], row: tuple[Any, ...]) -> None:
+        """Add a row, and let go of what is too old to be written; each ring is filled by one thread."""
+        if self._settings is None:
+            return
+        ring.append(row)
+        too_old_s = row[0] - self._settings.duration_s - AFTERMATH_S
+        while ring[0][0] < too_old_s:
+            ring.popleft()
 
     def write_soon(self, reason: str) -> bool:
         """Write a bag in the background; False when one is being written, which the remark then joins."""

@@ -74,6 +74,17 @@ def test_the_bag_holds_targets_states_chunks_and_the_reason(tmp_path: Path) -> N
     assert abs(state.header.stamp.sec - time.time()) < 60.0  # type: ignore[attr-defined]
 
 
+def test_what_is_too_old_to_be_written_does_not_stay_in_memory(tmp_path: Path) -> None:
+    box = Stand(tmp_path / "box", duration_s=0.2).box
+    end_s = time.monotonic() + 1.2
+    while time.monotonic() < end_s:
+        box.target(HOME_RAD)
+        time.sleep(0.01)
+    kept = [row[0] for row in box._targets]
+    assert kept[-1] - kept[0] <= 0.2 + 0.5 + 0.05  # the time after the stop is kept as well
+    assert len(kept) < 80
+
+
 def test_messages_of_others_are_in_the_bag_with_topic_type_and_definition(tmp_path: Path) -> None:
     """The bag is read with what it says of the type itself, and without any message package."""
     definition = "string text\nint32[<=16] codes\n"

@@ -125,7 +125,7 @@ class FrameChecker:
 class JointRecord:
     """The measured joints over the last minutes, as the control loop saw them."""
 
-    def __init__(self, capacity: int = 60_000) -> None:
+    def __init__(self, capacity: int = 30_000) -> None:
         self._rows: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=capacity)
 
     def add(self, time_s: float, joints_rad: ArrayLike) -> None:

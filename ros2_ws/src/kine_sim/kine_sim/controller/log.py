@@ -42,7 +42,7 @@ class MessageLog:
     The file is flushed after each record, so that what was received survives a killed process.
     """
 
-    def __init__(self, path: str | Path | None = None, capacity: int = 200_000) -> None:
+    def __init__(self, path: str | Path | None = None, capacity: int = 30_000) -> None:
         if capacity < 1:
             raise ValueError(f"log capacity {capacity} must be at least 1 record")
         self._records: deque[LogRecord] = deque(maxlen=capacity)
