@@ -108,9 +108,10 @@ class StreamFollower:
         """Next set-point (7,) rad for the joints, `dt_s` after `setpoint`."""
         if self.goal is None:
             return setpoint
-        if self.time_constant_s == 0.0:
-            return self.goal
-        step = (self.goal - setpoint) * (1.0 - np.exp(-dt_s / self.time_constant_s))
+        # No joint turns faster than this, however far away the newest of several frames is that came at once.
+        fastest = MAX_STREAM_SPEED_RAD_S * dt_s
+        share = 1.0 if self.time_constant_s == 0.0 else 1.0 - np.exp(-dt_s / self.time_constant_s)
+        step = np.clip((self.goal - setpoint) * share, -fastest, fastest)
         if self.speed_limit_rad_s is not None:
             step = np.clip(step, -self.speed_limit_rad_s * dt_s, self.speed_limit_rad_s * dt_s)
         return setpoint + step
