@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 def computed_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield function(item) of all items in order, at most two results per thread ahead.
 
     Decoding images leaves Python's lock, so threads are enough and nothing has to be copied to a process.

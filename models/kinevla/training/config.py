@@ -122,7 +122,8 @@ class PolicyTrainConfig:
     threads: int = 1
     """CPU threads per process."""
     workers: int = 0
-    """Processes that prepare batches ahead; 0 prepares them in the training process."""
+    """Processes that prepare batches ahead, and threads that decode the images of the features; 0 does both
+    in the training process."""
     progress: bool = True
     """Progress bar."""
     log_every: int = 50

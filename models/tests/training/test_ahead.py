@@ -29,7 +29,7 @@ def test_an_endless_supply_is_not_run_through_and_the_threads_end() -> None:
 
     results = computed_ahead(note, count(), 2)
     assert list(islice(results, 3)) == [0, 1, 2]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(asked) <= 3 + 2 * 2
     assert not [thread for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
 
