@@ -102,8 +102,8 @@ class _Maker:
     def _stamp(self, ns: int) -> Any:
         return self._types["builtin_interfaces/msg/Time"](sec=ns // 10**9, nanosec=ns % 10**9)
 
-    def _header(self, ns: int) -> Any:
-        return self._types["std_msgs/msg/Header"](stamp=self._stamp(ns), frame_id="")
+    def _header(self, ns: int, frame_id: str = "") -> Any:
+        return self._types["std_msgs/msg/Header"](stamp=self._stamp(ns), frame_id=frame_id)
 
     def joints(self, time_s: float, position_rad: tuple[float, ...], effort: tuple[float, ...]) -> Any:
         """Seven joints, with the currents (A) as effort."""
@@ -130,7 +130,7 @@ class _Maker:
             for point in chunk.points[: 10 * len(AXIS_NAMES)]
         ]
         return self._types["trajectory_msgs/msg/JointTrajectory"](
-            header=self._header(max(0, round(chunk.stamp_s * 1e9))),
+            header=self._header(max(0, round(chunk.stamp_s * 1e9)), chunk.frame_id),
             joint_names=list(chunk.joint_names),
             points=points,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 
+from kine_nodes.motion_right import ChunkOrigin, origin_of
+
 from .black_box import BlackBox
 from .clock_watch import ClockWatch
 from .gate import Chunk, ChunkRules, ReceivedChunk, Refusal, Situation, check_chunk
@@ -39,6 +41,7 @@ class ChunkIntake:
         self._times_s: deque[float] = deque(maxlen=1001)
         self.refusals: Counter[str] = Counter()
         self.last_refusal = ""
+        self.last_refused = ""
         self.accepted = 0
         self.last_accepted_s: float | None = None
 
@@ -51,17 +54,29 @@ class ChunkIntake:
         """
         self._clock.look()
         now_s = time.monotonic()
-        refusal = self._state_refusal() or self._execute(chunk, now_ros_s, now_s)
+        origin, observed_s = origin_of(chunk.frame_id), now_s - (now_ros_s - chunk.stamp_s)
+        refusal = (
+            self._state_refusal()
+            or self._right_refusal(origin, observed_s, now_s)
+            or self._execute(chunk, now_ros_s, now_s, observed_s)
+        )
         self._black_box.chunk(chunk, "" if refusal is None else refusal.text)
         if refusal is None:
             self.accepted += 1
             self.last_accepted_s = now_s
+            self._supervisor.right.use(origin.source, observed_s + chunk.points[-1].time_s)
         else:
             self.refusals[refusal.rule] += 1
-            self.last_refusal = refusal.text
+            self.last_refusal, self.last_refused = refusal.text, chunk.frame_id[:200]
         return refusal
 
-    def _execute(self, chunk: ReceivedChunk, now_ros_s: float, now_s: float) -> Refusal | None:
+    def _right_refusal(self, origin: ChunkOrigin, observed_s: float, now_s: float) -> Refusal | None:
+        found = self._supervisor.right.refusal(origin, observed_s, now_s)
+        return None if found is None else Refusal(found.rule, "", found.value, found.bound, found.text)
+
+    def _execute(
+        self, chunk: ReceivedChunk, now_ros_s: float, now_s: float, observed_s: float
+    ) -> Refusal | None:
         info, state = self._link.info, self._link.newest
         if info is None or state is None:
             return Refusal("not_enabled", "", "unknown", "known", "the state of the arm is not known")
@@ -77,7 +92,7 @@ class ChunkIntake:
             now = Situation(info.limits, setpoint, now_ros_s, state.position_rad, recent)
             return check_chunk(chunk, self._rules, now)
 
-        return self._streamer.submit(check, now_s, now_s - (now_ros_s - chunk.stamp_s))
+        return self._streamer.submit(check, now_s, observed_s)
 
     def _state_refusal(self) -> Refusal | None:
         state = self._supervisor.state

@@ -25,6 +25,9 @@ class DriverConfig:
     """All parameters. SI units, radians; `udp_period_ms` is what the controller counts in."""
 
     autostart: bool = _parameter(True, "Configure and activate the node by itself when it starts.")
+    stack_id: str = _parameter(
+        "", "Who started this driver, told in its state; whoever asks can tell it from others."
+    )
     robot_ip: str = _parameter("192.168.1.18", "IPv4 address of the controller (no host name).")
     robot_port: int = _parameter(8080, "TCP port of the controller.", 1, 65535)
     udp_host_ip: str = _parameter(
@@ -63,6 +66,9 @@ class DriverConfig:
         25.0, "Largest change of the mean speed between points a chunk may ask for.", 0.1, 500.0
     )
     max_chunk_rate_hz: float = _parameter(100.0, "Most chunks within a second.", 1.0, 1000.0)
+    source_hold_s: float = _parameter(
+        1.0, "How long after its last chunk a source keeps the arm to itself.", 0.0, 10.0
+    )
     workspace_lower_m: tuple[float, ...] = _parameter(
         (-0.5, -0.75, 0.0), "Lower corner of the box for the point between the finger tips, base frame."
     )

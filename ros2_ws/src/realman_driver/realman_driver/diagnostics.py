@@ -72,6 +72,9 @@ def _warnings(driver: Driver, now_s: float) -> list[str]:
         enabled_s = now_s - driver.enabled_at_s
         if enabled_s > 1.5 and rate_hz < SLOW_STREAM_SHARE * wanted_hz:
             warnings.append(f"the stream runs at {rate_hz:.0f} Hz instead of {wanted_hz:.0f} Hz")
+        contender = driver.supervisor.right.contender(now_s)
+        if contender:
+            warnings.append(f"two sources of chunks: {contender} was refused, another moves the arm")
         if driver.chunk_sources == 0 and driver.chunks.last_accepted_s is not None:
             age_s = now_s - driver.chunks.last_accepted_s
             warnings.append(f"the source of chunks is gone, the last came {age_s:.1f} s ago: the arm holds")
@@ -86,6 +89,8 @@ def _state_values(driver: Driver) -> dict[str, str]:
         "connected": str(supervisor.connected).lower(),
         "enabled": str(enabled).lower(),
         "chunk_active": str(driver.streamer.active).lower(),
+        "epoch": str(supervisor.right.epoch),
+        "source": driver.mover,
         "stop_reason": supervisor.stop_reason,
         "link": supervisor.link_text,
     }

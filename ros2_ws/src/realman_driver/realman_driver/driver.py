@@ -45,7 +45,7 @@ class Driver:
         self.black_box = BlackBox(config.black_box(), hooks.ros_now_s, hooks.log)
         self.clock = ClockWatch(hooks.ros_now_s, config.max_chunk_age_s)
         self._claim = ArmClaim(config.robot_ip, config.robot_port)
-        self.supervisor = Supervisor(self._state_changed)
+        self.supervisor = Supervisor(self._state_changed, config.source_hold_s)
         self.streamer = Streamer(
             send=self._send_frame,
             send_gripper=self._send_gripper,
@@ -151,7 +151,9 @@ class Driver:
         """Clear the errors of the arm and release a latched stop; the arm stays disabled."""
         if not self.supervisor.connected:
             return self._take_over()
-        return self._worker.submit(self._reset)
+        # What is latched while the errors are being cleared was not meant by the one who asked.
+        asked_after = self.supervisor.stops
+        return self._worker.submit(lambda: self._reset(asked_after))
 
     def _take_over(self) -> Future[Decision]:
         """Not connected: all a reset can do is let the next attempt take the arm from another client."""
@@ -168,6 +170,11 @@ class Driver:
     def home(self) -> Future[Decision]:
         """Move to the home position; answered when it is reached or the motion ended otherwise."""
         return self._homing.begin()
+
+    @property
+    def mover(self) -> str:
+        """The source whose chunks move the arm now; empty: none."""
+        return self.supervisor.right.source(time.monotonic())
 
     def submit_chunk(self, chunk: ReceivedChunk, now_ros_s: float) -> Refusal | None:
         """Execute a chunk or refuse it, see `ChunkIntake.submit`."""
@@ -203,9 +210,9 @@ class Driver:
             self.streamer.halt()
             self._stop_sender.request()
 
-    def _reset(self) -> Decision:
+    def _reset(self, asked_after: int) -> Decision:
         try:
-            return self.supervisor.reset(self.link.recover())
+            return self.supervisor.reset(self.link.recover(), asked_after)
         except ArmError as error:
             return Decision(False, f"cannot reset: {error}")
 

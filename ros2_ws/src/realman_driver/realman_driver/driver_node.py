@@ -12,6 +12,7 @@ import importlib.util
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future as WorkFuture
@@ -33,6 +34,8 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 import kine_nodes
+from kine_msgs.msg import DriverState
+from kine_nodes.driver_watch import DRIVER_STATE_QOS
 
 from . import black_box_plans, messages, parameters
 from .arm_interface import Arm, LinkSettings
@@ -51,6 +54,8 @@ NODE_NAME = "realman_driver"
 STATE_QOS = QoSProfile(depth=10)
 CHUNK_QOS = QoSProfile(depth=5)
 REFUSAL_LOG_PERIOD_S = 1.0
+# Between two messages of the driver's state without a change: who listens takes silence for a dead driver.
+STATE_PERIOD_S = 0.1
 
 
 class DriverNode(LifecycleNode):
@@ -68,6 +73,8 @@ class DriverNode(LifecycleNode):
         group = ReentrantCallbackGroup()
         self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STATE_QOS)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STATE_QOS)
+        self._states = self.create_publisher(DriverState, "~/state", DRIVER_STATE_QOS)
+        self._states_lock = threading.Lock()  # what is published last is what was true last
         self.create_subscription(
             JointTrajectory, "~/joint_trajectory", self._on_chunk, CHUNK_QOS, callback_group=group
         )
@@ -78,12 +85,12 @@ class DriverNode(LifecycleNode):
             self.create_service(Trigger, f"~/{name}", self._service(name), callback_group=group)
         self._report_now = self.create_guard_condition(self._publish_diagnostics, callback_group=group)
         # On the steady clock: one that is set back would keep the diagnostics silent until it has caught up.
-        self._timer = self.create_timer(
-            self.get_parameter("diagnostics_period_s").value,
-            self._publish_diagnostics,
-            callback_group=group,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        for period_s, publish in (
+            (self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics),
+            (STATE_PERIOD_S, self._publish_state),
+        ):
+            self.create_timer(period_s, publish, callback_group=group, clock=steady)
 
     # --- lifecycle --------------------------------------------------------------------------------------
 
@@ -126,6 +133,7 @@ class DriverNode(LifecycleNode):
         if self._publishing and self._driver is not None:
             self._publishing = False
             self._stuck = not self._driver.close()
+            self._publish_state()
         return not self._stuck
 
     def _make_arm(self, config: DriverConfig) -> Arm:
@@ -170,7 +178,8 @@ class DriverNode(LifecycleNode):
                 self._joint_states.publish(messages.to_joint_state(state, gripper_opening))
 
     def _on_change(self, before: State, after: State, reason: str) -> None:
-        """Any thread: wakes the executor, which publishes the diagnostics."""
+        """Any thread: tells the state at once, and wakes the executor, which publishes the diagnostics."""
+        self._publish_state()
         bad = after in (State.LOST, State.STOPPED)
         self._log("error" if bad else "info", f"{before.value} -> {after.value}: {reason}")
         with suppress(Exception):
@@ -185,6 +194,15 @@ class DriverNode(LifecycleNode):
             logger.warning(text)
         else:
             logger.info(text)
+
+    def _publish_state(self) -> None:
+        """Any thread."""
+        driver = self._driver
+        if driver is None:
+            return
+        now_ns = self.get_clock().now().nanoseconds
+        with suppress(Exception), self._states_lock:  # the context may end at any moment
+            self._states.publish(messages.to_driver_state(driver, time.monotonic(), now_ns))
 
     def _publish_diagnostics(self) -> None:
         driver, config = self._driver, self._config
@@ -203,7 +221,10 @@ class DriverNode(LifecycleNode):
         if driver is None:
             self.get_logger().warning("a chunk was refused: the driver is not configured")
             return
+        mover = driver.mover
         refusal = driver.submit_chunk(messages.to_chunk(message), self._ros_now_s())
+        if driver.mover != mover:
+            self._publish_state()
         if refusal is not None:
             self._log_refusal(refusal)
 
@@ -229,6 +250,7 @@ class DriverNode(LifecycleNode):
             assert decision is not None  # the future below always carries one
             response.success, response.message = decision.ok, decision.text
             self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
+            self._publish_state()
             self._publish_diagnostics()
             return response
 

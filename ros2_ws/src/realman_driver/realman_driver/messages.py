@@ -9,10 +9,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from kine_msgs.msg import DriverState
+
 from .arm_model import AXIS_NAMES
 from .diagnostics import Report
+from .driver import Driver
 from .gate import ChunkPoint, ReceivedChunk
 from .state import ArmState
+from .supervisor import State
+
+HOME_SOURCE = "home"
 
 
 def to_time(nanoseconds: int) -> Time:
@@ -31,7 +37,8 @@ def to_chunk(message: JointTrajectory) -> ReceivedChunk:
         for point in message.points
     )
     stamp = message.header.stamp
-    return ReceivedChunk(tuple(message.joint_names), points, stamp.sec + stamp.nanosec * 1e-9)
+    stamp_s = stamp.sec + stamp.nanosec * 1e-9
+    return ReceivedChunk(tuple(message.joint_names), points, stamp_s, message.header.frame_id)
 
 
 def to_joint_state(state: ArmState, gripper_opening: float) -> JointState:
@@ -40,6 +47,31 @@ def to_joint_state(state: ArmState, gripper_opening: float) -> JointState:
     message.header.stamp = to_time(state.arrived_ros_ns)
     message.name = list(AXIS_NAMES)
     message.position = array("d", (*state.position_rad, gripper_opening))
+    return message
+
+
+def to_driver_state(driver: Driver, now_s: float, now_ns: int) -> DriverState:
+    """What the driver does and who may move the arm.
+
+    Args:
+        driver: the driver.
+        now_s: monotonic time.
+        now_ns: ROS time.
+    """
+    supervisor, chunks = driver.supervisor, driver.chunks
+    state = supervisor.state
+    message = DriverState(
+        state=getattr(DriverState, state.value),
+        reason=supervisor.reason,
+        epoch=supervisor.right.epoch,
+        source=HOME_SOURCE if state is State.HOMING else supervisor.right.source(now_s),
+        stack_id=driver.config.stack_id,
+        chunks_accepted=chunks.accepted,
+        chunks_refused=sum(chunks.refusals.values()),
+        last_refused=chunks.last_refused,
+        last_refusal=chunks.last_refusal,
+    )
+    message.header.stamp = to_time(now_ns)
     return message
 
 

@@ -5,15 +5,19 @@
     any --estop or fault--> STOPPED (latched) --reset--> CONNECTED
 
 A stop stays latched through a lost link: after the reconnect the state is STOPPED again. Nothing but a
-person's `enable` leads to ENABLED.
+person's `enable` leads to ENABLED. Each ENABLED is a new epoch of the right to move, which ends with it
+(`kine_nodes.motion_right`): what was asked for in an earlier one is over for good.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from kine_nodes.motion_right import MotionRight
 
 
 class State(Enum):
@@ -46,16 +50,21 @@ class Supervisor:
 
     Args:
         on_change: called after each change of state with the old state, the new one and the reason.
+        source_hold_s: how long after its last chunk a source keeps the arm to itself.
     """
 
-    def __init__(self, on_change: Callable[[State, State, str], None]) -> None:
+    def __init__(self, on_change: Callable[[State, State, str], None], source_hold_s: float = 1.0) -> None:
         self._on_change = on_change
+        self.right = MotionRight(source_hold_s)
         self._lock = threading.Lock()
         self._link = _Link.DOWN
         self._enabled = False
         self._homing = False
         self._stop_reason = ""
+        self._newest_stop = ""
+        self._stops = 0
         self._link_text = "not connected yet"
+        self._change_reason = ""
 
     @property
     def state(self) -> State:
@@ -79,6 +88,19 @@ class Supervisor:
     def stop_reason(self) -> str:
         """Why the stop is latched; empty when it is not."""
         return self._stop_reason
+
+    @property
+    def stops(self) -> int:
+        """How often a stop was latched, also on top of a latched one."""
+        return self._stops
+
+    @property
+    def reason(self) -> str:
+        """Why the state is the one it is."""
+        state = self.state
+        if state in (State.LOST, State.DISCONNECTED):
+            return self._link_text
+        return self._stop_reason if state is State.STOPPED else self._change_reason
 
     @property
     def link_text(self) -> str:
@@ -168,14 +190,20 @@ class Supervisor:
             nonlocal first
             first = not self._stop_reason
             self._enabled = self._homing = False
+            self._stops, self._newest_stop = self._stops + 1, reason
             if first:
                 self._stop_reason = reason
 
         self._change(change, reason)
         return first
 
-    def reset(self, obstacles: Sequence[str]) -> Decision:
-        """Release a latched stop; the arm stays disabled."""
+    def reset(self, obstacles: Sequence[str], asked_after: int | None = None) -> Decision:
+        """Release a latched stop; the arm stays disabled.
+
+        Args:
+            obstacles: found by the caller.
+            asked_after: `stops` when the reset was asked for; a stop latched since then stays. None: now.
+        """
         decision = Decision(False, "")
 
         def change() -> None:
@@ -184,6 +212,10 @@ class Supervisor:
                 decision = Decision(False, f"cannot reset: not connected ({self._link_text})")
             elif obstacles:
                 decision = Decision(False, "cannot reset: " + "; ".join(obstacles))
+            elif asked_after is not None and self._stops != asked_after:
+                self._stop_reason = self._newest_stop
+                text = f"cannot reset: a stop came after the reset was asked for ({self._newest_stop})"
+                decision = Decision(False, text)
             elif not self._stop_reason:
                 decision = Decision(True, "no stop was latched")
             else:
@@ -228,5 +260,11 @@ class Supervisor:
             before = self.state
             change()
             after = self.state
+            if before is not after:
+                self._change_reason = reason
+                if after is State.ENABLED:
+                    self.right.grant()
+                else:
+                    self.right.end(time.monotonic())
         if before is not after:
             self._on_change(before, after, reason)

@@ -19,11 +19,18 @@ class ChunkPoint:
 
 @dataclass(frozen=True)
 class ReceivedChunk:
-    """A chunk as received; `stamp_s` is the ROS time of the observation it was computed from."""
+    """A chunk as received.
+
+    Attributes:
+        joint_names, points: as they came.
+        stamp_s: ROS time of the observation it was computed from.
+        frame_id: who made it, and for which grant of the arm; see `kine_nodes.motion_right`.
+    """
 
     joint_names: tuple[str, ...]
     points: tuple[ChunkPoint, ...]
     stamp_s: float
+    frame_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""What the driver says about the right to move, for nodes that want to use it; decisions are plain Python."""
+
+from __future__ import annotations
+
+import math
+
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from kine_msgs.msg import DriverState
+
+DRIVER_STATE_TOPIC = "/realman_driver/state"
+DRIVER_STATE_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# The driver speaks ten times a second; a busy computer must not look like a dead driver.
+SILENT_S = 3.0
+
+_NAMES = {
+    getattr(DriverState, name): name
+    for name in ("DISCONNECTED", "CONNECTED", "ENABLED", "HOMING", "STOPPED", "LOST")
+}
+
+
+class DriverWatch:
+    """Remembers the newest state of the driver.
+
+    Args:
+        source: under which name this node's chunks come, see `kine_nodes.motion_right`.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._newest: DriverState | None = None
+        self._heard_s = -math.inf
+
+    def take(self, message: DriverState, now_s: float) -> None:
+        """Take a message that came at a monotonic time."""
+        self._newest, self._heard_s = message, now_s
+
+    @property
+    def newest(self) -> DriverState | None:
+        """The newest message, None before the first."""
+        return self._newest
+
+    @property
+    def epoch(self) -> int:
+        """Of the present right to move, or the last one; 0 when none is known."""
+        return 0 if self._newest is None else int(self._newest.epoch)
+
+    def obstacle(self, now_s: float) -> str:
+        """Why nothing may begin to move the arm now; empty when it may."""
+        newest = self._newest
+        if newest is None:
+            return "the driver has not been heard: is it running?"
+        silent_s = now_s - self._heard_s
+        if silent_s > SILENT_S:
+            return f"the driver is silent for {silent_s:.1f} s, allowed are {SILENT_S:.1f} s"
+        if newest.state != DriverState.ENABLED:
+            return f"the arm is not enabled: the driver is {state_text(newest)}"
+        if newest.source not in ("", self._source):
+            return f"{newest.source} moves the arm"
+        return ""
+
+    def ended(self, epoch: int, now_s: float) -> str:
+        """Why what began in this epoch must end; empty while it may go on."""
+        obstacle = self.obstacle(now_s)
+        if not obstacle and self.epoch != epoch:
+            return "the arm was enabled anew meanwhile"
+        return obstacle
+
+
+def state_text(message: DriverState) -> str:
+    """The driver's state in words: its name and, where there is one, the reason."""
+    name = _NAMES.get(message.state, f"in the unknown state {message.state}")
+    return f"{name} ({message.reason})" if message.reason else name
