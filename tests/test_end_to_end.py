@@ -52,15 +52,15 @@ def test_a_bad_instruction_is_answered_with_the_reason_and_the_node_lives(
     assert stack.client.trigger("/kinevla/stop").success
 
 
-def test_nothing_moves_before_the_arm_is_enabled(stack: RunningStack):
+def test_an_instruction_before_enable_is_refused_and_nothing_moves_at_the_enable(stack: RunningStack):
     before = stack.joints()
     answer = stack.client.instruct(TASKS[4].instruction)
-    assert answer.accepted
-    stack.client.wait_for("a chunk", lambda: stack.client.chunks, 60, stack.process.alive)
-    time.sleep(1.0)
-    stack.client.trigger("/kinevla/stop")
-    assert np.allclose(stack.joints()[:7], before[:7], atol=2e-3)
+    assert not answer.accepted and "the arm is not enabled" in answer.message
     assert not [r for r in stack.received() if r["command"] == "movej_canfd"]
+    stack.client.enable()
+    time.sleep(2.0)
+    assert np.allclose(stack.joints()[:7], before[:7], atol=2e-3)
+    assert not stack.client.plans
 
 
 def test_a_sentence_moves_the_arm_and_every_chunk_can_be_traced(stack: RunningStack):

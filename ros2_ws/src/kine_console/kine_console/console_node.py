@@ -26,8 +26,9 @@ from kine_console.robot_calls import RobotCalls
 from kine_console.server import AddressError, ConsoleServer, ServerSettings
 from kine_console.state import ConsoleState
 from kine_console.suggestions import trained_instructions
-from kine_msgs.msg import BiLevelPlan
+from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_nodes import declare
+from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
 
 CAMERAS = ("front", "wrist")
 _OK, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -85,6 +86,7 @@ class ConsoleNode(LifecycleNode):
             # As bytes: a picture that nobody looks at is not even unpacked.
             self._listen(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
         self._listen(JointState, self._values["joint_state_topic"], self._take_joints, newest)
+        self._listen(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS)
         self._listen(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
         self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
 
@@ -145,6 +147,9 @@ class ConsoleNode(LifecycleNode):
     # --- inputs ----------------------------------------------------------------------------------------
     def _take_joints(self, message: JointState) -> None:
         self._state.take_joints(message.name, message.position)
+
+    def _take_driver(self, message: DriverState) -> None:
+        self._state.take_driver(state_name(message), message.reason, message.source)
 
     def _take_plan(self, message: BiLevelPlan) -> None:
         plan = {

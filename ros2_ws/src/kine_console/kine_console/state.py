@@ -69,6 +69,12 @@ class ConsoleState:
             self._latencies.append([round(now_s, 3), figures.get("total") or 0.0, figures.get("age") or 0.0])
             self._put("plan", {**plan, "latency_s": figures, "received_s": now_s})
 
+    def take_driver(self, state: str, reason: str, source: str) -> None:
+        """What the driver does, why, and who moves the arm (empty: nobody)."""
+        with self._lock:
+            row = {"state": state, "reason": reason[: health.MAX_TEXT], "source": source[: health.MAX_TEXT]}
+            self._put("driver", {**row, "received_s": round(self.clock(), 1)})
+
     def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
         """One status of `/diagnostics`."""
         status = health.Status.bounded(name, level, message, values, self.clock())

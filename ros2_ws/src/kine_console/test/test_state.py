@@ -64,6 +64,13 @@ def test_a_node_that_goes_stays_in_sight_as_gone_and_comes_back():
     assert state.changes(0)[1]["nodes"]["/kinevla"] == {"there": True, "lifecycle": "inactive"}
 
 
+def test_the_drivers_state_is_shown_with_its_reason_and_who_moves_the_arm():
+    state = ConsoleState(clock=lambda: 5.0)
+    state.take_driver("ENABLED", "enabled on request", "kinevla")
+    row = {"state": "ENABLED", "reason": "enabled on request", "source": "kinevla", "received_s": 5.0}
+    assert state.changes(0)[1]["driver"] == row
+
+
 def test_refusals_and_drops_of_all_nodes_are_listed_and_other_figures_are_not():
     state = ConsoleState()
     values = {"chunks_refused": "3", "refused.velocity": "2", "frames_sent": "900", "missed_periods": "0"}

@@ -49,15 +49,13 @@ class DriverWatch:
         """Why nothing may begin to move the arm now; empty when it may."""
         newest = self._newest
         if newest is None:
-            return "the driver has not been heard: is it running?"
+            return not_enabled(None)
         silent_s = now_s - self._heard_s
         if silent_s > SILENT_S:
             return f"the driver is silent for {silent_s:.1f} s, allowed are {SILENT_S:.1f} s"
-        if newest.state != DriverState.ENABLED:
-            return f"the arm is not enabled: the driver is {state_text(newest)}"
         if newest.source not in ("", self._source):
             return f"{newest.source} moves the arm"
-        return ""
+        return not_enabled(newest)
 
     def ended(self, epoch: int, now_s: float) -> str:
         """Why what began in this epoch must end; empty while it may go on."""
@@ -67,7 +65,17 @@ class DriverWatch:
         return obstacle
 
 
-def state_text(message: DriverState) -> str:
-    """The driver's state in words: its name and, where there is one, the reason."""
-    name = _NAMES.get(message.state, f"in the unknown state {message.state}")
-    return f"{name} ({message.reason})" if message.reason else name
+def not_enabled(newest: DriverState | None) -> str:
+    """Why the driver takes no chunks, from what it said last; empty while it does."""
+    if newest is None:
+        return "the driver has not been heard: is it running?"
+    if newest.state == DriverState.ENABLED:
+        return ""
+    reason = f" ({newest.reason})" if newest.reason else ""
+    remedy = ", enable it first" if newest.state == DriverState.CONNECTED else ""
+    return f"the arm is not enabled: the driver is {state_name(newest)}{reason}{remedy}"
+
+
+def state_name(message: DriverState) -> str:
+    """The state as a word, such as `ENABLED`."""
+    return _NAMES.get(message.state, f"in the unknown state {message.state}")

@@ -13,6 +13,9 @@ _SEVEN = [f"joint_{i}" for i in range(1, 8)]
 
 TABLE = AUTOSTART | {
     "chunk_topic": Parameter("/realman_driver/joint_trajectory", "where the policy's chunks come from"),
+    "driver_state_topic": Parameter(
+        "/realman_driver/state", "tells the policy who may move the arm, as the driver does"
+    ),
     "state_topic": Parameter("/arm/joint_states", "joint states of the other arm"),
     "policy_state_topic": Parameter("/joint_states", "joint states for the policy"),
     "controller_topic": Parameter(
@@ -34,6 +37,7 @@ TABLE = AUTOSTART | {
     "max_chunk_age_s": Parameter(1.0, "oldest observation a chunk may come from", 0.01, 10.0),
     "max_state_age_s": Parameter(0.2, "oldest joint state of the other arm", 0.01, 2.0),
     "max_first_step_rad": Parameter(0.35, "largest distance of the first point from the arm", 0.001, 1.0),
+    "source_hold_s": Parameter(1.0, "how long after its last chunk a source keeps the arm, s", 0.0, 10.0),
 }
 
 
@@ -50,5 +54,10 @@ def make_relay(values: Mapping[str, Any]) -> Relay:
         raise ValueError(f"one value per joint is needed, there are: {text}")
     joints = [JointMap(*row) for row in zip(*(values[name] for name in names), strict=True)]
     gripper = GripperMap("gripper", values["gripper_joint"], values["gripper_closed"], values["gripper_open"])
-    rules = RelayRules(values["max_chunk_age_s"], values["max_state_age_s"], values["max_first_step_rad"])
+    rules = RelayRules(
+        values["max_chunk_age_s"],
+        values["max_state_age_s"],
+        values["max_first_step_rad"],
+        values["source_hold_s"],
+    )
     return Relay(joints, gripper, rules)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from kine_nodes.motion_right import MotionRight, origin_of
 from kine_relay.mapping import GripperMap, JointMap
 
 NS_PER_S = 1_000_000_000
@@ -31,11 +32,13 @@ class RelayRules:
         max_chunk_age_s: oldest observation a chunk may come from.
         max_state_age_s: oldest joint state of the other arm.
         max_first_step_rad: largest distance of the first point from the measured angle.
+        source_hold_s: how long after its last chunk a source keeps the arm to itself.
     """
 
     max_chunk_age_s: float = 1.0
     max_state_age_s: float = 0.2
     max_first_step_rad: float = 0.35
+    source_hold_s: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,34 @@ class Relay:
 
     def __init__(self, joints: Sequence[JointMap], gripper: GripperMap, rules: RelayRules) -> None:
         self.joints, self.gripper, self.rules = tuple(joints), gripper, rules
-        self.enabled = False
+        self.right = MotionRight(rules.source_hold_s)
         self.stop_reason = "not enabled yet"
         self.passed = 0
         self.refusals: Counter[str] = Counter()
-        self.last_refusal = ""
+        self.last_refusal = self.last_refused = ""
         self._measured: tuple[int, tuple[float, ...], float] | None = None
         self._observed_ns = self._ends_ns = 0
 
+    @property
+    def enabled(self) -> bool:
+        """Whether chunks are passed on."""
+        return self.right.granted
+
     def enable(self, now_ns: int) -> None:
-        """Pass chunks on from now.
+        """Pass chunks on from now: a new epoch of the right to move the arm.
 
         Raises:
             Refused: the other arm's joint states do not come.
         """
         self._fresh(now_ns)
-        self.enabled, self.stop_reason = True, ""
+        if not self.enabled:
+            self.right.grant()
+            self.stop_reason = ""
 
     def stop(self, reason: str, now_ns: int) -> Point | None:
         """Pass nothing on until `enable`; where to hold, None when the arm's state is unknown."""
-        self.enabled, self.stop_reason, self._ends_ns = False, reason, 0
+        self.right.end(now_ns / NS_PER_S)
+        self.stop_reason, self._ends_ns = reason, 0
         try:
             arm, opening = self._fresh(now_ns)
         except Refused:
@@ -115,6 +126,7 @@ class Relay:
         points: Sequence[tuple[float, Sequence[float]]],
         observed_ns: int,
         now_ns: int,
+        frame_id: str = "",
     ) -> list[Point]:
         """What to tell the controllers now.
 
@@ -126,17 +138,25 @@ class Relay:
             points: time from start in s, and a position per name.
             observed_ns: time of the observation the chunk comes from.
             now_ns: the same clock.
+            frame_id: who made the chunk, and for which epoch; see `kine_nodes.motion_right`.
 
         Raises:
             Refused: the chunk breaks a rule; nothing is clamped.
         """
+        origin = origin_of(frame_id)
         try:
+            if not self.enabled:
+                raise Refused("stopped", f"the relay is stopped: {self.stop_reason}")
+            no_right = self.right.refusal(origin, observed_ns / NS_PER_S, now_ns / NS_PER_S)
+            if no_right is not None:
+                raise Refused(no_right.rule, no_right.text)
             result = self._convert(names, points, observed_ns, now_ns)
         except Refused as refusal:
             self.refusals[refusal.rule] += 1
-            self.last_refusal = str(refusal)
+            self.last_refusal, self.last_refused = str(refusal), frame_id[:200]
             raise
         self.passed += 1
+        self.right.use(origin.source, now_ns / NS_PER_S + result[-1].time_s)
         self._observed_ns, self._ends_ns = observed_ns, now_ns + int(result[-1].time_s * NS_PER_S)
         return result
 
@@ -147,8 +167,6 @@ class Relay:
         observed_ns: int,
         now_ns: int,
     ) -> list[Point]:
-        if not self.enabled:
-            raise Refused("stopped", f"the relay is stopped: {self.stop_reason}")
         age_s = (now_ns - observed_ns) / NS_PER_S
         if not -0.1 <= age_s <= self.rules.max_chunk_age_s:
             raise Refused(

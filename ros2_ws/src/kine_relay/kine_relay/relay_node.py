@@ -9,7 +9,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
+from kine_msgs.msg import DriverState
 from kine_nodes import ManagedNode
+from kine_nodes.driver_watch import DRIVER_STATE_QOS
 from kine_relay.parameters import TABLE, make_relay
 from kine_relay.relay import NS_PER_S, Point, Refused
 
@@ -26,12 +28,16 @@ class RelayNode(ManagedNode):
         self._gripper = self.create_publisher(JointTrajectory, value["gripper_topic"], 5)
         self._states = self.create_publisher(JointState, value["policy_state_topic"], 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._driver_states = self.create_publisher(
+            DriverState, value["driver_state_topic"], DRIVER_STATE_QOS
+        )
         take_state, take_chunk = self.while_active(self._take_state), self.while_active(self._take_chunk)
         self.create_subscription(JointState, value["state_topic"], take_state, qos_profile_sensor_data)
         self.create_subscription(JointTrajectory, value["chunk_topic"], take_chunk, 5)
         self.create_service(Trigger, "~/enable", self.answered_while_active(self._enable))
         self.create_service(Trigger, "~/stop", self.answered_while_active(self._stop))
         self.create_timer(0.5, self._publish_diagnostics)
+        self.create_timer(0.1, self._publish_driver_state)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -52,7 +58,11 @@ class RelayNode(ManagedNode):
         points = [(_ns(p.time_from_start) / NS_PER_S, list(p.positions)) for p in message.points]
         try:
             passed = self._relay.take_chunk(
-                message.joint_names, points, _ns(message.header.stamp), self._now_ns()
+                message.joint_names,
+                points,
+                _ns(message.header.stamp),
+                self._now_ns(),
+                message.header.frame_id,
             )
         except Refused as refusal:
             self.get_logger().warning(f"chunk refused: {refusal}", throttle_duration_sec=1.0)
@@ -79,12 +89,14 @@ class RelayNode(ManagedNode):
             response.message = str(refusal)
             return response
         response.success, response.message = True, "chunks are passed on"
+        self._publish_driver_state()
         return response
 
     def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         hold = self._relay.stop("stopped by the user", self._now_ns())
         if hold is not None:
             self._send([hold])
+        self._publish_driver_state()
         response.success = hold is not None
         response.message = "the arm holds" if hold else "chunks end here, but where the arm is is not known"
         return response
@@ -95,6 +107,23 @@ class RelayNode(ManagedNode):
             hold = self._relay.stop("the relay ended", self._now_ns())
             if hold is not None:
                 self._send([hold])
+            self._publish_driver_state()
+
+    def _publish_driver_state(self) -> None:
+        """As the driver does in whose place the relay stands."""
+        relay, now_ns = self._relay, self._now_ns()
+        message = DriverState(
+            state=DriverState.ENABLED if relay.enabled else DriverState.CONNECTED,
+            reason="" if relay.enabled else f"the relay is stopped: {relay.stop_reason}",
+            epoch=relay.right.epoch,
+            source=relay.right.source(now_ns / NS_PER_S),
+            chunks_accepted=relay.passed,
+            chunks_refused=sum(relay.refusals.values()),
+            last_refused=relay.last_refused,
+            last_refusal=relay.last_refusal,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._driver_states.publish(message)
 
     def _publish_diagnostics(self) -> None:
         relay = self._relay

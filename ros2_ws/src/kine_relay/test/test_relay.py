@@ -147,3 +147,21 @@ def test_the_parameter_file_names_every_parameter_with_its_default():
     file = Path(__file__).parents[1] / "config" / "relay.yaml"
     values = yaml.safe_load(file.read_text())["kine_relay"]["ros__parameters"]
     assert values == {name: parameter.default for name, parameter in TABLE.items()}
+
+
+def test_a_chunk_of_an_earlier_enable_is_refused(relay):
+    epoch = relay.right.epoch
+    names, points = NAMES, [(0.1, [0.05, 0.0, 1.0])]
+    relay.take_chunk(names, points, NOW, NOW, f"kinevla/1/0@{epoch}")
+    relay.stop("stopped by the user", NOW)
+    relay.enable(NOW)
+    with pytest.raises(Refused, match="new request") as refused:
+        relay.take_chunk(names, points, NOW, NOW, f"kinevla/1/1@{epoch}")
+    assert refused.value.rule == "epoch" and relay.last_refused == f"kinevla/1/1@{epoch}"
+
+
+def test_a_second_source_is_refused_while_the_first_moves_the_arm(relay):
+    points = [(0.1, [0.05, 0.0, 1.0])]
+    relay.take_chunk(NAMES, points, NOW, NOW, "kinevla/1/0")
+    with pytest.raises(Refused, match="kinevla moves the arm"):
+        relay.take_chunk(NAMES, points, NOW, NOW, "somebody/1")

@@ -13,14 +13,17 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
+from kine_msgs.msg import DriverState
 from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, DriverWatch
+from kine_nodes.motion_right import tagged
 from kine_teleop.puppet.drift import DriftBounds
 from kine_teleop.puppet.limits import FollowLimits
 from kine_teleop.puppet.mapping import JointMapping, LeaderError, Pose
 from kine_teleop.puppet.session import MOVING, Answer, Session, SessionConfig, State
 from realman_driver.arm_model import AXIS_NAMES, JOINT_NAMES
 
-DRIVER_STATUS = "realman_driver: arm"
+SOURCE = "kine_teleop"
 STATUS_NAME = "kine_teleop: puppet"
 SOURCES_PERIOD_S = 0.2
 NEWEST = QoSProfile(depth=1)
@@ -108,6 +111,7 @@ class PuppetNode(ManagedNode):
         value = self.values
         self._mapping = joint_mapping(value)
         self._session = Session(session_config(value))
+        self._driver = DriverWatch(SOURCE)
         self._horizon_s: float = value["horizon_s"]
         self._disable_on_stop: bool = value["disable_on_stop"]
         self._last_state = self._session.state
@@ -123,7 +127,7 @@ class PuppetNode(ManagedNode):
             (JointState, "/leader/joint_states", self._on_leader, 10),
             (JointState, "/joint_states", self._on_follower, NEWEST),
             (Bool, "~/deadman", self._on_deadman, 10),
-            (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
+            (DriverState, DRIVER_STATE_TOPIC, self._on_driver_state, DRIVER_STATE_QOS),
         ):
             self.create_subscription(type_, topic, self.while_active(take), depth)
         self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
@@ -161,12 +165,13 @@ class PuppetNode(ManagedNode):
         self._session.deadman(bool(message.data), time.monotonic())
         self._look_at_state()
 
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == DRIVER_STATUS:
-                values = {pair.key: pair.value for pair in status.values}
-                self._session.driver(values.get("state") == "ENABLED")
-                self._look_at_state()
+    def _on_driver_state(self, message: DriverState) -> None:
+        self._driver.take(message, time.monotonic())
+        self._tell_driver()
+
+    def _tell_driver(self) -> None:
+        self._session.driver(self._driver.obstacle(time.monotonic()), self._driver.epoch)
+        self._look_at_state()
 
     def _look_for_other_sources(self) -> None:
         self._sources_s = time.monotonic()
@@ -202,6 +207,7 @@ class PuppetNode(ManagedNode):
         now_s = time.monotonic()
         if now_s - self._sources_s >= SOURCES_PERIOD_S:
             self._look_for_other_sources()
+        self._tell_driver()
         target = self._session.tick(now_s)
         self._look_at_state()
         if target is not None:
@@ -214,7 +220,7 @@ class PuppetNode(ManagedNode):
         point.time_from_start.nanosec = round(self._horizon_s * 1e9)
         chunk = JointTrajectory(joint_names=list(AXIS_NAMES), points=[point])
         chunk.header.stamp = self._leader_time.to_msg()
-        chunk.header.frame_id = "kine_teleop"
+        chunk.header.frame_id = tagged(SOURCE, self._session.epoch)
         self._chunks.publish(chunk)
         self._sent += 1
         message = JointState(name=list(AXIS_NAMES), position=positions)

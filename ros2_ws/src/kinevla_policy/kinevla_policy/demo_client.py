@@ -19,8 +19,9 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from kine_msgs.msg import BiLevelPlan
+from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Instruct
+from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, not_enabled
 from kine_nodes.image_conversion import image_to_rgb
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class DemoClient:
         self.joint_states: list[tuple[int, NDArray[np.float64]]] = []
         self.images: dict[str, NDArray[np.uint8]] = {}
         self.diagnostics: dict[str, dict[str, str]] = {}
+        self.driver_states: list[DriverState] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -55,6 +57,9 @@ class DemoClient:
         )
         self.node.create_subscription(JointState, "/joint_states", self._take_state, 50)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+        self.node.create_subscription(
+            DriverState, DRIVER_STATE_TOPIC, self._take_driver_state, DRIVER_STATE_QOS
+        )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="demo-client", daemon=True)
@@ -80,6 +85,20 @@ class DemoClient:
             for status in message.status:
                 values = {pair.key: pair.value for pair in status.values}
                 self.diagnostics[status.name] = {"message": status.message, **values}
+
+    def _take_driver_state(self, message: DriverState) -> None:
+        """Keeps each change, not each repetition."""
+        last = self.driver_state
+        what = (message.state, message.epoch, message.source, message.reason)
+        if last is not None and what == (last.state, last.epoch, last.source, last.reason):
+            self.driver_states[-1] = message
+        else:
+            self.driver_states.append(message)
+
+    @property
+    def driver_state(self) -> DriverState | None:
+        """What the driver said last; None before the first word."""
+        return self.driver_states[-1] if self.driver_states else None
 
     def diagnostic(self, name: str) -> dict[str, str]:
         """Newest values of one diagnostic status, with its text as `message`; empty before the first."""
@@ -126,7 +145,7 @@ class DemoClient:
         deadline_s = time.monotonic() + timeout_s
         while True:
             answer = self.trigger("/realman_driver/enable", timeout_s)
-            if answer.success:
+            if answer.success and not not_enabled(self.driver_state):  # the news may be behind the answer
                 return
             if time.monotonic() > deadline_s:
                 raise StackError(f"the driver does not enable the arm: {answer.message}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 class InstructionGate:
@@ -19,11 +19,16 @@ class InstructionGate:
         self._check, self._min_interval_s = check, min_interval_s
         self._last_s: float | None = None
 
-    def admit(self, text: str, now_s: float) -> str:
+    def admit(self, text: str, now_s: float, obstacles: Sequence[str] = ()) -> str:
         """Return the normalised text.
 
+        Args:
+            text: as it was given.
+            now_s: monotonic time.
+            obstacles: what else keeps an instruction from beginning now.
+
         Raises:
-            ValueError: what is wrong with it, or how much too soon it comes.
+            ValueError: what is wrong with it, how much too soon it comes, or what stands in its way.
         """
         since_s = None if self._last_s is None else now_s - self._last_s
         if since_s is not None and since_s < self._min_interval_s:
@@ -31,5 +36,7 @@ class InstructionGate:
                 f"the last instruction came {since_s:.2f} s ago, at least {self._min_interval_s:.2f} s apart"
             )
         checked = self._check(text)
+        if obstacles:
+            raise ValueError("; ".join(obstacles))
         self._last_s = now_s
         return checked

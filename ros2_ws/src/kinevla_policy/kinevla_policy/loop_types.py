@@ -51,7 +51,12 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """One chunk with everything that led to it; `awaiting_approval`: shown only, nothing of it moves."""
+    """One chunk with everything that led to it.
+
+    Attributes:
+        awaiting_approval: shown only, nothing of it moves.
+        epoch: of the right to move the arm for which the instruction was given.
+    """
 
     instruction: str
     instruction_id: int
@@ -60,6 +65,7 @@ class ChunkReport:
     plan: Any
     latency_s: float
     awaiting_approval: bool = False
+    epoch: int = 0
 
 
 @dataclass
@@ -72,6 +78,8 @@ class LoopStatus:
     chunks: int = 0
     late_plans: int = 0
     underruns: int = 0
+    refused_chunks: int = 0
+    last_refusal: str = ""
     predicted_latency_s: float = 0.0
     ended_because: str = ""
     waits: dict[str, int] = field(default_factory=dict)

@@ -6,9 +6,11 @@ from builtin_interfaces.msg import Time
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from kine_msgs.msg import BiLevelPlan
+from kine_nodes.motion_right import tagged
 from kinevla_policy.loop_types import ChunkReport
 from kinevla_policy.observation_buffer import NS_PER_S
 
+SOURCE = "kinevla"
 JOINT_NAMES = (*(f"joint_{i}" for i in range(1, 8)), "gripper")
 
 
@@ -22,16 +24,16 @@ def to_ns(stamp: Time) -> int:
     return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
 
 
-def trace_id(instruction_id: int, chunk_id: int) -> str:
-    """The name under which a chunk finds its plan."""
-    return f"kinevla/{instruction_id}/{chunk_id}"
+def trace_id(report: ChunkReport) -> str:
+    """The name under which a chunk finds its plan, and the right to move for which it was made."""
+    return tagged(f"{SOURCE}/{report.instruction_id}/{report.chunk_id}", report.epoch)
 
 
 def trajectory_message(report: ChunkReport) -> JointTrajectory:
     """The chunk as positions-only points: absolute targets in rad, gripper 0..1."""
     message = JointTrajectory(joint_names=list(JOINT_NAMES))
     message.header.stamp = to_time(report.observation.stamp_ns)
-    message.header.frame_id = trace_id(report.instruction_id, report.chunk_id)
+    message.header.frame_id = trace_id(report)
     for index, action in enumerate(report.plan.actions):
         point = JointTrajectoryPoint(positions=[float(value) for value in action])
         _set_time_from_start(point, (index + 1) * report.plan.period_s)
@@ -40,23 +42,30 @@ def trajectory_message(report: ChunkReport) -> JointTrajectory:
 
 
 def hold_message(
-    state: list[float], stamp_ns: int, instruction_id: int, reach_s: float = 0.2
+    state: list[float], stamp_ns: int, instruction_id: int, epoch: int, reach_s: float = 0.2
 ) -> JointTrajectory:
     """One point at the measured pose, which replaces what is left of a running chunk."""
     message = JointTrajectory(joint_names=list(JOINT_NAMES))
     message.header.stamp = to_time(stamp_ns)
-    message.header.frame_id = f"kinevla/{instruction_id}/hold"
+    message.header.frame_id = tagged(f"{SOURCE}/{instruction_id}/hold", epoch)
     point = JointTrajectoryPoint(positions=state)
     _set_time_from_start(point, reach_s)
     message.points.append(point)
     return message
 
 
+def instruction_of(frame_id: str) -> int | None:
+    """The instruction to which a chunk of this frame belongs; None when it is not one of the policy's."""
+    source, _, rest = frame_id.partition("/")
+    number = rest.partition("/")[0]
+    return int(number) if source == SOURCE and number.isascii() and number.isdigit() else None
+
+
 def plan_id(report: ChunkReport) -> str:
     """`trace_id`, or `kinevla/<instruction>/proposal` for a plan that waits for approval."""
     if report.awaiting_approval:
-        return f"kinevla/{report.instruction_id}/proposal"
-    return trace_id(report.instruction_id, report.chunk_id)
+        return f"{SOURCE}/{report.instruction_id}/proposal"
+    return trace_id(report)
 
 
 def plan_message(report: ChunkReport, published_ns: int) -> BiLevelPlan:

@@ -13,6 +13,7 @@ TABLE = {
     "wrist_topic": Parameter("/wrist/color/image_raw", "images of the wrist camera"),
     "joint_state_topic": Parameter("/joint_states", "joint_1..joint_7 in rad and gripper 0..1"),
     "trajectory_topic": Parameter("/realman_driver/joint_trajectory", "where chunks are published"),
+    "driver_state_topic": Parameter("/realman_driver/state", "what the driver does and who may move the arm"),
     "max_pair_gap_s": Parameter(0.04, "largest difference of the two capture times, s", 0.001, 0.5),
     "max_observation_age_s": Parameter(0.5, "older observations are not planned from, s", 0.05, 5.0),
     "execution": Parameter("async", "async: look while the arm moves; sync: play a chunk to its end first"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,23 @@ from kinevla_policy.loop_types import ChunkReport, LoopSettings, LoopStatus, Pol
 from kinevla_policy.observation_buffer import NS_PER_S, ObservationBuffer, SyncedObservation
 from kinevla_policy.rest_watch import RestWatch
 
-# So many plans in a row that came too late to be sent end an instruction.
+# So many plans in a row that came too late to be sent end an instruction; so do so many refused chunks.
 _LATE_PLANS = 10
+_REFUSED_CHUNKS = 5
+_DONE = "done"
 
 
 class _Ended(Exception):
     """The instruction is over; the text says why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asked for, and the grant of the arm for which it was asked."""
+
+    instruction_id: int
+    text: str
+    epoch: int
 
 
 class PlanLoop:
@@ -59,32 +71,61 @@ class PlanLoop:
         self._timeline = ChunkTimeline()
         self._latency = LatencyPredictor(self._settings.latency_quantile)
         self._desk = ApprovalDesk(policy.check_reasoning)
-        self._condition = threading.Condition()
-        self._wanted: tuple[int, str] | None = None
+        self._condition = threading.Condition(threading.RLock())
+        self._wanted: Wanted | None = None
+        self._stop_reason = ""
         self._closing = False
         self._next_id = 1
         self._status = LoopStatus()
         self._thread = threading.Thread(target=self._run, name="kinevla-plan-loop", daemon=True)
         self._thread.start()
 
-    def start(self, instruction: str) -> int:
-        """Begin an already checked instruction and return its id."""
+    def start(self, instruction: str, epoch: int = 0) -> int:
+        """Begin an already checked instruction and return its id.
+
+        Args:
+            instruction: the normalised sentence.
+            epoch: of the right to move the arm which it uses; its chunks carry it.
+        """
         with self._condition:
             instruction_id = self._next_id
             self._next_id += 1
-            self._wanted = (instruction_id, instruction)
+            self._wanted = Wanted(instruction_id, instruction, epoch)
             self._desk.withdraw()
             self._condition.notify_all()
             return instruction_id
 
-    def stop(self) -> bool:
+    @property
+    def running(self) -> Wanted | None:
+        """The instruction that runs or is about to; None when none does."""
+        return self._wanted
+
+    def stop(self, reason: str = "stopped") -> bool:
         """End the running instruction; no further chunk is sent. False when none was running."""
         with self._condition:
             was_running = self._wanted is not None
+            if was_running:
+                self._stop_reason = reason
             self._wanted = None
             self._desk.withdraw()
             self._condition.notify_all()
             return was_running
+
+    def chunk_refused(self, instruction_id: int, text: str) -> None:
+        """The driver refused a chunk of this instruction; too many in a row end it."""
+        with self._condition:
+            if self._wanted is None or self._wanted.instruction_id != instruction_id:
+                return
+            self._status.refused_chunks += 1
+            self._status.last_refusal = text
+            if self._status.refused_chunks >= _REFUSED_CHUNKS:
+                count = self._status.refused_chunks
+                self.stop(f"the driver refused {count} chunks in a row, the last: {text}")
+
+    def chunk_accepted(self) -> None:
+        """The driver executes a chunk again."""
+        with self._condition:
+            self._status.refused_chunks = 0
 
     def approve(self, instruction_id: int, kinematics_text: str) -> Answer:
         """Let the plan that waits begin, see `ApprovalDesk.approve`."""
@@ -96,7 +137,7 @@ class PlanLoop:
     def close(self, timeout_s: float = 5.0) -> None:
         """End the thread; a forward pass that runs is waited for."""
         with self._condition:
-            self._wanted = None
+            self._wanted, self._stop_reason = None, "the policy node is closing"
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout_s)
@@ -113,28 +154,33 @@ class PlanLoop:
                 if self._closing:
                     return
                 assert self._wanted is not None
-                instruction_id, instruction = self._wanted
-                self._status = LoopStatus("starting", instruction, instruction_id)
+                wanted = self._wanted
+                instruction_id = wanted.instruction_id
+                self._status = LoopStatus("starting", wanted.text, instruction_id)
             try:
-                reason = self._follow(instruction_id, instruction)
+                reason = self._follow(wanted)
             except _Ended as end:
                 reason = str(end)
             except Exception as error:  # the node lives on, and says what happened
                 reason = f"planning failed: {type(error).__name__}: {error}"
             with self._condition:
-                if self._wanted is not None and self._wanted[0] == instruction_id:
+                if self._wanted is wanted:
                     self._wanted = None
                 self._desk.withdraw()
+                status = self._status
+                if reason.startswith(_DONE) and status.refused_chunks >= status.chunks:
+                    reason = f"nothing moved: the driver refused every chunk, the last: {status.last_refusal}"
                 self._status.phase = "idle"
                 self._status.ended_because = reason
             self._on_end(instruction_id, reason)
 
-    def _follow(self, instruction_id: int, instruction: str) -> str:
+    def _follow(self, wanted: Wanted) -> str:
         settings = self._settings
+        instruction_id = wanted.instruction_id
         forced: Reasoning | None = None
         not_before_ns = self._oldest_usable_ns()
         if settings.require_approval:
-            forced = self._wait_for_approval(instruction_id, instruction)
+            forced = self._wait_for_approval(wanted)
             not_before_ns = self._clock_ns()
         deadline_s = time.monotonic() + settings.max_instruction_s
         rest = RestWatch(settings.done_motion_rad, settings.done_chunks)
@@ -143,12 +189,12 @@ class PlanLoop:
         while True:
             looked_ns = self._clock_ns()
             observation = self._look(instruction_id, not_before_ns, deadline_s)
-            report = self._plan(instruction_id, instruction, observation, draft, forced)
+            report = self._plan(wanted, observation, draft, forced)
             draft, actions, period_s = report.plan, report.plan.actions, report.plan.period_s
             if rest.done(actions, observation.state, observation.stamp_ns, len(actions) * period_s) and (
                 self._status.chunks >= settings.done_chunks
             ):
-                return f"done: the policy rests ({rest.resting} chunks without motion)"
+                return f"{_DONE}: the policy rests ({rest.resting} chunks without motion)"
             age_s = (self._clock_ns() - observation.stamp_ns) / NS_PER_S
             late = late + 1 if age_s > settings.max_plan_age_s else 0
             if late:
@@ -189,8 +235,7 @@ class PlanLoop:
 
     def _plan(
         self,
-        instruction_id: int,
-        instruction: str,
+        wanted: Wanted,
         observation: SyncedObservation,
         draft: Any | None,
         forced: Reasoning | None,
@@ -198,7 +243,7 @@ class PlanLoop:
     ) -> ChunkReport:
         self._set_phase("planning")
         started_s = time.perf_counter()
-        plan = self._policy.plan_from(observation, instruction, draft, forced)
+        plan = self._policy.plan_from(observation, wanted.text, draft, forced)
         latency_s = time.perf_counter() - started_s
         actions = np.asarray(plan.actions)
         if not np.isfinite(actions).all():
@@ -207,7 +252,14 @@ class PlanLoop:
             raise _Ended(f"planning failed: {name} of target {row} is {actions[row, column]}, not finite")
         number = self._status.chunks
         return ChunkReport(
-            instruction, instruction_id, number, observation, plan, latency_s, awaiting_approval
+            wanted.text,
+            wanted.instruction_id,
+            number,
+            observation,
+            plan,
+            latency_s,
+            awaiting_approval,
+            wanted.epoch,
         )
 
     def _send(self, report: ChunkReport, looked_ns: int) -> None:
@@ -224,10 +276,11 @@ class PlanLoop:
             self._status.phase = "moving"
             self._status.chunks += 1
 
-    def _wait_for_approval(self, instruction_id: int, instruction: str) -> Reasoning:
+    def _wait_for_approval(self, wanted: Wanted) -> Reasoning:
         """Show a plan, and wait until it is approved; returns both texts, which hold from then on."""
+        instruction_id = wanted.instruction_id
         observation = self._look(instruction_id, self._oldest_usable_ns(), None)
-        report = self._plan(instruction_id, instruction, observation, None, None, awaiting_approval=True)
+        report = self._plan(wanted, observation, None, None, awaiting_approval=True)
         timeout_s = self._settings.approval_timeout_s
         approved: Proposal | None = None
 
@@ -260,10 +313,10 @@ class PlanLoop:
 
     def _leave_if_outdated(self, instruction_id: int) -> None:
         if self._outdated(instruction_id):
-            raise _Ended("stopped" if self._wanted is None else "replaced by a newer instruction")
+            raise _Ended(self._stop_reason if self._wanted is None else "replaced by a newer instruction")
 
     def _outdated(self, instruction_id: int) -> bool:
-        return self._closing or self._wanted is None or self._wanted[0] != instruction_id
+        return self._closing or self._wanted is None or self._wanted.instruction_id != instruction_id
 
     def _set_phase(self, phase: str) -> None:
         with self._condition:

@@ -16,9 +16,10 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 import kine_nodes
-from kine_msgs.msg import BiLevelPlan
+from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Approve, Instruct
 from kine_nodes import declare
+from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy import messages, parameters
 from kinevla_policy.camera_watch import CameraRules, CameraWatch
@@ -53,7 +54,8 @@ class PolicyNode(LifecycleNode):
         self._counts: Counter[str] = Counter()
         self._last_refusal = ""
         self._last_image_refusal = ""
-        self._last_report: ChunkReport | None = None
+        self._latency_s: float | None = None
+        self._driver = DriverWatch(messages.SOURCE)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -88,6 +90,8 @@ class PolicyNode(LifecycleNode):
         self.create_subscription(
             JointState, self._value("joint_state_topic"), self._take_state, qos_profile_sensor_data
         )
+        topic = self._value("driver_state_topic")
+        self.create_subscription(DriverState, topic, self._take_driver_state, DRIVER_STATE_QOS)
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
         self.create_service(Trigger, "/kinevla/stop", self._stop)
         self.create_service(Approve, "/kinevla/approve", self._approve)
@@ -95,6 +99,7 @@ class PolicyNode(LifecycleNode):
             self._policy.check_instruction, self._value("min_instruction_interval_s")
         )
         self.create_timer(1.0, self._publish_diagnostics)
+        self.create_timer(0.2, self._look_at_driver)
         return _OK
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -124,8 +129,7 @@ class PolicyNode(LifecycleNode):
     def close(self) -> None:
         """End the running instruction and the loop's thread; the arm holds."""
         if self._loop is not None:
-            if self._loop.stop():
-                self._hold()
+            self._end_instruction("the policy node is closing")
             self._loop.close()
             self._loop = None
 
@@ -167,13 +171,44 @@ class PolicyNode(LifecycleNode):
         self._counts["joint states"] += 1
         self._buffer.add_state(messages.to_ns(message.header.stamp), state)
 
+    def _take_driver_state(self, message: DriverState) -> None:
+        before = self._driver.newest
+        self._driver.take(message, time.monotonic())
+        loop = self._loop
+        if loop is None:
+            return
+        if before is not None and message.chunks_accepted != before.chunks_accepted:
+            loop.chunk_accepted()
+        if before is not None and message.chunks_refused != before.chunks_refused:
+            instruction_id = messages.instruction_of(message.last_refused)
+            if instruction_id is not None:
+                loop.chunk_refused(instruction_id, message.last_refusal)
+        self._look_at_driver()
+
+    def _look_at_driver(self) -> None:
+        """End the running instruction when the right to move the arm for which it was given has ended."""
+        running = None if self._loop is None else self._loop.running
+        if running is not None and self._loop is not None:
+            reason = self._driver.ended(running.epoch, time.monotonic())
+            if reason:
+                self._loop.stop(reason)
+
+    def _obstacles(self) -> list[str]:
+        """Why no instruction can begin now, whatever it says."""
+        assert self._buffer is not None
+        found = [self._driver.obstacle(time.monotonic())]
+        oldest_ns = self._now_ns() - int(self._settings.max_observation_age_s * 1e9)
+        seen = self._buffer.newest(oldest_ns)
+        found.append(seen if isinstance(seen, str) else "")
+        return [text for text in found if text]
+
     # --- services ------------------------------------------------------------------------------------
     def _instruct(self, request: Instruct.Request, response: Instruct.Response) -> Instruct.Response:
         if self._loop is None or self._policy is None:
             response.message = "the policy node is not active"
             return response
         try:
-            text = self._gate.admit(request.instruction, time.monotonic())
+            text = self._gate.admit(request.instruction, time.monotonic(), self._obstacles())
         except ValueError as error:
             self._counts["instructions refused"] += 1
             response.message = self._last_refusal = str(error)
@@ -181,7 +216,7 @@ class PolicyNode(LifecycleNode):
             return response
         self._counts["instructions"] += 1
         response.accepted = True
-        response.instruction_id = self._loop.start(text)
+        response.instruction_id = self._loop.start(text, self._driver.epoch)
         waits = ", waits for /kinevla/approve" if self._settings.require_approval else ""
         response.message = f"started: {text}{waits}"
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
@@ -199,9 +234,7 @@ class PolicyNode(LifecycleNode):
         return response
 
     def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        running = self._loop is not None and self._loop.stop()
-        if running:
-            self._hold()
+        running = self._end_instruction("stopped")
         response.success = True
         response.message = "instruction ended, the arm holds" if running else "no instruction was running"
         return response
@@ -215,22 +248,25 @@ class PolicyNode(LifecycleNode):
             self._counts["plans shown"] += 1
             return
         self._counts["chunks"] += 1
-        self._last_report = report
+        self._latency_s = report.latency_s
 
     def _ended(self, instruction_id: int, reason: str) -> None:
         self._counts["instructions ended"] += 1
         self.get_logger().info(f"instruction {instruction_id} ended: {reason}")
         self._publish_diagnostics()
 
-    def _hold(self) -> None:
-        """Replace what is left of the running chunk by the pose the arm has now."""
+    def _end_instruction(self, reason: str) -> bool:
+        """End what runs, and replace what is left of its chunk by the pose the arm has; False: none ran."""
         assert self._buffer is not None
+        running = None if self._loop is None else self._loop.running
+        if running is None or self._loop is None or not self._loop.stop(reason):
+            return False
         newest = self._buffer.latest_state()
         if newest is not None:
-            last = self._last_report.instruction_id if self._last_report else 0
-            self._chunk_publisher.publish(
-                messages.hold_message([float(v) for v in newest[1]], newest[0], last)
-            )
+            pose = [float(value) for value in newest[1]]
+            hold = messages.hold_message(pose, newest[0], running.instruction_id, running.epoch)
+            self._chunk_publisher.publish(hold)
+        return True
 
     def _publish_diagnostics(self) -> None:
         if not rclpy.ok():
@@ -245,8 +281,8 @@ class PolicyNode(LifecycleNode):
             values["last refusal"] = self._last_refusal[:300]
         if self._last_image_refusal:
             values["last image refusal"] = self._last_image_refusal[:300]
-        if self._last_report is not None:
-            values["chunk latency s"] = f"{self._last_report.latency_s:.3f}"
+        if self._latency_s is not None:
+            values["chunk latency s"] = f"{self._latency_s:.3f}"
         slow = {camera: rate for camera, rate in rates.items() if rate < self._rules.min_camera_rate_hz}
         status = policy_status(None if self._loop is None else self._loop.status(), values, slow)
         array = DiagnosticArray(status=[status])

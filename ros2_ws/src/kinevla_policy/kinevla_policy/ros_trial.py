@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from kine_msgs.msg import BiLevelPlan
+from kine_nodes.driver_watch import not_enabled
+from kine_nodes.motion_right import tagged
 from kinevla.evaluation.controllers import Decision, Start, make_controller
 from kinevla.evaluation.film import Film
 from kinevla.evaluation.trial import (
@@ -42,9 +44,6 @@ START_S = 180.0
 """Nodes that are not there by then will not come."""
 WALL_FACTOR = 10.0
 """A trial that took so many times its limit of motion ends: the machine is too slow, or a node hangs."""
-DRIVER_STATUS = "realman_driver: arm"
-REPORT_S = 2.0
-"""A driver that has not said ENABLED for this long is out of the trial."""
 SETTLE_S = 0.5
 """Things come to rest before the judge speaks."""
 REACHED_RAD = 0.05
@@ -70,14 +69,12 @@ class Watch:
         film: where frames go, or None.
         began_s: monotonic time of the start.
         frames: frames taken so far.
-        enabled_s: time since the start at which the driver last said that it takes chunks.
     """
 
     config: TrialConfig
     film: Film | None
     began_s: float = field(default_factory=time.monotonic)
     frames: int = 0
-    enabled_s: float = 0.0
 
     @property
     def passed_s(self) -> float:
@@ -88,16 +85,6 @@ class Watch:
     def hung(self) -> bool:
         """Whether far more time has passed than the trial may take."""
         return self.passed_s > WALL_FACTOR * self.config.max_time_s
-
-    def driver_fault(self, status: dict[str, str]) -> str:
-        """Why the driver takes no chunks any more, from its diagnostics; empty while it does."""
-        state = status.get("state", "")
-        if state == "ENABLED":
-            self.enabled_s = self.passed_s
-        # A report from before the start may still say something else.
-        if state == "" or self.passed_s - self.enabled_s < REPORT_S:
-            return ""
-        return f"the driver is {state}: {status.get('stop_reason') or status.get('link', '')}"
 
     def look(self, client: DemoClient, decision: Decision | None) -> None:
         """Take a frame, once per period."""
@@ -195,7 +182,7 @@ def _follow_policy(stack: StackProcess, client: DemoClient, watch: Watch, instru
         mine = status.get("instruction id") == str(answer.instruction_id)
         if mine and status.get("message") == "idle":
             ended = status.get("last instruction ended", "")
-        ended = ended or watch.driver_fault(client.diagnostic(DRIVER_STATUS))
+        ended = ended or not_enabled(client.driver_state)
         if not ended and (motion_s(plans) > config.max_time_s or watch.hung):
             client.trigger("/kinevla/stop")
             ended = time_is_up(config) if not watch.hung else f"hung for {watch.passed_s:.0f} s"
@@ -221,7 +208,8 @@ def _lead(stack: StackProcess, client: DemoClient, watch: Watch, start: Start) -
         decision = controller.decide(observation, track.steps)
         track.note(decision, command, config)
         stamp = client.node.get_clock().now().to_msg()
-        publisher.publish(chunk_message(decision.actions, config.period_s, stamp))
+        epoch = 0 if client.driver_state is None else client.driver_state.epoch
+        publisher.publish(chunk_message(decision.actions, config.period_s, stamp, epoch))
         command = np.asarray(decision.actions[-1], dtype=np.float64)
         due_s = watch.passed_s + len(decision.actions) * config.period_s
         while watch.passed_s < due_s or (
@@ -236,7 +224,7 @@ def _lead(stack: StackProcess, client: DemoClient, watch: Watch, start: Start) -
             track.ended = f"at rest for {track.resting} chunks"
         elif track.steps >= limit:
             track.ended = time_is_up(config)
-        track.ended = watch.driver_fault(client.diagnostic(DRIVER_STATUS)) or track.ended
+        track.ended = not_enabled(client.driver_state) or track.ended
     return track
 
 
@@ -280,11 +268,11 @@ def decision_of(plan: BiLevelPlan) -> Decision:
     )
 
 
-def chunk_message(actions: NDArray[np.floating], period_s: float, stamp: Any) -> JointTrajectory:
-    """A chunk (T, 8) of a control for the driver."""
+def chunk_message(actions: NDArray[np.floating], period_s: float, stamp: Any, epoch: int) -> JointTrajectory:
+    """A chunk (T, 8) of a control for the driver, made for an epoch of the right to move the arm."""
     message = JointTrajectory(joint_names=list(AXIS_NAMES))
     message.header.stamp = stamp
-    message.header.frame_id = "kinevla_evaluation"
+    message.header.frame_id = tagged("kinevla_evaluation", epoch)
     for index, target in enumerate(actions):
         time_ns = round((index + 1) * period_s * 1e9)
         point = JointTrajectoryPoint(positions=[float(value) for value in target])

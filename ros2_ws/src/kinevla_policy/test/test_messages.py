@@ -27,13 +27,15 @@ class Plan:
 def report() -> ChunkReport:
     image = np.zeros((4, 4, 3), np.uint8)
     observation = SyncedObservation(image, image, np.zeros(8), T0 + 5, T0, T0 + 1)
-    return ChunkReport("go", 7, 2, observation, Plan(), 0.05)
+    return ChunkReport("go", 7, 2, observation, Plan(), 0.05, epoch=31)
 
 
 def test_a_chunk_and_its_plan_carry_the_same_id_and_the_time_of_the_older_image():
     chunk, plan = messages.trajectory_message(report()), messages.plan_message(report(), T0 + 60_000_000)
     assert chunk.header == plan.header
-    assert chunk.header.frame_id == "kinevla/7/2"
+    assert chunk.header.frame_id == "kinevla/7/2@31"
+    assert messages.instruction_of(chunk.header.frame_id) == 7
+    assert messages.instruction_of("kine_teleop@31") is None
     assert messages.to_ns(chunk.header.stamp) == T0
 
 
@@ -56,6 +58,6 @@ def test_a_plan_tells_reasoning_codes_reuse_and_ages():
 
 
 def test_a_time_longer_than_a_second_is_split_into_seconds_and_nanoseconds():
-    message = messages.hold_message([0.0] * 8, T0, 7, reach_s=1.25)
+    message = messages.hold_message([0.0] * 8, T0, 7, 31, reach_s=1.25)
     start = message.points[0].time_from_start
     assert (start.sec, start.nanosec) == (1, 250_000_000)

@@ -197,3 +197,56 @@ def test_inference_ten_times_slower_than_a_chunk_goes_on_and_is_counted(rig_of):
     assert status.underruns >= 3
     assert status.predicted_latency_s >= 10 * CHUNK_S
     assert not rig.ends
+
+
+def test_chunks_carry_the_epoch_for_which_the_instruction_was_given(rig_of):
+    rig = rig_of(FakePolicy(moving=3), SYNC)
+    rig.loop.start("go", epoch=12)
+    assert rig.ended.wait(20)
+    assert {chunk.epoch for chunk in rig.chunks} == {12}
+
+
+def test_an_instruction_that_lost_its_right_ends_with_the_reason_and_sends_nothing_more(rig_of):
+    rig = rig_of(FakePolicy(), SYNC)
+    rig.loop.start("go", epoch=12)
+    rig.wait_for(lambda: len(rig.chunks) >= 2)
+    assert rig.loop.running is not None and rig.loop.running.epoch == 12
+    rig.loop.stop("the arm is not enabled: the driver is STOPPED (emergency stop requested)")
+    count = len(rig.chunks)
+    assert rig.ended.wait(20)
+    assert "emergency stop requested" in rig.ends[0][1]
+    time.sleep(0.2)
+    assert len(rig.chunks) == count and rig.loop.running is None
+
+
+def test_five_chunks_refused_in_a_row_end_the_instruction_with_the_drivers_reason(rig_of):
+    rig = rig_of(FakePolicy(), SYNC)
+    number = rig.loop.start("go")
+    rig.wait_for(lambda: len(rig.chunks) >= 1)
+    for _ in range(4):
+        rig.loop.chunk_refused(number, "too near the table")
+    rig.loop.chunk_accepted()
+    for _ in range(4):
+        rig.loop.chunk_refused(number, "too near the table")
+    assert rig.loop.running is not None, "one was accepted in between"
+    rig.loop.chunk_refused(number, "too near the table")
+    assert rig.ended.wait(20)
+    assert rig.ends[0][1] == "the driver refused 5 chunks in a row, the last: too near the table"
+
+
+def test_refusals_of_another_instruction_do_not_count(rig_of):
+    rig = rig_of(FakePolicy(), SYNC)
+    number = rig.loop.start("go")
+    for _ in range(20):
+        rig.loop.chunk_refused(number + 1, "too near the table")
+    assert rig.loop.running is not None
+
+
+def test_an_instruction_whose_chunks_were_all_refused_is_not_called_done(rig_of):
+    rig = rig_of(FakePolicy(moving=0), SYNC)
+    number = rig.loop.start("go")
+    for _ in range(4):
+        rig.wait_for(lambda: rig.loop.status().instruction_id == number)
+        rig.loop.chunk_refused(number, "too near the table")
+    assert rig.ended.wait(20)
+    assert rig.ends[0][1] == "nothing moved: the driver refused every chunk, the last: too near the table"

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image, JointState
 
+from kine_msgs.msg import DriverState
 from kine_msgs.srv import Approve
+from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC
 from kine_nodes.image_message import image_message
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient
@@ -34,18 +36,20 @@ def start_node(*parameters: str) -> subprocess.Popen[str]:
 
 
 class Robot:
-    """Cameras and joints at 15 Hz, and a client of the policy."""
+    """Cameras, joints and the driver's state at 15 Hz, and a client of the policy."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.client = DemoClient()
         node = self.client.node
         self.brightness = {"front": 90, "wrist": 90}
-        self._images = {
+        self.images = {
             camera: node.create_publisher(Image, f"/{camera}/color/image_raw", 2)
             for camera in self.brightness
         }
         self._joints = node.create_publisher(JointState, "/joint_states", 10)
+        self._driver = node.create_publisher(DriverState, DRIVER_STATE_TOPIC, DRIVER_STATE_QOS)
+        self.driver = DriverState(state=DriverState.ENABLED, epoch=4)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._publish, daemon=True)
         self._thread.start()
@@ -57,7 +61,8 @@ class Robot:
             state = JointState(name=list(JOINT_NAMES), position=HOME)
             state.header.stamp = now.to_msg()
             self._joints.publish(state)
-            for camera, publisher in self._images.items():
+            self._driver.publish(self.driver)
+            for camera, publisher in tuple(self.images.items()):
                 level = self.brightness[camera]
                 pixels = rng.integers(0, 2 * level + 1, (128, 128, 3)).astype(np.uint8)
                 publisher.publish(image_message(pixels, now.to_msg(), camera))
@@ -139,6 +144,62 @@ def test_an_approved_plan_moves_with_the_edited_reasoning_and_not_before(robot: 
     assert moving[0].kinematics_reasoning == " ".join(EDITED.split())
     assert moving[0].header.frame_id == client.chunks[0].header.frame_id
     client.trigger("/kinevla/stop", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [
+        (
+            DriverState(state=DriverState.CONNECTED, epoch=4),
+            "the arm is not enabled: the driver is CONNECTED",
+        ),
+        (
+            DriverState(state=DriverState.STOPPED, epoch=4, reason="emergency stop requested"),
+            "emergency stop",
+        ),
+        (DriverState(state=DriverState.ENABLED, epoch=4, source="kine_teleop"), "kine_teleop moves the arm"),
+    ],
+)
+def test_an_instruction_is_refused_with_the_reason_while_nobody_may_move_the_arm(
+    robot: Robot, driver: DriverState, said: str
+):
+    usual, robot.driver = robot.driver, driver
+    try:
+        robot.wait_for("the refusal", lambda: said in robot.client.instruct(TASKS[0].instruction).message)
+        assert not robot.client.instruct(TASKS[0].instruction).accepted
+    finally:
+        robot.driver = usual
+
+
+def test_an_instruction_ends_when_the_driver_leaves_enabled_and_never_resumes(robot: Robot):
+    client, usual = robot.client, robot.driver
+    number = robot.instruct()
+    robot.wait_for("the plan", lambda: robot.shown(number))
+    assert robot.approve().accepted
+    robot.wait_for("a chunk", lambda: [p for p in client.plans if p.instruction_id == number][1:])
+    assert client.chunks[-1].header.frame_id.endswith("@4")
+    robot.driver = DriverState(state=DriverState.STOPPED, epoch=4, reason="emergency stop requested")
+    try:
+        robot.wait_for(
+            "the end of the instruction",
+            lambda: "emergency stop" in client.diagnostic(POLICY).get("last instruction ended", ""),
+        )
+        chunks = len(client.chunks)
+        robot.driver = DriverState(state=DriverState.ENABLED, epoch=5)
+        time.sleep(1.0)
+        assert len(client.chunks) == chunks, "it went on by itself"
+    finally:
+        robot.driver = usual
+
+
+def test_an_instruction_is_refused_while_a_camera_is_silent(robot: Robot):
+    picture = robot.brightness.pop("front")
+    silent = robot.images.pop("front")
+    try:
+        robot.wait_for("the refusal", lambda: "front" in robot.client.instruct(TASKS[0].instruction).message)
+        assert not robot.client.instruct(TASKS[0].instruction).accepted
+    finally:
+        robot.brightness["front"], robot.images["front"] = picture, silent
 
 
 def test_a_stop_while_a_plan_waits_drops_it(robot: Robot):

@@ -5,9 +5,7 @@ import pytest
 from builtin_interfaces.msg import Time
 
 from kine_msgs.msg import BiLevelPlan
-from kinevla.evaluation.controllers import ControllerConfig
-from kinevla.evaluation.trial import TrialConfig
-from kinevla_policy.ros_trial import Watch, chunk_message, decision_of, motion_s, sampled
+from kinevla_policy.ros_trial import chunk_message, decision_of, motion_s, sampled
 
 BEGAN_NS = 1_700_000_000_000_000_000
 
@@ -47,20 +45,9 @@ def test_the_time_limit_counts_what_is_played_of_overlapping_chunks():
     assert motion_s(with_rests) == pytest.approx(4 * 0.5)
 
 
-def test_a_driver_that_no_longer_takes_chunks_ends_the_trial_with_its_reason(monkeypatch):
-    watch = Watch(TrialConfig(ControllerConfig(kind="expert")), None, began_s=0.0)
-    now_s = [100.0]
-    monkeypatch.setattr("kinevla_policy.ros_trial.time.monotonic", lambda: now_s[0])
-    assert watch.driver_fault({"state": "ENABLED"}) == ""
-    now_s[0] = 101.0
-    assert watch.driver_fault({"state": "CONNECTED", "link": "RM75"}) == "", "perhaps an old report"
-    now_s[0] = 103.0
-    fault = watch.driver_fault({"state": "STOPPED", "stop_reason": "joint_3 reports error", "link": "RM75"})
-    assert fault == "the driver is STOPPED: joint_3 reports error"
-
-
 def test_a_chunk_of_a_control_is_what_the_driver_takes():
-    message = chunk_message(np.tile(np.arange(8.0), (12, 1)), 0.1, Time(sec=3))
+    message = chunk_message(np.tile(np.arange(8.0), (12, 1)), 0.1, Time(sec=3), 12)
+    assert message.header.frame_id == "kinevla_evaluation@12"
     assert list(message.joint_names) == [*(f"joint_{i}" for i in range(1, 8)), "gripper"]
     assert message.header.stamp.sec == 3 and list(message.points[0].positions) == list(range(8))
     last = message.points[-1].time_from_start

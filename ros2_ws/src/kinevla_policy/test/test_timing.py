@@ -52,6 +52,13 @@ def test_instructions_faster_than_a_person_speaks_are_refused_with_the_bound():
     assert gate.admit("GO", 10.25) == "go"
 
 
+def test_an_obstacle_refuses_an_instruction_that_is_understood_with_every_reason():
+    gate = InstructionGate(str.lower, 0.2)
+    with pytest.raises(ValueError, match="the arm is not enabled; no image from the front camera yet"):
+        gate.admit("GO", 10.0, ["the arm is not enabled", "no image from the front camera yet"])
+    assert gate.admit("GO", 10.01) == "go", "a refused one does not hold up the next"
+
+
 def test_a_refused_instruction_does_not_hold_up_the_next_one():
     def check(text: str) -> str:
         if not text:

@@ -14,7 +14,7 @@ const CARD = {
   record_stop: 'answer-record', record_discard: 'answer-record',
 };
 
-const news = { statuses: {}, services: {}, nodes: {}, counters: [], cameras: {}, joints: null, plan: null, viewers: 0 };
+const news = { driver: null, statuses: {}, services: {}, nodes: {}, counters: [], cameras: {}, joints: null, plan: null, viewers: 0 };
 let nodeTime = 0, nodeTimeAt = 0;        // the node's clock, s, and when it was told, ms
 let token = sessionStorage.getItem('token') || '';
 let inControl = false, stopNeedsToken = true, armState = '', approvalOf = 0;
@@ -109,7 +109,7 @@ function takePlan(plan) {
 // --- what is drawn at its own pace -----------------------------------------------------------------
 function refresh() {
   const now = nodeNow(), alive = link?.alive ?? false;
-  armState = showStates(news.statuses, news.services, now);
+  armState = showStates(news.driver, news.statuses, news.services, now);
   showNodes(news.nodes, news.statuses, now);
   if (news.plan) showPlan(news.plan, now);
   for (const camera of cameras) {

@@ -23,19 +23,20 @@ function pill(id, tone, word, detail) {
 function old(row, now) { return !row || now - row.received_s > OLD_S; }
 
 /** The three states at the top; returns the arm's state, or '' when it is not known. */
-export function showStates(statuses, services, now) {
+export function showStates(driver, statuses, services, now) {
   const arm = statuses['realman_driver: arm'];
   let state = '';
   const hint = $('arm-hint');
-  if (old(arm, now)) {
-    pill('pill-arm', 'bad', arm ? 'no news' : 'no driver', arm ? `last heard ${Math.round(now - arm.received_s)} s ago` : 'its node does not report');
+  if (old(driver, now)) {
+    pill('pill-arm', 'bad', driver ? 'no news' : 'no driver', driver ? `last heard ${Math.round(now - driver.received_s)} s ago` : 'its node does not report');
     hint.className = 'bad';
-    hint.textContent = arm ? 'The driver does not report: the state of the arm is not known.' : 'The driver is not running.';
+    hint.textContent = driver ? 'The driver does not report: the state of the arm is not known.' : 'The driver is not running.';
   } else {
-    state = arm.values.state || '';
+    state = driver.state;
     const [tone, word, text] = ARM[state] || ['warn', state || 'unknown', ''];
-    const why = state === 'STOPPED' ? arm.values.stop_reason : arm.level > 0 ? arm.message : arm.values.model || '';
-    pill('pill-arm', tone, word, why || '');
+    const moved = driver.source ? `moved by ${driver.source}` : 'nobody moves it';
+    const why = state === 'ENABLED' ? (arm?.level > 0 ? arm.message : moved) : driver.reason;
+    pill('pill-arm', tone, word, why);
     hint.className = tone;
     hint.textContent = text;
   }

@@ -88,7 +88,8 @@ class Session:
         self._leader_fault = ""
         self._follower: Pose | None = None
         self._pressed = False
-        self._driver_enabled = False
+        self._driver_obstacle = "the driver has not been heard: is it running?"
+        self._epoch = self._session_epoch = 0
         self._others: tuple[str, ...] = ()
         self._target: Pose | None = None
         self._tick_s = self._align_until_s = 0.0
@@ -131,11 +132,20 @@ class Session:
         if not pressed and self.state in MOVING:
             self._halt("the deadman was released")
 
-    def driver(self, enabled: bool) -> None:
-        """Whether the driver takes chunks."""
-        self._driver_enabled = enabled
-        if not enabled and self.state in MOVING:
-            self._halt("the driver is no longer enabled")
+    def driver(self, obstacle: str, epoch: int) -> None:
+        """What the driver says: why nothing may move the arm (empty: it may), and the epoch of that right."""
+        self._driver_obstacle, self._epoch = obstacle, epoch
+        if self.state not in MOVING:
+            return
+        if obstacle:
+            self._halt(obstacle)
+        elif epoch != self._session_epoch:
+            self._halt("the arm was enabled anew meanwhile")
+
+    @property
+    def epoch(self) -> int:
+        """Of the right to move the arm with which the session was started."""
+        return self._session_epoch
 
     def other_sources(self, names: tuple[str, ...]) -> None:
         """Names of other nodes that publish chunks; two sources must never drive one arm."""
@@ -164,6 +174,7 @@ class Session:
             return Answer(False, "cannot start: " + "; ".join(obstacles))
         self._watch.restart()
         self._target, self._tick_s = follower, now_s
+        self._session_epoch = self._epoch
         self._align_until_s = now_s + self._config.align_timeout_s
         self._error_since_s = math.inf
         self.state, self.reason = State.ALIGNING, ""
@@ -268,8 +279,8 @@ class Session:
             found.append(self._leader_fault)
         if self._follower is None or follower_age > config.follower_timeout_s:
             found.append(_silence("follower", follower_age, config.follower_timeout_s))
-        if not self._driver_enabled:
-            found.append("the driver is not enabled: call /realman_driver/enable")
+        if self._driver_obstacle:
+            found.append(self._driver_obstacle)
         if self._others:
             found.append(f"another source publishes chunks: {', '.join(self._others)}")
         return found

@@ -4,6 +4,7 @@ import pytest
 
 from kine_teleop.puppet.session import Session, SessionConfig, State
 
+EPOCH = 7
 POSE = (0.0, 0.35, 0.0, 1.22, 0.0, 1.57, 0.0, 1.0)
 
 
@@ -21,7 +22,7 @@ class Rig:
         self.pressed = True
         self.leader_alive = self.deadman_alive = self.follower_alive = self.follower_obeys = True
         self.sent: list[tuple[float, ...]] = []
-        self.session.driver(True)
+        self.session.driver("", EPOCH)
 
     def run(self, duration_s: float, change: Callable[[], None] | None = None) -> None:
         for _ in range(round(duration_s / 0.02)):
@@ -79,7 +80,11 @@ def jump(rig: Rig) -> None:
 
 
 def disable(rig: Rig) -> None:
-    rig.session.driver(False)
+    rig.session.driver("the arm is not enabled", EPOCH)
+
+
+def enable_anew(rig: Rig) -> None:
+    rig.session.driver("", EPOCH + 1)
 
 
 def intrude(rig: Rig) -> None:
@@ -96,7 +101,8 @@ FAULTS = [
     (lose_leader, "leader was last heard"),
     (lose_follower, "follower was last heard"),
     (jump, "joint_1: the leader jumped"),
-    (disable, "driver is no longer enabled"),
+    (disable, "the arm is not enabled"),
+    (enable_anew, "enabled anew"),
     (intrude, "kinevla"),
     (garble, "nan"),
 ]
@@ -113,7 +119,7 @@ def test_every_fault_stops_and_nothing_resumes_by_itself(fault, said):
     # All is well again, but nobody asked for a start.
     rig.pressed = rig.deadman_alive = rig.leader_alive = rig.follower_alive = True
     rig.leader_pose = rig.follower_pose
-    rig.session.driver(True)
+    rig.session.driver("", EPOCH)
     rig.session.other_sources(())
     rig.run(2.0)
     assert rig.session.state is State.STOPPED and len(rig.sent) == count
