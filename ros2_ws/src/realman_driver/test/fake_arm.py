@@ -13,16 +13,16 @@ SENDER = ("127.0.0.1", 8080)
 
 def raw_state(position: tuple[float, ...] = HOME_RAD, **changes: object) -> RawState:
     values: dict[str, object] = {
-        "parse_code": 0,
         "sender_ip": SENDER[0],
-        "sender_port": SENDER[1],
         "position_rad": position,
         "current_a": (0.3,) * 7,
         "temperature_c": (33.0,) * 7,
-        "voltage_v": (24.0,) * 7,
         "joint_enabled": (True,) * 7,
         "joint_error_codes": (0,) * 7,
-        "system_error_codes": (0,),
+        "system_error_codes": (),
+        "motion": "idle",
+        "defect_rule": "",
+        "defect": "",
         "arrived_monotonic_s": time.monotonic(),
         "arrived_ros_ns": time.time_ns(),
     }
@@ -34,6 +34,8 @@ class FakeArm:
 
     def __init__(self) -> None:
         self.position = HOME_RAD
+        # What a request answers, when it is not where the arm stands.
+        self.asked_position: tuple[float, ...] | None = None
         self.opening = 1.0
         self.frames: list[tuple[float, ...]] = []
         self.grips: list[float] = []
@@ -92,6 +94,9 @@ class FakeArm:
         if not self.reachable:
             raise ArmError("rm_get_gripper_state failed: -1")
         return self.opening
+
+    def measured_position_rad(self) -> tuple[float, ...]:
+        return self.asked_position or self.position
 
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         self.calls.append(f"clear {joint_numbers}")
