@@ -11,10 +11,10 @@ from realman_driver.arm_model import HOME_RAD, RATED_LIMITS
 SENDER = ("127.0.0.1", 8080)
 
 
-def raw_state(position: tuple[float, ...] = HOME_RAD, **changes: object) -> RawState:
+def raw_state(position_rad: tuple[float, ...] = HOME_RAD, **changes: object) -> RawState:
     values: dict[str, object] = {
         "sender_ip": SENDER[0],
-        "position_rad": position,
+        "position_rad": position_rad,
         "current_a": (0.3,) * 7,
         "temperature_c": (33.0,) * 7,
         "joint_enabled": (True,) * 7,
@@ -43,6 +43,7 @@ class FakeArm:
         self.muted = False
         self.reachable = True
         self.send_code = 0
+        self.holds = False  # frames arrive, but the arm does not follow
         self.state_changes: dict[str, object] = {}
         self.answers_block = threading.Event()
         self.answers_block.set()
@@ -64,7 +65,7 @@ class FakeArm:
     def _push(self) -> None:
         while self._running:
             if self._on_state is not None and not self.muted:
-                self._on_state(raw_state(self.position, **self.state_changes))
+                self._on_state(raw_state(**{"position_rad": self.position, **self.state_changes}))
             time.sleep(0.005)
 
     def disconnect(self) -> None:
@@ -74,7 +75,8 @@ class FakeArm:
     def send_setpoint_rad(self, position_rad: tuple[float, ...]) -> int:
         if self.send_code == 0:
             self.frames.append(position_rad)
-            self.position = position_rad
+            if not self.holds:
+                self.position = position_rad
         return self.send_code
 
     def stop(self) -> int:
