@@ -32,24 +32,24 @@ class LinkSettings:
 class RawState:
     """One state datagram as received, converted to SI units but not judged yet.
 
-    Joint tuples have 7 entries: rad, A, degrees Celsius, V.
-    `motion` is what the controller says the arm is doing (0 idle; see `error_codes.describe_motion`).
-    `arrived_monotonic_s` and `arrived_ros_ns` are taken when the datagram reached this process.
+    Joint tuples have 7 entries: rad, A, degrees Celsius. `system_error_codes` has those that are not zero.
+    `motion` is what the controller says the arm is doing, in its own words; empty: it does not say.
+    `defect` says why the datagram cannot be read, under a short `defect_rule`; then the tuples are empty.
+    `arrived_monotonic_s` and `arrived_ros_ns` are taken when the datagram reached this computer.
     """
 
-    parse_code: int
     sender_ip: str
-    sender_port: int
     position_rad: tuple[float, ...]
     current_a: tuple[float, ...]
     temperature_c: tuple[float, ...]
-    voltage_v: tuple[float, ...]
     joint_enabled: tuple[bool, ...]
     joint_error_codes: tuple[int, ...]
     system_error_codes: tuple[int, ...]
+    motion: str
+    defect_rule: str
+    defect: str
     arrived_monotonic_s: float
     arrived_ros_ns: int
-    motion: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,9 @@ class Arm(Protocol):
 
     def gripper_opening(self) -> float:
         """Measured gripper opening, 0 closed to 1 open. Raises ArmError."""
+
+    def measured_position_rad(self) -> tuple[float, ...]:
+        """Measured joint angles (7,), asked for by a request. Raises ArmError."""
 
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         """Clear system errors and the errors of the joints named (1..7). Raises ArmError."""

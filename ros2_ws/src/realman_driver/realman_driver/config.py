@@ -11,6 +11,7 @@ from typing import Any
 from .arm_model import HOME_RAD, JOINT_COUNT, JOINT_NAMES, RATED_LIMITS
 from .black_box import BlackBoxSettings
 from .chunk_executor import ExecutorSettings, MotionLimits
+from .following import FollowingBounds
 from .gate import ChunkRules
 
 
@@ -39,6 +40,17 @@ class DriverConfig:
     push_timeout_s: float = _parameter(1.0, "How long to wait for the first datagram.", 0.1, 10.0)
     state_timeout_s: float = _parameter(
         0.15, "Age of the newest state beyond which the link counts as lost.", 0.02, 1.0
+    )
+    max_unbelieved_states: int = _parameter(
+        10, "State datagrams in a row that may go unbelieved while the arm may move; then it stops.", 1, 1000
+    )
+    max_following_error_rad: float = _parameter(
+        0.1, "Largest distance of a joint from all it was sent within following_lag_s.", 0.01, 1.0
+    )
+    following_error_s: float = _parameter(0.1, "How long that distance may be exceeded.", 0.0, 2.0)
+    following_lag_s: float = _parameter(0.15, "How far the arm may lag behind the joint stream.", 0.02, 2.0)
+    max_setpoint_gap_rad: float = _parameter(
+        0.4, "Largest distance of a joint from its present setpoint.", 0.05, 3.0
     )
     request_timeout_s: float = _parameter(
         1.0, "How long requests may fail before the link counts as lost.", 0.5, 10.0
@@ -164,6 +176,15 @@ class DriverConfig:
             self.max_velocity_rad_s, self.stream_max_acceleration_rad_s2, self.stream_max_jerk_rad_s3
         )
         return ExecutorSettings(limits, self.ensemble_newest_share)
+
+    def following_bounds(self) -> FollowingBounds:
+        """The part that tells whether the arm follows."""
+        return FollowingBounds(
+            self.max_following_error_rad,
+            self.following_error_s,
+            self.following_lag_s,
+            self.max_setpoint_gap_rad,
+        )
 
     def black_box(self) -> BlackBoxSettings | None:
         """The part the black box needs; None without a folder."""

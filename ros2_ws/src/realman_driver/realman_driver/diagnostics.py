@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from .arm_model import JOINT_NAMES
 from .driver import Driver
-from .error_codes import describe_motion
+from .foreign_motion import describe_motion
 from .supervisor import State
 
 # Warm enough to tell a person; the controller's own limit is far above.
@@ -61,6 +61,8 @@ def _warnings(driver: Driver, now_s: float) -> list[str]:
     warnings: list[str] = []
     if newest is not None:
         warnings += newest.troubles()
+        if driver.link.disagreement:
+            warnings.append(driver.link.disagreement)
         hot = [
             f"{name} is at {value:.0f} degrees Celsius"
             for name, value in zip(JOINT_NAMES, newest.temperature_c, strict=True)
@@ -112,13 +114,14 @@ def _link_values(driver: Driver, now_s: float) -> dict[str, str]:
         "request_ms": f"{link.request_s * 1000.0:.1f}",
         "motion": "" if newest is None else describe_motion(newest.motion),
         "gripper_opening": "" if opening is None else f"{opening:.3f}",
+        "state_disagreement": link.disagreement,
         "last_state_not_believed": link.keeper.last_doubt,
     }
     for rule, count in sorted(link.keeper.doubts.items()):
         values[f"state_not_believed.{rule}"] = str(count)
     if newest is not None:
         values["errors"] = "; ".join(newest.errors)
-        values["joint_error_codes"] = " ".join(f"0x{code:04X}" for code in newest.joint_error_codes)
+        values["joint_error_codes"] = " ".join(f"0x{max(0, code):04X}" for code in newest.joint_error_codes)
         values["joint_temperatures_c"] = " ".join(f"{value:.1f}" for value in newest.temperature_c)
         values["joint_currents_a"] = " ".join(f"{value:.2f}" for value in newest.current_a)
     return values

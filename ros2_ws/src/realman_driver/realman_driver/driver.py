@@ -18,11 +18,13 @@ from .chunk_intake import ChunkIntake
 from .clock_watch import ClockWatch
 from .config import DriverConfig
 from .error_codes import describe_return_code
+from .foreign_motion import Activity
 from .gate import ReceivedChunk, Refusal
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
 from .request_worker import RequestWorker, WorkerTiming
+from .state_watch import StateWatch
 from .stop_sender import StopSender
 from .streamer import GripperPolicy, Streamer
 from .supervisor import Decision, State, Supervisor
@@ -42,6 +44,7 @@ class Driver:
         self._arm, self._hooks = arm, hooks
         self._closing = threading.Event()
         self.link = ArmLink(config, arm, self._closing)
+        self.watch = StateWatch(self.link.keeper, config.following_bounds(), config.max_unbelieved_states)
         self.black_box = BlackBox(config.black_box(), hooks.ros_now_s, hooks.log)
         self.clock = ClockWatch(hooks.ros_now_s, config.max_chunk_age_s)
         self._claim = ArmClaim(config.robot_ip, config.robot_port)
@@ -60,7 +63,7 @@ class Driver:
             is_connected=lambda: self.supervisor.connected,
             connect=self._connect,
             on_connect_failed=self._connect_failed,
-            poll=self._poll_gripper,
+            poll=self._poll,
             timing=WorkerTiming(config.gripper_poll_period_s, config.reconnect_min_s, config.reconnect_max_s),
         )
         self._homing = Homing(
@@ -219,6 +222,7 @@ class Driver:
     def _send_frame(self, position_rad: tuple[float, ...]) -> int:
         code = self._arm.send_setpoint_rad(position_rad)
         if code == 0:
+            self.watch.following.frame_sent(position_rad, time.monotonic())
             self.black_box.target(position_rad)
         return code
 
@@ -257,10 +261,15 @@ class Driver:
             self._last_link_failure = reason
             self._say("error", f"cannot connect: {reason}")
 
-    def _poll_gripper(self) -> None:
+    def _poll(self) -> None:
         reason = self.link.poll_gripper()
         if reason:
             self._link_lost(reason)
+        elif self.supervisor.state is not State.ENABLED:
+            # While frames are sent, the arm must be measured where they lead; otherwise a request tells.
+            disagreement = self.link.check_position()
+            if disagreement and self.supervisor.state is State.HOMING:
+                self._fault(disagreement)
 
     def _link_lost(self, reason: str) -> None:
         if self.supervisor.link_lost(reason):
@@ -270,20 +279,27 @@ class Driver:
     # --- foreign threads ----------------------------------------------------------------------------------
 
     def _receive_state(self, raw: RawState) -> None:
-        """SDK's UDP thread."""
-        state = self.link.receive(raw)
+        """Thread of the datagrams."""
+        state, activity = self.link.receive(raw), self._activity()
         if state is None:
+            reason = self.watch.judge_doubts() if activity is not Activity.NOTHING else ""
+        else:
+            self.black_box.state(state)
+            reason = self.watch.judge(state, activity)
+        if reason:
+            self._fault(reason)
+        if state is None or not self.supervisor.connected:
             return
-        self.black_box.state(state)
-        if not self.supervisor.connected:
-            return
-        if self.supervisor.state in (State.ENABLED, State.HOMING):
-            troubles = state.troubles()
-            if troubles:
-                self._fault("; ".join(troubles))
         opening = self.link.gripper_opening
         if opening is not None:
             self._hooks.on_state(state, opening)
+
+    def _activity(self) -> Activity:
+        """What the driver makes the arm do just now."""
+        state = self.supervisor.state
+        if state is State.ENABLED and self.streamer.engaged:
+            return Activity.STREAM
+        return Activity.PLANNED if state is State.HOMING else Activity.NOTHING
 
     def _receive_event(self, event: MotionEvent) -> None:
         """SDK's TCP thread."""
@@ -310,6 +326,8 @@ class Driver:
             self._fault(text)
 
     def _state_changed(self, before: State, after: State, reason: str) -> None:
+        if after is State.ENABLED:
+            self.watch.following.restart()
         if before is State.HOMING and after is not State.ENABLED:
             self._homing.abandon(reason)
         self.black_box.remark("info", f"{before.value} -> {after.value}: {reason}")

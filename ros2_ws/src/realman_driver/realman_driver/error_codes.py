@@ -5,9 +5,14 @@ Source: the vendor's SDK manual and the error lists of its JSON protocol.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .arm_model import JOINT_NAMES
+
+# Stands for an error that is there but cannot be read.
+UNREADABLE_ERROR = -1
+# More errors at once than this are counted, not named.
+MAX_NAMED = 8
 
 _RETURN_CODES: dict[int, str] = {
     1: "the controller answered false (invalid value or arm in an error state)",
@@ -62,56 +67,45 @@ _SYSTEM_ERRORS: dict[int, str] = {
 }
 
 
-# What the controller reports as its motion, by number; these move the arm.
-_MOTIONS: dict[int, str] = {
-    1: "move_L",
-    2: "move_J",
-    3: "move_C",
-    4: "move_S",
-    5: "move_through_joint",
-    6: "move_through_pose",
-    7: "move_through_force_pose",
-    8: "move_through_current",
-    12: "current_drag",
-    13: "sensor_drag",
-    14: "tech_demonstration",
-    15: "trajectory_reproduction",
-    16: "move_init_position",
-    17: "movev_canfd",
-}
-
-
-def describe_motion(motion: int) -> str:
-    """The name of a motion that moves the arm; empty when it is idle, paused or stopped."""
-    return _MOTIONS.get(motion, "")
-
-
 def describe_return_code(code: int) -> str:
     """An SDK return code with its meaning, such as `-2 (no answer in time)`."""
     return f"{code} ({_RETURN_CODES.get(code, 'unknown return code')})"
 
 
 def describe_joint_error(code: int) -> str:
-    """A joint error word with the names of its bits, such as `0x0040 (overcurrent)`."""
+    """A joint error word with the names of its bits, such as `0x0040 (overcurrent)`, of whatever width."""
     names = [name for bit, name in _JOINT_ERROR_BITS.items() if code & bit]
-    return f"0x{code:04X} ({', '.join(names) or 'unknown joint error'})"
+    unknown = code & ~sum(_JOINT_ERROR_BITS)
+    if unknown:
+        names.append(f"unknown joint error 0x{unknown:X}")
+    return f"0x{code:04X} ({', '.join(names)})"
 
 
 def describe_system_error(code: int) -> str:
     """A system error with its meaning, such as `0x100D (collision)`."""
-    return f"0x{code & 0xFFFFFFFF:04X} ({_SYSTEM_ERRORS.get(code, 'unknown system error')})"
+    return f"0x{code:04X} ({_SYSTEM_ERRORS.get(code, 'unknown system error')})"
 
 
 def describe_errors(joint_codes: Sequence[int], system_codes: Sequence[int]) -> tuple[str, ...]:
-    """One text per error present; empty when all codes are zero.
+    """One text per error present, at most `MAX_NAMED` of the controller's own; empty when there is none.
 
     Args:
         joint_codes: 7 joint error words.
         system_codes: any number of system error codes, zeros mean none.
     """
     joints = [
-        f"{name} reports error {describe_joint_error(code)}"
+        _reports(name, code, describe_joint_error)
         for name, code in zip(JOINT_NAMES, joint_codes, strict=True)
         if code
     ]
-    return (*joints, *(f"the controller reports error {describe_system_error(c)}" for c in system_codes if c))
+    present = [code for code in system_codes if code]
+    system = [_reports("the controller", code, describe_system_error) for code in present[:MAX_NAMED]]
+    if len(present) > MAX_NAMED:
+        system.append(f"and {len(present) - MAX_NAMED} more errors")
+    return (*joints, *system)
+
+
+def _reports(who: str, code: int, describe: Callable[[int], str]) -> str:
+    if code == UNREADABLE_ERROR:
+        return f"{who} reports an error that cannot be read"
+    return f"{who} reports error {describe(code)}"

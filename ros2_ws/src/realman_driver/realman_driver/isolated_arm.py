@@ -149,6 +149,10 @@ class IsolatedArm:
         """Measured gripper opening, 0 closed to 1 open. Raises ArmError."""
         return float(self._request("gripper_opening"))
 
+    def measured_position_rad(self) -> tuple[float, ...]:
+        """Measured joint angles (7,), asked for by a request. Raises ArmError."""
+        return tuple(self._request("measured_position_rad"))
+
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         """Clear system errors and the errors of the joints named (1..7). Raises ArmError."""
         self._request("clear_errors", joint_numbers)
@@ -244,11 +248,8 @@ class IsolatedArm:
     def _pass_state(self, values: tuple[Any, ...]) -> None:
         if self._on_state is None:
             return
-        arrived_s, motion = values[-2:]
-        age_ns = round((time.monotonic() - arrived_s) * 1e9)
-        stamp_ns = self._ros_clock_ns() - age_ns
-        measured: Any = (*values[:-1], stamp_ns, motion)
-        self._on_state(RawState(*measured))
+        age_ns = round((time.monotonic() - values[-1]) * 1e9)
+        self._on_state(RawState(*values, self._ros_clock_ns() - age_ns))
 
     def _died(self, host: _Host) -> None:
         with self._host_lock:

@@ -1,7 +1,7 @@
 """The link to the arm: making it, the state and the gripper read over it, noticing its loss.
 
-Nothing here moves the arm. `connect` and `poll_gripper` run in the request thread, `receive` in the SDK's UDP
-thread, `check_age` in the stream thread.
+Nothing here moves the arm. `connect` and the polls run in the request thread, `receive` in the thread of
+the datagrams, `check_age` in the stream thread.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import time
 from .arm_interface import Arm, ArmError, ArmInfo, RawState
 from .arm_model import JOINT_NAMES
 from .config import DriverConfig
-from .error_codes import describe_motion
+from .foreign_motion import describe_motion
 from .state import ArmState, StateKeeper
 
 # Slower than this an arm counts as standing: sagging under its load, the last millimetres of braking.
 STANDSTILL_RAD_S = 0.05
 RECOVERY_S, BRAKING_S, VELOCITY_KNOWN_S = 0.5, 1.0, 0.3
+# How far a position read by request may be from all those of the datagrams of that time: an arm that is led by
+# hand moves on between the two. The SDK may hand out the answer of a request before: hence so long ago.
+AGREEMENT_RAD, AGREEMENT_S = 0.05, 1.5
 
 
 class ArmLink:
@@ -31,11 +34,13 @@ class ArmLink:
 
     def __init__(self, config: DriverConfig, arm: Arm, closing: threading.Event) -> None:
         self._config, self._arm, self._closing = config, arm, closing
-        self.keeper = StateKeeper((config.robot_ip, config.robot_port))
+        self.keeper = StateKeeper(config.robot_ip)
         self.info: ArmInfo | None = None
         self.connects = 0
         self._gripper: tuple[float, float] | None = None
         self.request_s = 0.0
+        # Why the datagrams may not tell the truth about where the arm is, as far as requests can tell.
+        self.disagreement = ""
 
     @property
     def newest(self) -> ArmState | None:
@@ -65,6 +70,7 @@ class ArmLink:
         except ArmError:
             self._arm.disconnect()
             raise
+        self.check_position()
         self.info = info
         self.connects += 1
         return f"{info.model}, controller {info.controller_version}"
@@ -100,6 +106,24 @@ class ArmLink:
                 return f"requests are not answered: {error}"
         return ""
 
+    def check_position(self) -> str:
+        """Read the joints by request and compare them with the datagrams; `disagreement`, also returned."""
+        asked_s = time.monotonic()
+        try:
+            position_rad = self._arm.measured_position_rad()
+        except ArmError as error:
+            self.disagreement = f"the position could not be read by request: {error}"
+            return ""
+        seen = tuple(zip(*self.keeper.positions_since(asked_s - AGREEMENT_S), strict=True))
+        self.disagreement = ""
+        for name, answered, lately in zip(JOINT_NAMES, position_rad, seen, strict=False):
+            if not min(lately) - AGREEMENT_RAD <= answered <= max(lately) + AGREEMENT_RAD:
+                self.disagreement = (
+                    f"{name} stands at {answered:.3f} rad when asked, the state datagrams say {lately[0]:.3f} rad"
+                )
+                break
+        return self.disagreement
+
     def receive(self, raw: RawState) -> ArmState | None:
         """Judge a datagram; the state it became or None."""
         return self.keeper.accept(raw)
@@ -117,6 +141,8 @@ class ArmLink:
         if stale or state is None or self.info is None:
             return [stale or "no state is known"]
         reasons = list(state.troubles())
+        if self.disagreement:
+            reasons.append(self.disagreement)
         motion = describe_motion(state.motion)
         if motion and not moves_for_us:
             reasons.append(f"the arm is executing {motion} of another client")

@@ -36,26 +36,3 @@ def local_ip_towards(ip: str, port: int) -> str:
         except OSError as error:
             raise ArmError(f"no route to {ip}: {error.strerror or error}") from error
         return str(probe.getsockname()[0])
-
-
-def free_udp_port() -> int:
-    """A UDP port no one uses at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
-
-
-def require_free_udp_port(port: int) -> None:
-    """Check that the SDK will be able to listen on `port`; the SDK itself only logs when it cannot.
-
-    Raises:
-        ArmError: another socket holds the port; names it.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError as error:
-            raise ArmError(
-                f"UDP port {port} is already in use on this computer ({error.strerror}); "
-                "set udp_port to a free one or to 0"
-            ) from error

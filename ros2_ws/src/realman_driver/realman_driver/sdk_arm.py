@@ -1,4 +1,4 @@
-"""The one place that calls the arm through the vendor's SDK and the one place that knows degrees.
+"""The one place that calls the arm through the vendor's SDK; with `state_datagram` the one that knows degrees.
 
 Rules kept here and in `sdk_session`, each against a measured behaviour of SDK 1.1.6:
 
@@ -28,11 +28,12 @@ from .arm_interface import (
     EventCallback,
     LinkSettings,
     MotionEvent,
-    RawState,
     StateCallback,
 )
 from .arm_model import JOINT_COUNT, narrowed_limits
 from .error_codes import describe_return_code
+from .state_datagram import read_state
+from .state_receiver import StateReceiver
 from .unsent import discard_on_close
 
 __all__ = ["LinkSettings", "RealmanArm", "gripper_opening", "gripper_position", "to_wire_degrees"]
@@ -69,7 +70,7 @@ class RealmanArm:
 
     Args:
         settings: addresses of the link.
-        ros_clock_ns: the ROS time at which a datagram arrives, ns; called in the SDK's UDP thread.
+        ros_clock_ns: the ROS time at which a datagram arrives, ns; called in the thread that reads them.
     """
 
     def __init__(self, settings: LinkSettings, ros_clock_ns: Callable[[], int]) -> None:
@@ -83,38 +84,22 @@ class RealmanArm:
         self._push_target: tuple[str, int] | None = None
         self._on_state: StateCallback | None = None
         self._on_event: EventCallback | None = None
+        self._receiver = StateReceiver(self._receive_state)
 
     def set_callbacks(self, on_state: StateCallback, on_event: EventCallback) -> None:
-        """Register the receivers of state datagrams and arrival events (called in the SDK's threads)."""
+        """Register the receivers of state datagrams and arrival events (called in threads of their own)."""
         self._on_state, self._on_event = on_state, on_event
         sdk_session.add_receiver(self)
 
     def release(self) -> None:
         """Stop receiving; the object is not used afterwards."""
+        self._receiver.close()
         sdk_session.remove_receiver(self)
 
-    def receive_state(self, data: Any, arrived_s: float) -> None:
-        """Convert one datagram of the SDK and pass it on (called in the SDK's UDP thread)."""
-        if self._on_state is None:
-            return
-        joints = data.joint_status
-        self._on_state(
-            RawState(
-                parse_code=int(data.errCode),
-                sender_ip=data.arm_ip.decode("ascii", "replace"),
-                sender_port=int(data.arm_port),
-                position_rad=tuple(math.radians(degrees) for degrees in joints.joint_position),
-                current_a=tuple(milliamps / 1000.0 for milliamps in joints.joint_current),
-                temperature_c=tuple(joints.joint_temperature),
-                voltage_v=tuple(joints.joint_voltage),
-                joint_enabled=tuple(bool(flag) for flag in joints.joint_en_flag),
-                joint_error_codes=tuple(int(code) for code in joints.joint_err_code),
-                system_error_codes=tuple(int(code) for code in data.err.err[: min(24, data.err.err_len)]),
-                arrived_monotonic_s=arrived_s,
-                arrived_ros_ns=self._ros_clock_ns(),
-                motion=int(data.arm_current_status),
-            )
-        )
+    def _receive_state(self, data: bytes, sender_ip: str, arrived_s: float) -> None:
+        """Thread of the receiver: read one datagram and pass it on."""
+        if self._on_state is not None:
+            self._on_state(read_state(data, sender_ip, arrived_s, self._ros_clock_ns()))
 
     def receive_event(self, data: Any) -> None:
         """Pass on one arrival event (called in the SDK's TCP thread)."""
@@ -193,6 +178,10 @@ class RealmanArm:
         state = self._request("rm_get_gripper_state")
         return gripper_opening(float(state["actpos"]))
 
+    def measured_position_rad(self) -> tuple[float, ...]:
+        """Measured joint angles (7,), asked for by a request. Raises ArmError."""
+        return tuple(math.radians(degrees) for degrees in self._request("rm_get_joint_degree"))
+
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         """Clear the errors of the joints named (1..7), then the system errors. Raises ArmError."""
         for number in joint_numbers:
@@ -249,13 +238,13 @@ class RealmanArm:
             controller_version=str((software.get("ctrl_info") or {}).get("version", "unknown")),
             sdk_version=str(rm_api_version()),
             limits=limits,
-            position_rad=tuple(math.radians(degrees) for degrees in self._request("rm_get_joint_degree")),
+            position_rad=self.measured_position_rad(),
             udp_port=0,
         )
 
     def _start_state_push(self, address: str) -> int:
         settings = self._settings
-        port = self._choose_udp_port()
+        port = self._receiver.listen(settings.udp_port)
         host_ip = settings.udp_host_ip or link_probe.local_ip_towards(settings.robot_ip, settings.robot_port)
         self._require_own_push(address)
         push = rm_realtime_push_config_t(
@@ -270,7 +259,6 @@ class RealmanArm:
             self._request("rm_set_realtime_push", push)
         except ArmError as error:
             raise ArmError(f"{address} refuses to send its state to {host_ip}:{port}: {error}") from error
-        sdk_session.note_udp_port(port)
         self._push_target = (host_ip, port)
         return port
 
@@ -285,17 +273,3 @@ class RealmanArm:
                 f"another client has the state of {address} sent to {target[0]}:{target[1]}; "
                 "end it, then call reset to take the arm back"
             )
-
-    def _choose_udp_port(self) -> int:
-        wanted, present = self._settings.udp_port, sdk_session.udp_port()
-        if present is None:
-            if wanted == 0:
-                return link_probe.free_udp_port()
-            link_probe.require_free_udp_port(wanted)
-            return wanted
-        # A free-port check would find the SDK's own socket now.
-        if wanted not in (0, present):
-            raise ArmError(
-                f"the SDK listens on UDP port {present} until the process ends, udp_port is {wanted}"
-            )
-        return present

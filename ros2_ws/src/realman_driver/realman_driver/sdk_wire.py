@@ -93,18 +93,17 @@ def unpack_stop(data: bytes) -> tuple[int, int]:
 def pack_state(raw: RawState) -> bytes:
     """A datagram of the arm; the ROS time of its arrival is left to the reader."""
     values = (
-        raw.parse_code,
         raw.sender_ip,
-        raw.sender_port,
         raw.position_rad,
         raw.current_a,
         raw.temperature_c,
-        raw.voltage_v,
         raw.joint_enabled,
         raw.joint_error_codes,
         raw.system_error_codes,
-        raw.arrived_monotonic_s,
         raw.motion,
+        raw.defect_rule,
+        raw.defect,
+        raw.arrived_monotonic_s,
     )
     return marshal.dumps((STATE, values))
 

@@ -1,8 +1,8 @@
 """The newest measured state of the arm, and why a datagram was not believed.
 
-The SDK delivers a datagram with missing arrays as zeros and without an error, accepts datagrams from any
-host, and goes on delivering whatever arrives. So each datagram is judged before it becomes a state, and a
-state carries the time at which it arrived: nothing here ever gets a newer time than its own arrival.
+Anybody can send datagrams, and a controller or its network can send wrong ones. So each is judged before it
+becomes a state: whether it can be read, whether an arm can stand there, and whether it can have come there in
+the time. A state carries the time at which it arrived: nothing here ever gets a newer time than that.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .arm_interface import RawState
-from .arm_model import JOINT_COUNT, JOINT_NAMES, MAX_SPEED_RAD_S, RATED_LIMITS, Limits
+from .arm_model import JOINT_NAMES, RATED_LIMITS, Limits
 from .error_codes import describe_errors
+from .joint_reach import JointReach
 
 # A joint may be measured a little outside its limit: stops are elastic, encoders have an offset.
 POSITION_MARGIN_RAD = 0.1
-# What a joint may move between two datagrams beyond its top speed before a zero looks like a missing value.
-JUMP_ALLOWANCE_RAD = 0.05
-# Only this much time excuses such a jump: otherwise values that stay missing would be believed in the end.
-JUMP_MAX_AGE_S = 0.03
 # Speed is measured over at least this time, and over no more than that: it shall be the speed now.
 SPEED_OVER_S = (0.02, 0.2)
-# The SDK attributes datagrams to the arm whose controller was pushing to that UDP port already when the link
-# was made; on a port chosen later it reports this instead of the arm's TCP port. One process drives one arm,
-# so the address and the UDP port tell enough.
-UNATTRIBUTED_PORT = 0
+# A datagram of somebody else says nothing about our arm.
+SENDER = "sender"
+# States kept to compare a position read by request with: 2 s at the shortest period.
+HISTORY = 400
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class ArmState:
     errors: tuple[str, ...]
     arrived_monotonic_s: float
     arrived_ros_ns: int
-    motion: int = 0
+    motion: str = "idle"
 
     def troubles(self) -> tuple[str, ...]:
         """Why the arm must not move: errors it reports and joints without power."""
@@ -58,53 +55,24 @@ class Doubt:
     text: str
 
 
-def judge(
-    raw: RawState,
-    sender: tuple[str, int],
-    limits: Limits,
-    reference_rad: tuple[float, ...],
-    reference_age_s: float,
-) -> Doubt | None:
-    """Decide whether a datagram is a measurement of our arm.
+def judge(raw: RawState, sender_ip: str, limits: Limits) -> Doubt | None:
+    """Decide whether a datagram is a measurement of our arm, all but whether the arm can have come there.
 
     Args:
         raw: the datagram.
-        sender: ip and TCP port of our controller, as the SDK attributes datagrams.
+        sender_ip: address of our controller.
         limits: 7 pairs of joint limits, rad.
-        reference_rad: (7,) the position believed last.
-        reference_age_s: how old that position is.
 
     Returns:
         None when it is believed, otherwise the reason.
     """
-    if raw.parse_code != 0:
-        return Doubt("parse", f"the SDK could not parse the datagram (code {raw.parse_code})")
-    if raw.sender_ip != sender[0] or raw.sender_port not in (sender[1], UNATTRIBUTED_PORT):
-        return Doubt("sender", f"from {raw.sender_ip}:{raw.sender_port}, not from {sender[0]}:{sender[1]}")
-    if len(raw.position_rad) != JOINT_COUNT:
-        return Doubt("length", f"{len(raw.position_rad)} joint positions, expected {JOINT_COUNT}")
+    if raw.sender_ip != sender_ip:
+        return Doubt(SENDER, f"from {raw.sender_ip}, not from {sender_ip}")
+    if raw.defect_rule:
+        return Doubt(raw.defect_rule, raw.defect)
     for name, angle, (low, high) in zip(JOINT_NAMES, raw.position_rad, limits, strict=True):
-        if not math.isfinite(angle):
-            return Doubt("finite", f"{name}: {angle} rad is not finite")
         if not low - POSITION_MARGIN_RAD <= angle <= high + POSITION_MARGIN_RAD:
             return Doubt("range", f"{name}: {angle:.3f} rad is outside [{low:.3f}, {high:.3f}] rad")
-    if not any(raw.voltage_v) and not any(raw.temperature_c):
-        return Doubt("missing", "voltages and temperatures of all joints are zero: fields are missing")
-    return _missing_positions(raw.position_rad, reference_rad, reference_age_s)
-
-
-def _missing_positions(
-    position_rad: tuple[float, ...], reference_rad: tuple[float, ...], age_s: float
-) -> Doubt | None:
-    """Zeros at the end of the array which no motion explains are values the datagram did not contain."""
-    first_zero = JOINT_COUNT
-    while first_zero > 0 and position_rad[first_zero - 1] == 0.0:
-        first_zero -= 1
-    reach_rad = [speed * min(age_s, JUMP_MAX_AGE_S) + JUMP_ALLOWANCE_RAD for speed in MAX_SPEED_RAD_S]
-    jumped = [i for i in range(JOINT_COUNT) if abs(position_rad[i] - reference_rad[i]) > reach_rad[i]]
-    if jumped and min(jumped) >= first_zero:
-        names = ", ".join(JOINT_NAMES[index] for index in jumped)
-        return Doubt("missing", f"{names} jumped to exactly zero: position values are missing")
     return None
 
 
@@ -112,30 +80,31 @@ class StateKeeper:
     """Judges datagrams, keeps the newest believed state, counts the others. Written from one thread.
 
     Args:
-        sender: ip and TCP port of our controller.
+        sender_ip: address of our controller.
     """
 
-    def __init__(self, sender: tuple[str, int]) -> None:
-        self._sender = sender
+    def __init__(self, sender_ip: str) -> None:
+        self._sender_ip = sender_ip
         self._limits: Limits = RATED_LIMITS
-        self._reference_rad: tuple[float, ...] | None = None
-        self._reference_s = -math.inf
+        self._reach: JointReach | None = None
         self._newest: ArmState | None = None
-        self._arrivals: deque[float] = deque(maxlen=400)
-        self._recent: deque[ArmState] = deque(maxlen=100)
+        self._recent: deque[ArmState] = deque(maxlen=HISTORY)
         self.doubts: Counter[str] = Counter()
         self.last_doubt = ""
+        # Datagrams of our controller since the last believed one.
+        self.doubts_in_a_row = 0
 
     def restart(self) -> None:
         """Forget the past, before a connection is made."""
         self._newest = None
-        self._reference_rad = None
-        self._arrivals.clear()
+        self._reach = None
         self._recent.clear()
+        self.doubts_in_a_row = 0
 
     def set_reference(self, position_rad: tuple[float, ...], now_s: float, limits: Limits) -> None:
         """Set the position read by request and the limits, against which the first datagrams are judged."""
-        self._reference_rad, self._reference_s, self._limits = position_rad, now_s, limits
+        self._limits = limits
+        self._reach = JointReach(position_rad, now_s)
 
     @property
     def newest(self) -> ArmState | None:
@@ -149,12 +118,24 @@ class StateKeeper:
 
     def rate_hz(self, now_s: float) -> float:
         """Believed datagrams of the last second."""
-        return float(sum(1 for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0))
+        return float(len(self._arrivals(now_s)))
 
     def longest_gap_s(self, now_s: float) -> float:
         """Longest time without a believed datagram within the last second."""
-        recent = [arrival for arrival in tuple(self._arrivals) if now_s - arrival <= 1.0]
-        return max((after - before for before, after in pairwise([*recent, now_s])), default=0.0)
+        return max((b - a for a, b in pairwise([*self._arrivals(now_s), now_s])), default=0.0)
+
+    def _arrivals(self, now_s: float) -> list[float]:
+        times = [state.arrived_monotonic_s for state in tuple(self._recent)]
+        return [arrived_s for arrived_s in times if now_s - arrived_s <= 1.0]
+
+    def positions_since(self, past_s: float) -> list[tuple[float, ...]]:
+        """The believed positions (n, 7), rad, that arrived since a moment and the last one before it."""
+        positions: list[tuple[float, ...]] = []
+        for state in reversed(tuple(self._recent)):
+            positions.append(state.position_rad)
+            if state.arrived_monotonic_s <= past_s:
+                break
+        return positions
 
     def velocity_rad_s(self) -> tuple[float, ...] | None:
         """(7,) measured lately, rad/s; None while there are too few states to tell."""
@@ -174,14 +155,20 @@ class StateKeeper:
 
         Before `set_reference` nothing is believed: a connection is being made.
         """
-        if self._reference_rad is None:
+        reach = self._reach
+        if reach is None:
             return None
-        age_s = max(0.0, raw.arrived_monotonic_s - self._reference_s)
-        doubt = judge(raw, self._sender, self._limits, self._reference_rad, age_s)
+        doubt = judge(raw, self._sender_ip, self._limits)
+        if doubt is None:
+            text = reach.refuses(raw.position_rad, raw.arrived_monotonic_s)
+            doubt = Doubt("jump", text) if text else None
         if doubt is not None:
             self.doubts[doubt.rule] += 1
             self.last_doubt = doubt.text
+            if doubt.rule != SENDER:  # nobody else shall be able to stop the arm by a datagram
+                self.doubts_in_a_row += 1
             return None
+        self.doubts_in_a_row = 0
         state = ArmState(
             position_rad=raw.position_rad,
             current_a=raw.current_a,
@@ -193,8 +180,6 @@ class StateKeeper:
             arrived_ros_ns=raw.arrived_ros_ns,
             motion=raw.motion,
         )
-        self._reference_rad, self._reference_s = raw.position_rad, raw.arrived_monotonic_s
-        self._arrivals.append(raw.arrived_monotonic_s)
         self._recent.append(state)
         self._newest = state
         return state

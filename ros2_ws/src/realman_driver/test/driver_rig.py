@@ -20,6 +20,8 @@ PATIENT = {
     "request_timeout_s": 5.0,
     "connect_timeout_s": 5.0,
     "push_timeout_s": 3.0,
+    "following_lag_s": 0.5,
+    "max_setpoint_gap_rad": 1.0,
     "diagnostics_period_s": 0.1,
 }
 

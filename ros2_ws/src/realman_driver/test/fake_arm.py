@@ -11,18 +11,18 @@ from realman_driver.arm_model import HOME_RAD, RATED_LIMITS
 SENDER = ("127.0.0.1", 8080)
 
 
-def raw_state(position: tuple[float, ...] = HOME_RAD, **changes: object) -> RawState:
+def raw_state(position_rad: tuple[float, ...] = HOME_RAD, **changes: object) -> RawState:
     values: dict[str, object] = {
-        "parse_code": 0,
         "sender_ip": SENDER[0],
-        "sender_port": SENDER[1],
-        "position_rad": position,
+        "position_rad": position_rad,
         "current_a": (0.3,) * 7,
         "temperature_c": (33.0,) * 7,
-        "voltage_v": (24.0,) * 7,
         "joint_enabled": (True,) * 7,
         "joint_error_codes": (0,) * 7,
-        "system_error_codes": (0,),
+        "system_error_codes": (),
+        "motion": "idle",
+        "defect_rule": "",
+        "defect": "",
         "arrived_monotonic_s": time.monotonic(),
         "arrived_ros_ns": time.time_ns(),
     }
@@ -34,6 +34,8 @@ class FakeArm:
 
     def __init__(self) -> None:
         self.position = HOME_RAD
+        # What a request answers, when it is not where the arm stands.
+        self.asked_position: tuple[float, ...] | None = None
         self.opening = 1.0
         self.frames: list[tuple[float, ...]] = []
         self.grips: list[float] = []
@@ -41,6 +43,7 @@ class FakeArm:
         self.muted = False
         self.reachable = True
         self.send_code = 0
+        self.holds = False  # frames arrive, but the arm does not follow
         self.state_changes: dict[str, object] = {}
         self.answers_block = threading.Event()
         self.answers_block.set()
@@ -62,7 +65,7 @@ class FakeArm:
     def _push(self) -> None:
         while self._running:
             if self._on_state is not None and not self.muted:
-                self._on_state(raw_state(self.position, **self.state_changes))
+                self._on_state(raw_state(**{"position_rad": self.position, **self.state_changes}))
             time.sleep(0.005)
 
     def disconnect(self) -> None:
@@ -72,7 +75,8 @@ class FakeArm:
     def send_setpoint_rad(self, position_rad: tuple[float, ...]) -> int:
         if self.send_code == 0:
             self.frames.append(position_rad)
-            self.position = position_rad
+            if not self.holds:
+                self.position = position_rad
         return self.send_code
 
     def stop(self) -> int:
@@ -92,6 +96,9 @@ class FakeArm:
         if not self.reachable:
             raise ArmError("rm_get_gripper_state failed: -1")
         return self.opening
+
+    def measured_position_rad(self) -> tuple[float, ...]:
+        return self.asked_position or self.position
 
     def clear_errors(self, joint_numbers: tuple[int, ...]) -> None:
         self.calls.append(f"clear {joint_numbers}")

@@ -30,7 +30,7 @@ class Stand:
         )
 
     def fill(self, count: int = 50) -> None:
-        keeper = StateKeeper(("127.0.0.1", 8080))
+        keeper = StateKeeper("127.0.0.1")
         keeper.set_reference(HOME_RAD, time.monotonic(), tuple((-7.0, 7.0) for _ in range(7)))
         for _ in range(count):
             self.box.target(HOME_RAD)

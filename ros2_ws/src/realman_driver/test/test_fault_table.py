@@ -112,6 +112,28 @@ def another_client(stand: Stand) -> None:
         assert b"set_realtime_push" in connection.recv(4096)
 
 
+def request(stand: Stand, **message: Any) -> None:
+    """A request of another client, on a connection of its own."""
+    with socket.create_connection(("127.0.0.1", stand.emulator.port), timeout=5) as connection:
+        connection.sendall(json.dumps(message).encode() + b"\r\n")
+        assert connection.recv(4096)
+
+
+def foreign(command: str, **arguments: Any) -> Callable[[Stand], None]:
+    return lambda stand: request(stand, command=command, **arguments)
+
+
+def foreign_move(stand: Stand) -> None:
+    """A planned motion of another client."""
+    joints = [round(value * 1000) for value in stand.emulator.state()["joints_deg"]]
+    joints[0] += 10_000
+    request(stand, command="movej", joint=joints, v=5, r=0, trajectory_connect=0)
+
+
+def stop_the_foreign_move(stand: Stand) -> None:
+    request(stand, command="set_arm_stop")
+
+
 def ask_for_the_arm(stand: Stand) -> None:
     """A reset while not connected takes the arm back."""
     assert not stand.client.call("reset", 30.0).success
@@ -167,6 +189,71 @@ ROWS: dict[str, Row] = {
     ),
     "system error": Row(
         fault("system_error", 0x100D), nothing, state_is("STOPPED", "0x100D (collision)"), True, marks=[SLOW]
+    ),
+    "error late in a long list": Row(
+        fault("push_fields", {"err": [0] * 30 + [0x100D]}), clear, state_is("STOPPED", "0x100D (collision)"), True
+    ),
+    "joint error of the 17th bit": Row(
+        fault("joint_error", [2, 0x20000]),
+        nothing,
+        state_is("STOPPED", "joint_2 reports error 0x20000"),
+        True,
+        [SLOW],
+    ),
+    "errors that cannot be read": Row(
+        fault("push_fields", {"err": []}), clear, state_is("STOPPED", "cannot be read"), True, [SLOW]
+    ),
+    "another client stops the arm": Row(
+        foreign("set_arm_stop"), nothing, state_is("STOPPED", "reports stop", "another client"), True
+    ),
+    "another client stops the arm on its way": Row(
+        foreign("set_arm_slow_stop"), nothing, state_is("STOPPED", "another client"), True, [SLOW]
+    ),
+    "another client moves the arm": Row(
+        foreign_move, stop_the_foreign_move, state_is("STOPPED", "reports move_J", "another client"), True
+    ),
+    "another client leads the arm by hand": Row(
+        foreign("start_drag_teach", trajectory_record=0),
+        foreign("stop_drag_teach"),
+        state_is("STOPPED", "another client"),
+        True,
+        [SLOW],
+    ),
+    "a status that is not known": Row(
+        fault("push_fields", {"arm_current_status": "dance"}), clear, state_is("STOPPED", "reports dance"), True, [SLOW]
+    ),
+    "no status": Row(
+        fault("push_fields", {"arm_current_status": None}),
+        clear,
+        state_is("STOPPED", "arm_current_status is missing"),
+        True,
+        [SLOW],
+    ),
+    "positions frozen in the datagrams": Row(
+        fault("freeze_positions"), clear, state_is("STOPPED", "does not follow"), True
+    ),
+    "positions jump": Row(
+        fault("shift_positions", [0, 0, 90, 0, 0, 0, 0]), clear, lambda v: "joint_3" in v["stop_reason"], True
+    ),
+    "positions null": Row(
+        fault("push_fields", {"joint_position": [0, 0, None, 0, 0, 0, 0]}),
+        clear,
+        lambda v: "joint_3 is null" in v["stop_reason"],
+        True,
+    ),
+    "positions that are text": Row(
+        fault("push_fields", {"joint_position": ["0"] * 7}),
+        clear,
+        lambda v: "joint_1 is text" in v["stop_reason"],
+        True,
+        [SLOW],
+    ),
+    "positions that are true": Row(
+        fault("push_fields", {"joint_position": [True] * 7}),
+        clear,
+        lambda v: "joint_1 is True" in v["stop_reason"],
+        True,
+        [SLOW],
     ),
     "joint without power": Row(
         fault("disable_joint", 4), nothing, state_is("STOPPED", "joint_4 is not enabled"), True, marks=[SLOW]

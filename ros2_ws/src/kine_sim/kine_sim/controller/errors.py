@@ -39,15 +39,15 @@ class ErrorState:
             return list(self._system) or [0]
 
     def raise_joint(self, joint: int, code: int) -> None:
-        """Latch `code` (0..65535) on `joint` (1..7).
+        """Latch `code` (32 bits) on `joint` (1..7).
 
         Raises:
             ValueError: joint or code out of range.
         """
         if not 1 <= joint <= DOF:
             raise ValueError(f"joint {joint} must be in 1..{DOF}")
-        if not 0 <= code <= 0xFFFF:
-            raise ValueError(f"joint error code {code} must be in 0..65535")
+        if not 0 <= code <= 0xFFFFFFFF:
+            raise ValueError(f"joint error code {code} must be in 0..{0xFFFFFFFF}")
         with self._lock:
             self._joints[joint - 1] |= code
 

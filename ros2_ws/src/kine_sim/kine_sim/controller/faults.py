@@ -14,10 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 ANSWER_FAULTS = ("malformed_answer", "oversized_answer", "wrong_name", "no_answer")
-UDP_FAULTS = ("mute_udp", "garbage_udp", "six_value_udp")
+UDP_FAULTS = ("mute_udp", "garbage_udp", "six_value_udp", "freeze_positions")
+PUSH_CHANGES = ("shift_positions", "push_fields")
 SWITCHES = (*ANSWER_FAULTS, *UDP_FAULTS, "freeze", "refuse_connections")
 ACTIONS = ("drop", "joint_error", "system_error", "disable_joint", "enable_joint", "hand", "jam_gripper")
 OVERSIZED_BYTES = 1400
+# What may be put into a datagram, so that it stays one.
+MAX_FIELDS_BYTES = 1000
 
 Action = Callable[[str, Any], None]
 
@@ -32,6 +35,11 @@ class Faults:
         delay_answers: seconds 0..60 before each answer.
         malformed_answer, oversized_answer, wrong_name, no_answer: bool, or the one command affected.
         mute_udp, garbage_udp, six_value_udp: bool - state pushes absent, unreadable, or one joint short.
+        freeze_positions: bool - the positions of the state pushes stay as they are now.
+        shift_positions: seven degrees added to the positions of the state pushes; [] ends it.
+        push_fields: object - fields of the state pushes with any other value, such as
+            {"joint_position": [null, 0, 0, 0, 0, 0, 0]}, {"err": []} or {"arm_current_status": "move_L"};
+            {} ends it.
         joint_error: [joint 1..7, code] - latch a joint error code.
         system_error: code - latch a system error.
         disable_joint, enable_joint: joint 1..7 - as if the motor was switched.
@@ -49,6 +57,9 @@ class Faults:
         self._delay_s = 0.0
         self._loss_ratio = 0.0
         self._push_loss_ratio = 0.0
+        self._shift_deg: list[float] = []
+        self._fields: dict[str, Any] = {}
+        self._frozen_position: list[int] | None = None
         self._random = random.Random(75)
 
     def set(self, name: str, value: Any = True) -> None:
@@ -63,12 +74,20 @@ class Faults:
             self.set("delay_answers", 0.0)
             self.set("lose_canfd", 0.0)
             self.set("lose_udp", 0.0)
+            self.set("shift_positions", [])
+            self.set("push_fields", {})
         elif name == "delay_answers":
             self._delay_s = _share(name, value, 60.0)
         elif name == "lose_canfd":
             self._loss_ratio = _share(name, value, 1.0)
         elif name == "lose_udp":
             self._push_loss_ratio = _share(name, value, 1.0)
+        elif name == "shift_positions":
+            self._shift_deg = _shift(value)
+        elif name == "push_fields":
+            if not isinstance(value, dict) or len(json.dumps(value)) > MAX_FIELDS_BYTES:
+                raise ValueError(f"fault 'push_fields' takes an object of at most {MAX_FIELDS_BYTES} bytes")
+            self._fields = value
         elif name in SWITCHES:
             named = name in ANSWER_FAULTS and isinstance(value, str) and bool(value)
             if not isinstance(value, bool) and not named:
@@ -82,7 +101,7 @@ class Faults:
                 raise ValueError(f"fault 'drop' takes 'fin' or 'rst', got {value!r}")
             self._action(name, value)
         else:
-            known = sorted((*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "lose_udp", "clear"))
+            known = sorted((*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "lose_udp", "clear", *PUSH_CHANGES))
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(known)}")
 
     def active(self, name: str) -> bool:
@@ -136,7 +155,21 @@ class Faults:
         if self.active("six_value_udp"):
             joints = state["joint_status"]
             state = state | {"joint_status": {key: values[:6] for key, values in joints.items()}}
-        return json.dumps(state, separators=(",", ":")).encode() + b"\r\n"
+        return json.dumps(self._changed(state), separators=(",", ":")).encode() + b"\r\n"
+
+    def _changed(self, state: dict[str, Any]) -> dict[str, Any]:
+        """A state push with its positions frozen or shifted and its fields replaced."""
+        joints = dict(state["joint_status"])
+        if not self.active("freeze_positions"):
+            self._frozen_position = None
+        else:
+            self._frozen_position = joints["joint_position"] = self._frozen_position or joints["joint_position"]
+        if self._shift_deg:
+            pairs = zip(joints["joint_position"], self._shift_deg, strict=True)
+            joints["joint_position"] = [angle + round(1000.0 * shift) for angle, shift in pairs]
+        fields = self._fields
+        joints |= {key: value for key, value in fields.items() if key in joints}
+        return state | {"joint_status": joints} | {k: v for k, v in fields.items() if k not in joints}
 
     def _hits(self, name: str, command: str) -> bool:
         value = self._switches[name]
@@ -147,3 +180,10 @@ def _share(name: str, value: Any, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= high:
         raise ValueError(f"fault '{name}' takes a number in 0..{high:g}, got {value!r}")
     return float(value)
+
+
+def _shift(value: Any) -> list[float]:
+    numbers = [v for v in value if isinstance(v, int | float)] if isinstance(value, list | tuple) else None
+    if numbers is None or len(numbers) != len(value) or len(numbers) not in (0, 7):
+        raise ValueError(f"fault 'shift_positions' takes seven degrees or [], got {value!r}")
+    return numbers

@@ -5,6 +5,7 @@ One call of `step` per control period moves the set-point of the joints; command
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -23,6 +24,8 @@ from .stream import StreamFollower
 FloatArray = NDArray[np.float64]
 # A stalled control thread must not let a trajectory leap: the path clock advances by at most this per step.
 MAX_STEP_S = 0.02
+# A stop is reported for at least this long, also of an arm that rests (how long by a real one: not known).
+STOP_SHOWN_S = 0.05
 
 
 class MotionRefusedError(ValueError):
@@ -47,6 +50,7 @@ class MotionEngine:
         self._dragging = False
         self._drag_goal: FloatArray | None = None
         self._epoch = 0
+        self._stopped_s = -math.inf
 
     @property
     def epoch(self) -> int:
@@ -82,7 +86,10 @@ class MotionEngine:
                 if self._runner.paused:
                     return "pause"
                 return "move_L" if self._runner.type == "movel" else "move_J"
-            return self._stream_kind if self._stream.active(time.monotonic()) else "idle"
+            now_s = time.monotonic()
+            if now_s - self._stopped_s < STOP_SHOWN_S:
+                return "stop"
+            return self._stream_kind if self._stream.active(now_s) else "idle"
 
     def check_ready(self) -> None:
         """Refuse motion while something forbids it.
@@ -155,6 +162,7 @@ class MotionEngine:
         """Fastest stop of the joints; planned motions are lost."""
         with self._lock:
             self._epoch += 1
+            self._stopped_s = time.monotonic()
             self._stream.reset()
             self._runner.drop()
             self._brake.begin()

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -176,9 +178,38 @@ def test_joint_disabled_from_outside_stops_a_planned_motion(controller, start_sd
         ("drop", "soft", "takes 'fin' or 'rst'"),
         ("joint_error", [8, 1], "joint 8 must be in 1..7"),
         ("disable_joint", 0, "takes a joint 1..7, got 0"),
+        ("shift_positions", [1, 2], "takes seven degrees or []"),
+        ("push_fields", [0], "takes an object of at most 1000 bytes"),
         ("hand", [0, 0], "'hand' must be a list of 7 numbers"),
     ],
 )
 def test_wrong_fault_is_refused_with_its_value_and_bound(name, value, message, controller):
     with pytest.raises(ValueError, match=message.replace("[", r"\[").replace(".", r"\.")):
         controller.faults.set(name, value)
+
+
+def test_state_pushes_with_other_values_than_the_arm_has(controller, backend):
+    def pushed():
+        return json.loads(controller.faults.distort_push(controller.core.realtime_state()))
+
+    here = pushed()["joint_status"]["joint_position"]
+    controller.faults.set("shift_positions", [0, 0, 60, 0, 0, 0, 0])
+    assert pushed()["joint_status"]["joint_position"][2] == here[2] + 60_000
+    controller.faults.set("shift_positions", [])
+    controller.faults.set("freeze_positions")
+    assert pushed()["joint_status"]["joint_position"] == here
+    backend.push_rad(backend.measured_rad() + 0.1)
+    assert pushed()["joint_status"]["joint_position"] == here
+    fields = {"joint_position": [None] * 7, "err": [], "arm_current_status": "move_L"}
+    controller.faults.set("push_fields", fields)
+    state = pushed()
+    assert state["joint_status"]["joint_position"] == [None] * 7
+    assert (state["err"], state["arm_current_status"]) == ([], "move_L")
+    controller.faults.set("clear")
+    assert pushed()["joint_status"]["joint_position"] == pytest.approx([q + 5730 for q in here], abs=2000)
+
+
+def test_a_stop_of_an_arm_that_rests_is_reported_for_a_while(controller, until):
+    controller.core.motion.stop()
+    assert controller.core.motion.status() == "stop"
+    assert until(lambda: controller.core.motion.status() == "idle")

@@ -51,7 +51,7 @@ class Rm75Leader:
 
     Args:
         arm: the leader arm.
-        sender: IP address and TCP port of its controller.
+        sender_ip: address of its controller.
         sensitivity: of drag teach, 0..100.
         with_gripper: read the leader's gripper; False: the leader has none.
         state_timeout_s: age of the newest datagram beyond which the link counts as lost.
@@ -62,7 +62,7 @@ class Rm75Leader:
     def __init__(
         self,
         arm: DragArm,
-        sender: tuple[str, int],
+        sender_ip: str,
         sensitivity: int = 100,
         with_gripper: bool = True,
         state_timeout_s: float = 0.15,
@@ -70,7 +70,7 @@ class Rm75Leader:
         retry_s: float = 1.0,
     ) -> None:
         self._arm = arm
-        self._keeper = StateKeeper(sender)
+        self._keeper = StateKeeper(sender_ip)
         self._sensitivity = sensitivity
         self._with_gripper = with_gripper
         self._state_timeout_s = state_timeout_s

@@ -31,7 +31,7 @@ def emulator(tmp_path):
 
 def test_a_leader_led_by_hand_reports_where_the_hand_took_it_and_falls_silent_with_its_link(emulator):
     settings = LinkSettings("127.0.0.1", emulator.port, "127.0.0.1", 0, 5)
-    leader = Rm75Leader(RealmanArm(settings, time.time_ns), ("127.0.0.1", emulator.port), 80)
+    leader = Rm75Leader(RealmanArm(settings, time.time_ns), "127.0.0.1", 80)
     leader.start()
     try:
         rig.wait_for(lambda: leader.position(time.monotonic()), 10.0, "a position")

@@ -1,0 +1,73 @@
+"""Whether what the controller says it is doing is what this driver made it do.
+
+Two clients may command one controller, and it tells neither of the other. But each datagram says what moves or
+stops the arm: whatever this driver did not ask for comes from another client or from the controller itself.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+IDLE = "idle"
+STREAMED = "move_through_joint"
+# The arm has been stopped, by whomever.
+STOPS = frozenset({"stop", "slow_stop"})
+RESTING = STOPS | {IDLE}
+# Datagrams under way, and the controller's own time to end what it did before.
+LEFTOVER_S = 0.5
+
+
+class Activity(Enum):
+    """What this driver makes the arm do."""
+
+    NOTHING = "nothing"
+    STREAM = "stream"
+    PLANNED = "planned"
+
+
+OWN = {
+    Activity.NOTHING: frozenset({IDLE}),
+    Activity.STREAM: frozenset({IDLE, STREAMED}),
+    Activity.PLANNED: frozenset({IDLE, "move_J"}),
+}
+
+
+def describe_motion(status: str) -> str:
+    """What moves the arm, for people; empty when nothing does."""
+    if status in RESTING:
+        return ""
+    return status or "a motion the controller does not name"
+
+
+class ForeignMotion:
+    """Judges the status of each datagram in turn."""
+
+    def __init__(self) -> None:
+        self._activity = Activity.NOTHING
+        self._last_status = IDLE
+        self._leftover = ""
+        self._leftover_until_s = 0.0
+
+    def judge(self, status: str, activity: Activity, now_s: float) -> str:
+        """Why the arm must stop, or an empty text.
+
+        Args:
+            status: `arm_current_status` of a datagram; empty: there was none.
+            activity: what this driver makes the arm do.
+            now_s: monotonic time of the datagram.
+        """
+        if activity is not self._activity:
+            # What the controller did before may show for a moment more, as long as nothing else does.
+            was_ours = self._last_status in OWN[self._activity] | STOPS
+            self._leftover = self._last_status if was_ours else ""
+            self._activity, self._leftover_until_s = activity, now_s + LEFTOVER_S
+        if status != self._leftover or now_s > self._leftover_until_s:
+            self._leftover = ""
+        self._last_status = status
+        if activity is Activity.NOTHING or status in OWN[activity] or (status and status == self._leftover):
+            return ""
+        if not status:
+            return "the controller does not say what moves the arm (arm_current_status is missing)"
+        if status in STOPS:
+            return f"the controller reports {status}: another client or the controller itself has stopped the arm"
+        return f"the controller reports {status}: another client or the controller itself moves the arm"
