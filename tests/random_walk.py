@@ -1,9 +1,9 @@
-"""A random walk through everything that can be asked of the robot, or happen to it, and what may move the arm.
+"""A random walk through all that can be asked of the robot or happen to it, and what may move the arm.
 
-The model knows only what was asked and what was answered. It keeps the spans of time in which a live request
-explains motion; the judge is the emulated controller's record of the joints. A motion outside all spans is one
-that nobody asked for. Steps are drawn from a seed, so that a walk can be walked again (in real time: not to the
-millisecond).
+The model knows only what was asked and what was answered. It keeps the spans of time in which a live
+request explains motion; the judge is the emulated controller's record of the joints. A motion outside all
+spans is one that nobody asked for. Steps are drawn from a seed, so that a walk can be walked again (in real
+time: not to the millisecond).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from kine_msgs.msg import DriverState
 from kine_msgs.srv import Approve, Instruct
 from kine_nodes.motion_right import tagged
 
-# How long after its end a request still explains motion: braking, a chunk that is played to its end, late news
-# on a busy computer.
+# How long after its end a request still explains motion: braking, a chunk that is played to its end, late
+# news on a busy computer.
 STOPPED_S = 0.8
 HELD_S = 1.2
 CHUNK_S = 1.5

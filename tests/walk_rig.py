@@ -1,4 +1,4 @@
-"""Driver, policy and puppet as processes around an emulated controller, and all who ask them for something."""
+"""Driver, policy and puppet as processes around an emulated controller, and all who ask them."""
 
 from __future__ import annotations
 
