@@ -26,7 +26,7 @@ from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from kine_nodes.image_message import image_message
-from kinevla_policy.demo_client import DemoClient, StackError
+from kinevla_policy.demo_client import DemoClient
 from kinevla_policy.messages import JOINT_NAMES
 
 DRIVER_TESTS = Path(__file__).resolve().parents[1] / "ros2_ws" / "src" / "realman_driver" / "test"
@@ -34,7 +34,7 @@ sys.path.insert(0, str(DRIVER_TESTS))
 from emulator_rig import Emulator, child_environment  # noqa: E402
 
 HOME_RAD = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
-CALL_S = 30.0
+CALL_S, THERE_S = 30.0, 1.0
 # On a busy computer a late datagram or picture must not end what the walk has begun.
 DRIVER = {
     "state_timeout_s": 0.5,
@@ -132,11 +132,17 @@ class Rig:
     # --- requests -----------------------------------------------------------------------------------------
 
     def call(self, service: str, kind: Any, request: Any, timeout_s: float = CALL_S) -> Any:
-        """The answer, or None when nobody answers: its node is dead, or is being made anew."""
+        """The answer, or None when nobody is there to answer: its node is dead, or is being made anew."""
+        client: Any = self.client.node.create_client(kind, service)
         try:
-            return self.client.call(service, kind, request, timeout_s)
-        except StackError:
-            return None
+            if not client.wait_for_service(timeout_sec=THERE_S):
+                return None
+            done = threading.Event()
+            future = client.call_async(request)
+            future.add_done_callback(lambda _: done.set())
+            return future.result() if done.wait(timeout_s) else None
+        finally:
+            self.client.node.destroy_client(client)
 
     def trigger(self, service: str, timeout_s: float = CALL_S) -> tuple[bool, str]:
         """A `std_srvs/Trigger`; whether it was granted, and what was said."""
