@@ -107,7 +107,6 @@ class ConsoleNode(LifecycleNode):
             max_viewers=value["max_viewers"],
             state_rate_hz=value["state_rate_hz"],
             image_rate_hz=value["image_rate_hz"],
-            stop_needs_token=value["stop_needs_token"],
             instructions=trained_instructions(value["checkpoint"]),
         )
         server = ConsoleServer(settings, self._state, self._feeds, self._access, self._calls.execute)
@@ -216,6 +215,8 @@ class ConsoleNode(LifecycleNode):
                 "pictures_sent": traffic.pictures,
                 "pictures_skipped_for_slow_viewers": traffic.pictures_skipped,
                 "viewers_too_slow": traffic.too_slow,
+                "viewers_that_sent_too_much": traffic.too_loud,
+                "idle_connections_cut": server.connections_cut,
             }
             status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         array = DiagnosticArray(status=[status])
