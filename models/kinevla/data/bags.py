@@ -5,7 +5,6 @@ Everything that can be wrong with a bag ends in one `DataError` that names the b
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,13 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
+from kinevla.bounded import MIB, read_json
 from kinevla.data.cdr import JointPositions
 from kinevla.data.images import Image, ImageError, decode_jpeg
 from kinevla.data.packing import DataError
 
 JOINT_NAMES = (*(f"joint_{number}" for number in range(1, 8)), "gripper")
+MAX_INFO_BYTES = 4 * MIB
 _SET_ASIDE = ("quarantine", "discarded")
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 _TO_RGB = {
@@ -165,7 +166,7 @@ def read_info(path: Path) -> BagInfo:
     if not file.is_file():
         return BagInfo()
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, MAX_INFO_BYTES)
         if content["format"] != 1:
             raise DataError(f"{file} has format {content['format']}, this code reads 1")
         return BagInfo(**{name: content[name] for name in BagInfo.__dataclass_fields__ if name in content})

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from kinevla.bounded import read_json
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import Image, decode_jpeg
@@ -261,7 +262,7 @@ def read_lerobot(directory: Path) -> list[LeRobotEpisode]:
     """
     directory = Path(directory)
     try:
-        info = json.loads((directory / "meta/info.json").read_text(encoding="utf-8"))
+        info = read_json(directory / "meta/info.json")
         if info["codebase_version"] != CODEBASE_VERSION:
             raise DataError(f"{directory} has version {info['codebase_version']}, this code reads v3.0")
         episodes = pq.read_table(directory / _EPISODES).to_pylist()

@@ -17,8 +17,8 @@ class CommandDesk:
 
     Commands do not queue: while a kind is being answered, a second one of it is refused. So a slow answer
     (`home` takes as long as the motion) holds up nothing else, and nothing piles up behind it. A stop is sent
-    at once, or at the latest `STOP_SPACING_S` after it was asked for: a flood of stops does not become a flood
-    of calls.
+    at once, or at the latest `STOP_SPACING_S` after it was asked for: a flood of stops does not become one of
+    calls.
 
     Args:
         execute: does the command and answers; it is cancelled when it takes too long.

@@ -1,0 +1,58 @@
+"""Files of others, read without taking more memory than they may: sizes are looked at first.
+
+A file can declare what it does not hold: an archive of megabytes that unpacks to gigabytes, a table of
+terabytes without a byte in it, a text that is nested a million times. The bounds are far above anything this
+project writes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+MIB = 1 << 20
+MAX_JSON_BYTES = 64 * MIB
+"""The manifest of a hundred thousand episodes has 45 MB."""
+
+
+class TooLargeError(ValueError):
+    """A file holds or declares more than its bound; the text names both."""
+
+
+def require_size(what: str, size: int, bound: int) -> None:
+    """Refuse a size, in bytes, above its bound.
+
+    Raises:
+        TooLargeError: naming what, size and bound.
+    """
+    if size > bound:
+        raise TooLargeError(f"{what} has {size} bytes, the bound is {bound}")
+
+
+def read_bounded(path: Path, bound: int) -> bytes:
+    """Return the content of a file of at most `bound` bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        TooLargeError: it is larger.
+    """
+    with Path(path).open("rb") as stream:
+        content = stream.read(bound + 1)
+        if len(content) > bound:
+            require_size(str(path), max(path.stat().st_size, len(content)), bound)
+    return content
+
+
+def read_json(path: Path, bound: int = MAX_JSON_BYTES) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, not UTF-8, nested too deep, or larger than `bound` bytes.
+    """
+    content = read_bounded(path, bound)
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deep") from None
