@@ -4,8 +4,9 @@ A directory written by this package (data set, tokeniser, checkpoint, report) ho
 Loading starts with `verify_manifest`, so a half-copied or edited result is refused by name instead of
 being run on a robot. What is loaded is what is listed: a file that a loader wants and the manifest does not
 name is refused, and so is one that lies elsewhere, behind a link. Its `inputs` name the results it was made
-from by the hashes of their manifests, and theirs in turn: a checkpoint says which data set, statistics, tokeniser and towers made it, even where none
-of them is at hand. An older manifest without `inputs` or `config_sha256` stays readable.
+from by the hashes of their manifests, and theirs in turn: a checkpoint says which data set, statistics,
+tokeniser and towers made it, even where none of them is at hand. An older manifest without `inputs` or
+`config_sha256` stays readable.
 """
 
 from __future__ import annotations
