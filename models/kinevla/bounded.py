@@ -8,6 +8,7 @@ project writes.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ MAX_JSON_BYTES = 64 * MIB
 
 class TooLargeError(ValueError):
     """A file holds or declares more than its bound; the text names both."""
+
+
+def printable(text: object, bound: int = 200) -> str:
+    """Return what a file says of itself as it may be shown: control characters escaped, and cut."""
+    plain = str(text)
+    cut = plain if len(plain) <= bound else f"{plain[:bound]}... ({len(plain)} characters)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 def require_size(what: str, size: int, bound: int) -> None:
@@ -38,10 +46,9 @@ def read_bounded(path: Path, bound: int) -> bytes:
         TooLargeError: it is larger.
     """
     with Path(path).open("rb") as stream:
-        content = stream.read(bound + 1)
-        if len(content) > bound:
-            require_size(str(path), max(path.stat().st_size, len(content)), bound)
-    return content
+        size = os.fstat(stream.fileno()).st_size
+        require_size(str(path), size, bound)
+        return stream.read(size)
 
 
 def read_json(path: Path, bound: int = MAX_JSON_BYTES) -> Any:

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kinevla import __version__
-from kinevla.bounded import read_json
+from kinevla.bounded import printable, read_json
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = "kinevla-manifest-1"
@@ -245,16 +245,16 @@ def _check_entries(path: Path, files: Any) -> None:
     if not isinstance(files, dict):
         raise ManifestError(f"{path} lists no files")
     for name, entry in files.items():
-        if not isinstance(entry, dict) or not {"bytes", "sha256"} <= set(entry):
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("bytes"), int)
+            or not isinstance(entry.get("sha256"), str)
+        ):
             raise ManifestError(
-                f"{path}: the entry of {name!r} needs 'bytes' and 'sha256', got {entry!r:.200}"
-            )
-        if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
-            raise ManifestError(
-                f"{path}: the entry of {name!r} needs a number and a text, got {entry!r:.200}"
+                f"{path}: the entry of {printable(name)} needs 'bytes' and 'sha256', got {printable(entry)}"
             )
         if not _lies_inside(name):
-            raise ManifestError(f"{path} lists {name!r:.200}, which lies outside the result")
+            raise ManifestError(f"{path} lists {printable(name)}, which lies outside the result")
 
 
 def _lies_inside(name: str) -> bool:
@@ -285,7 +285,7 @@ def require_listed(manifest: Mapping[str, Any], directory: Path, names: Iterable
     files: Collection[str] = manifest["files"]
     if unlisted := [name for name in names if name not in files]:
         raise ManifestError(
-            f"{directory}: {', '.join(unlisted)} would be loaded, but {MANIFEST_NAME} does not list it"
+            f"{directory}: {printable(', '.join(unlisted))} would be loaded, but {MANIFEST_NAME} does not list it"
         )
 
 

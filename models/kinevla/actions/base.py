@@ -208,10 +208,10 @@ class BaseTokenizer(ABC):
         """
         directory = Path(directory)
         manifest = verify_manifest(directory, kind=TOKENIZER_KIND, needs=(CONFIG_NAME, NORMALISER_NAME))
-        require_listed(manifest, directory, cls.file_names)
         settings = read_settings(directory)
         if (found := kind_of(settings)) != cls.kind:
             raise TokenizerError(f"{directory} holds a tokeniser of kind {found!r}, expected {cls.kind!r}")
+        require_listed(manifest, directory, cls.file_names)
         normaliser = ActionNormaliser.load(directory / NORMALISER_NAME)
         try:
             normaliser.require(settings["statistics_sha256"], str(directory / CONFIG_NAME))

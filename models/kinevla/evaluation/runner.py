@@ -21,7 +21,6 @@ from kinevla.manifest import (
     file_sha256,
     read_manifest,
     to_plain,
-    verify_file,
     verify_manifest,
     write_atomically,
     write_json,
@@ -211,12 +210,11 @@ def verdicts_of(directory: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
     """Return (goal, kinematics) by (task, seed) of an evaluation's directory or manifest.json.
 
     Raises:
-        ManifestError: no evaluation, or its trials were changed since.
+        ManifestError: no evaluation.
     """
     directory = directory.parent if directory.name == MANIFEST_NAME else directory
-    manifest = read_manifest(directory, kind=EVALUATION_KIND)
-    trials = verify_file(directory, manifest, TRIALS_NAME)
-    rows = [json.loads(line) for line in trials.read_text().splitlines()[1:]]
+    read_manifest(directory, kind=EVALUATION_KIND)
+    rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]
     return {(r["task"], r["seed"]): (r["goal"], r["kinematics"]) for r in rows}
 
 
