@@ -284,9 +284,8 @@ def require_listed(manifest: Mapping[str, Any], directory: Path, names: Iterable
     """
     files: Collection[str] = manifest["files"]
     if unlisted := [name for name in names if name not in files]:
-        raise ManifestError(
-            f"{directory}: {printable(', '.join(unlisted))} would be loaded, but {MANIFEST_NAME} does not list it"
-        )
+        named = printable(", ".join(unlisted))
+        raise ManifestError(f"{directory}: {named} would be loaded, but {MANIFEST_NAME} does not list it")
 
 
 def verify_manifest(
