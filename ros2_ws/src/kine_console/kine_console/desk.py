@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from kine_console.commands import STOP, Answer, Command
+from kine_nodes.texts import printable
 
 STOP_SPACING_S = 0.02
 """Stops that are asked for within so long of one that was just sent share the next one."""
@@ -68,6 +69,6 @@ class CommandDesk:
         except TimeoutError:
             answer = Answer(False, f"{name}: no answer within {command.kind.timeout_s:.0f} s")
         except Exception as error:
-            answer = Answer(False, f"{name}: {error}")
+            answer = Answer(False, f"{name}: {printable(error)}")
         self.done["accepted" if answer.ok else "refused"] += 1
         return answer

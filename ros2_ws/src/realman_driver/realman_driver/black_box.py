@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kine_nodes.child import child_environment, module_command
+from kine_nodes.texts import printable
 
 from .gate import ReceivedChunk
 from .state import ArmState
@@ -117,7 +118,7 @@ class BlackBox:
 
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
-        self._remarks.append((time.monotonic(), level, text))
+        self._remarks.append((time.monotonic(), level, printable(text)))
 
     def message(self, topic: Topic, data: bytes) -> None:
         """Note a message of others; one too large is only mentioned."""
