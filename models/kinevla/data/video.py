@@ -48,5 +48,5 @@ def read_video(path: Path) -> Image:
         for frame in container.decode(video=0):
             size += 3 * frame.width * frame.height
             require_size(f"{path} unpacked so far", size, MAX_FILM_BYTES)
-            frames.append(frame.to_ndarray(format="rgb24"))
+            frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
     return np.stack(frames)

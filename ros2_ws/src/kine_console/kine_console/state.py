@@ -108,8 +108,6 @@ class ConsoleState:
         with self._lock:
             line = {"time_s": self._wall_clock(), "who": who, "what": what, "ok": ok}
             line["message"] = printable(message, health.MAX_TEXT)
-            if self._events and self._events[-1] == line | {"time_s": self._events[-1]["time_s"]}:
-                self._events.pop()  # a key that is held down does not push the others out
             self._events.append(line)
             self._put("events", list(self._events))
 
