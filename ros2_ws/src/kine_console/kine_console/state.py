@@ -75,7 +75,11 @@ class ConsoleState:
     def take_driver(self, state: str, reason: str, source: str) -> None:
         """What the driver does, why, and who moves the arm (empty: nobody)."""
         with self._lock:
-            row = {"state": state, "reason": reason[: health.MAX_TEXT], "source": source[: health.MAX_TEXT]}
+            most = health.MAX_TEXT
+            row |= {
+                "reason": printable(reason, health.MAX_TEXT),
+                "source": printable(source, health.MAX_TEXT),
+            }
             self._put("driver", {**row, "received_s": round(self.clock(), 1)})
 
     def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
