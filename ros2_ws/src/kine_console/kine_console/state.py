@@ -76,10 +76,7 @@ class ConsoleState:
         """What the driver does, why, and who moves the arm (empty: nobody)."""
         with self._lock:
             most = health.MAX_TEXT
-            row |= {
-                "reason": printable(reason, health.MAX_TEXT),
-                "source": printable(source, health.MAX_TEXT),
-            }
+            row = {"state": state, "reason": printable(reason, most), "source": printable(source, most)}
             self._put("driver", {**row, "received_s": round(self.clock(), 1)})
 
     def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
