@@ -223,9 +223,10 @@ def _dataset(demo: h5py.Group, key: str) -> h5py.Dataset:
     found = _own(demo, key)
     if found is None:
         raise ValueError(f"{key} is missing")
-    # Of elements that lie elsewhere in the file nobody knows how large they are.
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind == "O" or found.shape is None:
+    if not isinstance(found, h5py.Dataset) or found.shape is None:
         raise ValueError(f"{key} is no array of numbers")
+    if found.dtype.kind not in "iuf":
+        raise ValueError(f"{key} holds {found.dtype}: no appropriate function for conversion to numbers")
     if found.external or found.is_virtual:
         raise LinkError(f"{key} takes its values from another file")
     require_size(key, found.size * found.dtype.itemsize, MAX_ARRAY_BYTES)
