@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from aiohttp.web_protocol import RequestHandler
 
-MAX_IDLE = 128
+MAX_IDLE = 512
+"""Enough for a newcomer to send its request before the next ones push it out; half of the usual file limit."""
 
 
 class Connections:

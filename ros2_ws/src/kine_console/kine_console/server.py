@@ -37,7 +37,7 @@ _HEADERS = {
 TOO_MANY_VIEWERS = 4003
 PROVE_S = 2.0
 """When all places are taken, a newcomer has so long to show the token or to stop the arm."""
-MAX_WAITING = 16
+MAX_WAITING = 128
 MAX_FIRST_MESSAGES = 20
 MAX_REQUEST_BYTES = 16 * 1024
 
@@ -223,7 +223,10 @@ class ConsoleServer:
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
         answer = web.WebSocketResponse(heartbeat=10.0, max_msg_size=MAX_REQUEST_BYTES, compress=False)
-        await answer.prepare(request)
+        try:
+            await answer.prepare(request)
+        except ConnectionError:  # gone again already
+            return answer
         abort = request.transport.abort if request.transport else lambda: None
         address, session, first = request.remote or "unknown", self.access.session(), None
         with self._kept(request):

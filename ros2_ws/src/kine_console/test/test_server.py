@@ -13,6 +13,7 @@ import urllib.request
 import aiohttp
 import pytest
 
+import kine_console.server as server_module
 from kine_console.access import Access
 from kine_console.server import AddressError, ConsoleServer, ServerSettings
 from kine_console.state import ConsoleState
@@ -169,7 +170,8 @@ def test_who_shows_the_token_later_gives_a_place_free(make_rig, browse):
     browse(rig, scene)
 
 
-def test_those_who_wait_for_a_place_do_not_keep_the_operator_out(make_rig, browse):
+def test_those_who_wait_for_a_place_do_not_keep_the_operator_out(make_rig, browse, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_WAITING", 16)
     rig = make_rig(max_viewers=1)
 
     async def scene(guest) -> None:
@@ -192,7 +194,7 @@ def test_hundreds_of_idle_connections_keep_neither_a_stop_nor_the_operator_out(r
         port = int(rig.server.url.rsplit(":", 1)[1].strip("/"))
         idle = []
         try:
-            for _ in range(300):
+            for _ in range(800):
                 idle.append(socket.create_connection(("127.0.0.1", port)))
                 await asyncio.sleep(0)
             assert (await operator.ask("stop"))["ok"] is True

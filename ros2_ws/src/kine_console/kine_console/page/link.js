@@ -3,7 +3,7 @@
 const SILENCE_MS = 2000;   // without news for so long the link counts as lost
 const RETRY_MS = 1000;
 const ANSWER_MS = 65000;
-const STOP_MS = 3000;
+const STOP_MS = 3000, STOP_ATTEMPTS = 3;
 const HEAD_BYTES = 8;
 
 export class Link {
@@ -106,11 +106,12 @@ export class Link {
       ]);
       if (!answer.lost) return answer;
     }
-    try {
-      const response = await fetch('/stop', { method: 'POST', signal: AbortSignal.timeout(STOP_MS) });
-      return await response.json();
-    } catch {
-      return { ok: false, message: 'The console does not answer: the stop was not sent. Use the emergency stop switch.' };
+    for (let attempt = 0; attempt < STOP_ATTEMPTS; attempt++) {
+      try {
+        const response = await fetch('/stop', { method: 'POST', signal: AbortSignal.timeout(STOP_MS) });
+        return await response.json();
+      } catch { /* once more */ }
     }
+    return { ok: false, message: 'The console does not answer: the stop was not sent. Use the emergency stop switch.' };
   }
 }
