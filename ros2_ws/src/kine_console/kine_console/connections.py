@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from aiohttp.web_protocol import RequestHandler
 
 MAX_IDLE = 512
-"""Enough for a newcomer to send its request before the next ones push it out; half of the usual file limit."""
+"""Enough for a newcomer to send its request before others push it out; half of the usual file limit."""
 
 
 class Connections:
