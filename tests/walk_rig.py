@@ -34,7 +34,7 @@ sys.path.insert(0, str(DRIVER_TESTS))
 from emulator_rig import Emulator, child_environment  # noqa: E402
 
 HOME_RAD = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
-CALL_S, THERE_S = 30.0, 1.0
+CALL_S, THERE_S = 20.0, 1.0
 # On a busy computer a late datagram or picture must not end what the walk has begun.
 DRIVER = {
     "state_timeout_s": 0.5,

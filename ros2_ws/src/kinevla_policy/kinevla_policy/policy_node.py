@@ -200,8 +200,7 @@ class PolicyNode(LifecycleNode):
         assert self._buffer is not None
         found = [self._driver.obstacle(time.monotonic())]
         oldest_ns = self._now_ns() - int(self._settings.max_observation_age_s * 1e9)
-        seen = self._buffer.newest(oldest_ns)
-        found.append(seen if isinstance(seen, str) else "")
+        found.append(self._buffer.silence(oldest_ns))
         return [text for text in found if text]
 
     # --- services ------------------------------------------------------------------------------------
