@@ -22,8 +22,10 @@ DONE = TransitionCallbackReturn.SUCCESS
 class Job(ManagedNode):
     def __init__(self) -> None:
         super().__init__("job", AUTOSTART | {"greeting": Parameter("good day", "what it answers")})
-        self.heard: list[str] = []
         self.began = self.closed = 0
+
+    def setup(self) -> None:
+        self.heard: list[str] = []
         self.create_subscription(String, "~/words", self.while_active(self.hear), 10)
         self.create_service(Trigger, "~/greet", self.answered_while_active(self.greet))
 
@@ -78,10 +80,11 @@ def rig() -> Iterator[Rig]:
 
 def test_it_serves_only_while_it_is_active(rig: Rig) -> None:
     job = rig.job
+    assert job.trigger_configure() == DONE
     assert (rig.greet().success, rig.greet().message) == (False, "job is not active")
     rig.say("too early")
     assert rig.greet().message == "job is not active"  # answered later than the word came
-    assert autostart(job) and job.began == 1
+    assert job.trigger_activate() == DONE and job.began == 1
     assert (rig.greet().success, rig.greet().message) == (True, "good day")
     rig.say("now")
     rig.until(lambda: job.heard)

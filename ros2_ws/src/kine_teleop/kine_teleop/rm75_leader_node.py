@@ -33,6 +33,9 @@ class Rm75LeaderNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("rm75_leader", PARAMETERS)
+
+    def setup(self) -> None:
+        """Open the topics; the arm is not connected yet."""
         value = self.values
         ip, port = value["robot_ip"], value["robot_port"]
         settings = LinkSettings(ip, port, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
