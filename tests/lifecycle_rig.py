@@ -1,4 +1,4 @@
-"""A node of the stack in this process, taken through its lifecycle by requests, and what it holds meanwhile."""
+"""A node of the stack in this process, taken through its lifecycle by requests, and what it holds then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from kinevla_policy.free_ports import quiet_domain
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import Executor, SingleThreadedExecutor
@@ -19,6 +18,7 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from kine_nodes import ManagedNode
+from kinevla_policy.free_ports import quiet_domain
 
 PATIENCE_S = 60.0
 TRANSITIONS = {
@@ -132,19 +132,28 @@ class NodeRig:
 
 
 def ten_loops(rig: NodeRig, use: Callable[[int], None]) -> None:
-    """Configure, activate, use, deactivate, activate, deactivate and clean up, ten times: nothing is doubled."""
+    """Configure, activate, use, deactivate, activate, deactivate, clean up, ten times: nothing is doubled."""
     bare = rig.until(rig.graph)
-    configured, left = Counter[str](), Counter[str]()
+    configured = left = Counter[str]()
+
+    def as_configured() -> bool:
+        return rig.graph() == configured
+
+    def no_more_than_left() -> bool:
+        return not rig.held() - left
+
     for number in range(10):
         assert rig.change("configure")
-        seen = rig.until(lambda: (graph := rig.graph()) != bare and graph)
-        configured = configured or seen
-        rig.until(lambda: rig.graph() == configured, f"{configured} again, now {rig.graph()}")
+        if not number:
+            rig.settle()
+            configured = rig.graph()
+        rig.until(as_configured, f"what the others see of it: {configured}, now {rig.graph() - configured}")
         assert rig.change("activate")
         use(number)
         assert rig.change("deactivate", "activate", "deactivate", "cleanup")
-        rig.until(lambda: rig.graph() == bare, f"{bare} again, now {rig.graph()}")
-        left = left or rig.held()
-        rig.until(lambda: not rig.held() - left, f"no more than {left}, now {rig.held()}")
-    assert not left - rig.held(), "it held less than after the first time"
+        rig.until(lambda: rig.graph() == bare, "the end of all that others see of it")
+        if not number:
+            rig.settle()
+            left = rig.held()
+        rig.until(no_more_than_left, f"no more than the first time, now more: {rig.held() - left}")
     assert configured - bare, "it had nothing when it was configured"

@@ -73,9 +73,9 @@ class Rm75LeaderNode(ManagedNode):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    def close(self) -> None:
-        """End drag teach: the leader holds its pose."""
-        self._leader.close()
+    def close(self) -> bool:
+        """End drag teach: the leader holds its pose. False while a request hangs."""
+        return self._leader.close()
 
 
 def main() -> None:
