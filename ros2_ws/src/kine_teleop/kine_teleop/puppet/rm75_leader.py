@@ -102,7 +102,7 @@ class Rm75Leader:
         return (*state.position_rad[:JOINT_COUNT], self._opening), state.arrived_ros_ns
 
     def close(self, timeout_s: float = 3.0) -> bool:
-        """Switch drag teach off and close the link: the leader holds its pose. False while a request hangs."""
+        """Switch drag teach off and close the link: the leader holds its pose. False: a request hangs."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
