@@ -143,9 +143,9 @@ class Robot:
 
     def nothing_comes(self) -> None:
         """No chunk within a while."""
-        self.rig.settle(0.1)  # what was under way
+        self.rig.settle(0.05)  # what was under way
         before = len(self.chunks)
-        self.rig.settle(0.4)
+        self.rig.settle(0.2)
         assert len(self.chunks) == before, "a chunk of a node that nobody has asked"
 
 
@@ -211,7 +211,7 @@ def test_a_checkpoint_that_cannot_be_loaded_leaves_nothing_behind_and_another_on
     policy_rig: NodeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig, good = policy_rig, policy_node.CheckpointPolicy
-    bare, before = rig.until(rig.graph), rig.held()
+    bare = rig.until(rig.graph)
 
     def broken(checkpoint: str, threads: int) -> None:
         raise ValueError("no such folder")
@@ -219,7 +219,10 @@ def test_a_checkpoint_that_cannot_be_loaded_leaves_nothing_behind_and_another_on
     monkeypatch.setattr(policy_node, "CheckpointPolicy", broken)
     assert not rig.change("configure")
     assert rig.state() == "unconfigured"
-    rig.until(lambda: rig.graph() == bare and rig.held() == before, "as before")
+    before = rig.held()
+    for _ in range(3):
+        assert not rig.change("configure")
+        rig.until(lambda: rig.graph() == bare and not rig.held() - before, "as before")
     monkeypatch.setattr(policy_node, "CheckpointPolicy", good)
     assert rig.change("configure", "activate")
     Robot(rig)
