@@ -100,11 +100,12 @@ class TimedPolicyNode(policy_node.PolicyNode):
         TIMES.sent_s.append(time.monotonic())
 
 
-def run_node(pictures: int) -> None:
+def run_node(pictures: int, overrides: dict[str, Any]) -> None:
     """Serve the policy node in this process until enough pictures were used."""
     policy_node.CheckpointPolicy = Instant  # type: ignore[assignment,misc]
     rclpy.init()
     node = TimedPolicyNode()
+    node.set_parameters([Parameter(name, value=value) for name, value in overrides.items()])
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     node.trigger_configure()
@@ -153,16 +154,14 @@ def main() -> None:
         "settle_s": 0.3,
         "done_motion_rad": 0.0,
         "max_instruction_s": 600.0,
-        "autostart": False,
     }
-    policy_node.PolicyNode.__init__.__globals__["declare"] = _declare_with(overrides)
     wire = line.listen()
     with line.start() as process:
         client = DemoClient()
         try:
             client.wait_for("both images", lambda: len(client.images) == 2, 180, process.alive)
             client.enable(60.0)
-            thread = threading.Thread(target=run_node, args=(options.pictures,))
+            thread = threading.Thread(target=run_node, args=(options.pictures, overrides))
             thread.start()
             while thread.is_alive():
                 if client.diagnostic("realman_driver: arm").get("state") == "CONNECTED":
@@ -200,18 +199,6 @@ def main() -> None:
         print(f"{name:50s} {summary(values)}")
     print(f"chunks refused {arm.get('chunks_refused')}, lateness p99 {arm.get('lateness_p99_ms')} ms")
     (out / "overhead.json").write_text(json.dumps({"load": load, "stages_s": stages}, indent=1))
-
-
-def _declare_with(overrides: dict[str, Any]) -> Any:
-    """`kine_nodes.declare` with some defaults changed, as a parameter file would."""
-    from kine_nodes import declare
-
-    def changed(node: Any, table: Any, read_only: bool = False) -> dict[str, Any]:
-        values = declare(node, table, read_only=False)
-        node.set_parameters([Parameter(name, value=value) for name, value in overrides.items()])
-        return values
-
-    return changed
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from kine_teleop import puppet_node, recorder_node, rm75_leader_node, sim_leader
 from kinevla_policy import compressor_node
 from kinevla_policy import parameters as policy
 from kinevla_policy.stack import StackSettings
-from realman_driver.config import DriverConfig
+from realman_driver import parameters as driver
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "ros2_ws" / "src"
@@ -39,16 +39,6 @@ at its start with one line that names it. `make docs` writes this page anew.
 """
 
 
-def driver_table() -> dict[str, Parameter]:
-    """The driver's configuration dataclass as the table that the other nodes have."""
-    table = {}
-    for field in dataclasses.fields(DriverConfig):
-        low, high = field.metadata["bounds"] or (None, None)
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        table[field.name] = Parameter(default, field.metadata["description"], low, high)
-    return table
-
-
 # Title, parameter file, table.
 NODES: list[tuple[str, str, Mapping[str, Parameter]]] = [
     ("Policy, `/kinevla`", "kinevla_policy/config/policy.yaml", policy.TABLE),
@@ -57,7 +47,7 @@ NODES: list[tuple[str, str, Mapping[str, Parameter]]] = [
         "kinevla_policy/config/image_compressor.yaml",
         compressor_node.TABLE,
     ),
-    ("Driver, `/realman_driver`", "realman_driver/config/driver.yaml", driver_table()),
+    ("Driver, `/realman_driver`", "realman_driver/config/driver.yaml", driver.TABLE),
     ("Cameras, `/front` and `/wrist`", "kine_cameras/config/cameras.yaml", cameras.TABLE),
     ("Operator's page, `/kine_console`", "kine_console/config/console.yaml", console.TABLE),
     ("Recorder, `/recorder`", "kine_teleop/config/recorder.yaml", recorder_node.PARAMETERS),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
@@ -22,16 +18,13 @@ from kine_cameras.config import make_source
 from kine_cameras.diagnostics import describe
 from kine_cameras.source import Frame, Intrinsics, Source
 from kine_cameras.worker import CameraWorker, WorkerSettings
-from kine_nodes import declare
+from kine_nodes import ManagedNode
 from kine_nodes.image_message import camera_info_message, image_message
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
 
-_OK = TransitionCallbackReturn.SUCCESS
-_FAILED = TransitionCallbackReturn.FAILURE
 
-
-class CameraNode(LifecycleNode):
+class CameraNode(ManagedNode):
     """A camera under its node's name: `~/color/image_raw` and `~/color/camera_info`.
 
     Args:
@@ -42,13 +35,26 @@ class CameraNode(LifecycleNode):
     def __init__(
         self, name: str = "camera", make: Callable[[Mapping[str, Any]], Source] = make_source
     ) -> None:
-        super().__init__(name)
-        declare(self, parameters.TABLE, read_only=False)
+        super().__init__(name, parameters.TABLE)
         self._make = make
-        self._configured = False
-        self.add_on_set_parameters_callback(self._may_set_parameters)
         self._worker: CameraWorker | None = None
-        self._calibrated: Intrinsics | None = None
+
+    # --- lifecycle -----------------------------------------------------------------------------------
+    def check(self) -> None:
+        """The shortest pause is not longer than the longest."""
+        shortest_s, longest_s = self.values["reconnect_min_s"], self.values["reconnect_max_s"]
+        if shortest_s > longest_s:
+            raise ValueError(
+                f"reconnect_min_s is {shortest_s}, must be at most reconnect_max_s ({longest_s})"
+            )
+
+    def setup(self) -> None:
+        """Read the calibration and open the topics; the camera is not opened yet."""
+        values = self.values
+        self._source = self._make(values)
+        file = values["calibration_file"]
+        self._calibrated = intrinsics_file.read(Path(file).expanduser()) if file else None
+        self._frame_id = values["frame_id"] or f"{self.get_name()}_color_optical_frame"
         self._refused_size: tuple[int, int] | None = None
         self._message: Image | None = None
         self._dropped = 0
@@ -56,38 +62,11 @@ class CameraNode(LifecycleNode):
         self._images = self.create_publisher(Image, "~/color/image_raw", qos)
         self._infos = self.create_publisher(CameraInfo, "~/color/camera_info", qos)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics)
+        self.create_timer(values["diagnostics_period_s"], self._publish_diagnostics)
 
-    def _values(self) -> dict[str, Any]:
-        return {name: self.get_parameter(name).value for name in parameters.TABLE}
-
-    def _may_set_parameters(self, _changes: list[Parameter[Any]]) -> SetParametersResult:
-        reason = "" if not self._configured else "deactivate and clean the node up before changing parameters"
-        return SetParametersResult(successful=not reason, reason=reason)
-
-    # --- lifecycle -----------------------------------------------------------------------------------
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters and the calibration; nothing is opened yet."""
-        values = self._values()
-        try:
-            self._source = self._make(values)
-            file = values["calibration_file"]
-            self._calibrated = intrinsics_file.read(Path(file).expanduser()) if file else None
-            if values["reconnect_min_s"] > values["reconnect_max_s"]:
-                raise ValueError(
-                    f"reconnect_min_s is {values['reconnect_min_s']}, must be at most reconnect_max_s "
-                    f"({values['reconnect_max_s']})"
-                )
-        except (ValueError, ImportError) as error:
-            self.get_logger().error(f"cannot configure: {printable(error)}")
-            return _FAILED
-        self._configured, self._message = True, None
-        self._frame_id = values["frame_id"] or f"{self.get_name()}_color_optical_frame"
-        return _OK
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def begin(self) -> None:
         """Look for the camera; the diagnostics say when it streams."""
-        values = self._values()
+        values = self.values
         settings = WorkerSettings(
             rate_hz=float(values["rate_hz"]),
             frame_timeout_s=values["frame_timeout_s"],
@@ -96,26 +75,12 @@ class CameraNode(LifecycleNode):
         )
         self._worker = CameraWorker(self._source, self._publish, self._say, settings)
         self._worker.start()
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the stream and free the camera."""
-        return super().on_deactivate(state) if self.close() else _FAILED
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Parameters may be changed again."""
-        self._configured = False
-        return _OK
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As `on_deactivate`."""
-        self.close()
-        return _OK
 
     def close(self) -> bool:
-        """End the stream; False when the camera's library does not come back. Safe to call twice."""
-        worker, self._worker = self._worker, None
-        return worker is None or worker.close()
+        """End the stream and free the camera; False when its library does not come back."""
+        if self._worker is not None and self._worker.close():
+            self._worker = None
+        return self._worker is None
 
     def _say(self, text: str) -> None:
         self.get_logger().info(printable(text))
@@ -144,14 +109,14 @@ class CameraNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         status = DiagnosticStatus(name=f"{self.get_name()}: camera", hardware_id=self.get_name())
-        if self._worker is None:
+        if self._worker is None or not self.serving:
             status.level, status.message = DiagnosticStatus.WARN, "not active"
         else:
             report = self._worker.report()
             level, status.message, values = describe(
                 report,
-                float(self.get_parameter("rate_hz").value),
-                self.get_parameter("max_age_s").value,
+                float(self.values["rate_hz"]),
+                self.values["max_age_s"],
                 self._dropped,
             )
             self._dropped = report.frames.dropped
@@ -163,19 +128,8 @@ class CameraNode(LifecycleNode):
 
 
 def run(make: Callable[[Mapping[str, Any]], Source] = make_source) -> None:
-    """Run a camera node until SIGINT or SIGTERM; exit code 1 when it cannot be configured."""
-
-    def build() -> CameraNode:
-        node = CameraNode(make=make)
-        if node.get_parameter("autostart").value and not (
-            node.trigger_configure() == _OK and node.trigger_activate() == _OK
-        ):
-            node.destroy_node()
-            rclpy.try_shutdown()
-            sys.exit(1)
-        return node
-
-    kine_nodes.run("camera_node", build)
+    """Run a camera node until SIGINT or SIGTERM; exit code 2 when it cannot be configured."""
+    kine_nodes.run("camera_node", lambda: CameraNode(make=make))
 
 
 def main() -> None:

@@ -31,9 +31,9 @@ def node(tmp_path):
 
 def test_a_camera_streams_only_while_active_and_can_be_activated_again(node):
     seen = []
+    assert node.trigger_configure() == OK
     publish = node._images.publish
     node._images.publish = lambda message: (seen.append(message.width), publish(message))
-    assert node.trigger_configure() == OK
     assert not seen
     for _ in range(2):
         assert node.trigger_activate() == OK

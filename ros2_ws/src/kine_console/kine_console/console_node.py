@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +11,46 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.exceptions import ParameterException
 from rclpy.experimental.events_executor import EventsExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 
 import kine_nodes
 from kine_console import parameters
-from kine_console.access import Access, TokenError, read_token
+from kine_console.access import Access, read_token
 from kine_console.camera_feed import CameraFeed
 from kine_console.node_watch import NodeWatch
 from kine_console.pictures import IMAGE_TYPES, encoder
 from kine_console.robot_calls import RobotCalls
-from kine_console.server import AddressError, ConsoleServer, ServerSettings
+from kine_console.server import ConsoleServer, ServerSettings
 from kine_console.state import ConsoleState
 from kine_console.suggestions import trained_instructions
 from kine_msgs.msg import BiLevelPlan, DriverState
-from kine_nodes import declare
+from kine_nodes import ManagedNode
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
 from kine_nodes.status import key_values
 
 CAMERAS = ("front", "wrist")
-_OK, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class ConsoleNode(LifecycleNode):
+class ConsoleNode(ManagedNode):
     """`/kine_console`: topics in, a page out, and services called for who holds the token."""
 
     def __init__(self) -> None:
-        super().__init__("kine_console")
-        self._values = declare(self, parameters.TABLE)
-        self._state = ConsoleState()
-        self._feeds: list[CameraFeed] = []
+        super().__init__("kine_console", parameters.TABLE)
         self._server: ConsoleServer | None = None
-        self._undo: list[Callable[[], Any]] = []
-        self._received: dict[str, int] = {}
-        self._received_s = time.monotonic()
 
     # --- lifecycle -------------------------------------------------------------------------------------
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def setup(self) -> None:
         """Read the token, open topics and clients; nothing is served yet."""
-        value = self._values
+        self._state = ConsoleState()
+        self._received: dict[str, int] = {}
+        self._received_s = time.monotonic()
+        value = self.values
         transport = value["image_transport"]
         if transport not in IMAGE_TYPES:
-            self.get_logger().error(f"image_transport is '{transport}', must be {' or '.join(IMAGE_TYPES)}")
-            return _FAILED
+            raise ValueError(f"image_transport is '{transport}', must be {' or '.join(IMAGE_TYPES)}")
         token_file = Path(value["token_file"]).expanduser()
-        try:
-            self._access = Access(read_token(token_file))
-        except TokenError as error:
-            self.get_logger().error(str(error))
-            return _FAILED
+        self._access = Access(read_token(token_file))
         self.get_logger().info(f"the control token is in {token_file}")
         encode = encoder(transport, value["jpeg_quality"])
         self._feeds = [CameraFeed(index, name, encode) for index, name in enumerate(CAMERAS)]
@@ -69,39 +58,25 @@ class ConsoleNode(LifecycleNode):
         self._watch = NodeWatch(self)
         self._subscribe(transport)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._undo += [
-            lambda: self.destroy_publisher(self._diagnostics),
-            self._calls.close,
-            self._watch.close,
-        ]
-        self._repeat(0.5, self._look_at_services)
-        self._repeat(1.0, self._look_at_nodes)
-        self._repeat(1.0, self._publish_diagnostics)
-        return _OK
+        self.create_timer(0.5, self._look_at_services)
+        self.create_timer(1.0, self._look_at_nodes)
+        self.create_timer(1.0, self._publish_diagnostics)
 
     def _subscribe(self, transport: str) -> None:
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         suffix = "" if transport == "raw" else "/compressed"
         for feed in self._feeds:
-            topic = self._values[f"{feed.name}_topic"] + suffix
+            topic = self.values[f"{feed.name}_topic"] + suffix
             # As bytes: a picture that nobody looks at is not even unpacked.
-            self._listen(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
-        self._listen(JointState, self._values["joint_state_topic"], self._take_joints, newest)
-        self._listen(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS)
-        self._listen(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
-        self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+            self.create_subscription(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
+        self.create_subscription(JointState, self.values["joint_state_topic"], self._take_joints, newest)
+        self.create_subscription(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS)
+        self.create_subscription(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
 
-    def _listen(self, *arguments: Any, **options: Any) -> None:
-        subscription = self.create_subscription(*arguments, **options)
-        self._undo.append(lambda: self.destroy_subscription(subscription))
-
-    def _repeat(self, period_s: float, callback: Callable[[], None]) -> None:
-        timer = self.create_timer(period_s, callback)
-        self._undo.append(lambda: self.destroy_timer(timer))
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def begin(self) -> None:
         """Serve the page."""
-        value = self._values
+        value = self.values
         settings = ServerSettings(
             host=value["host"],
             port=value["port"],
@@ -111,35 +86,14 @@ class ConsoleNode(LifecycleNode):
             instructions=trained_instructions(value["checkpoint"]),
         )
         server = ConsoleServer(settings, self._state, self._feeds, self._access, self._calls.execute)
-        try:
-            server.start()
-        except AddressError as error:
-            self.get_logger().error(str(error))
-            return _FAILED
+        server.start()
         self._server = server
         self.get_logger().info(f"console at {server.url}")
         if not settings.local:
             self.get_logger().warning("the page and its token cross the network unencrypted")
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the page; the robot goes on as it is."""
-        self.close()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close the topics."""
-        while self._undo:
-            self._undo.pop()()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As `on_deactivate`."""
-        self.close()
-        return _OK
 
     def close(self) -> None:
-        """End the page's server."""
+        """End the page; the robot goes on as it is."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -231,8 +185,7 @@ def main() -> None:
     node, code = None, 1
     try:
         node = ConsoleNode()
-        wanted = node.get_parameter("autostart").value
-        if not wanted or (node.trigger_configure() == _OK and node.trigger_activate() == _OK):
+        if kine_nodes.autostart(node):
             code = 0
             kine_nodes.spin_until_signal(node, executor=EventsExecutor())
     except (ParameterException, ValueError) as error:
@@ -241,7 +194,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 0
     if node is not None:
-        node.close()
+        node.end()
         node.destroy_node()
     rclpy.try_shutdown()
     sys.exit(code)

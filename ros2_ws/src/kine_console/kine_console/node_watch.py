@@ -19,13 +19,6 @@ class NodeWatch:
         self._states: dict[str, str] = {}
         self._asked: dict[str, Any] = {}
 
-    def close(self) -> None:
-        """Give the clients back."""
-        for client in self._clients.values():
-            self._node.destroy_client(client)
-        self._clients.clear()
-        self._asked.clear()
-
     def look(self) -> dict[str, str]:
         """The nodes now, each with its newest known lifecycle state, or an empty text."""
         names = {

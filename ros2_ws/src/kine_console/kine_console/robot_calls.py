@@ -31,16 +31,9 @@ class RobotCalls:
     """Calls services without waiting for the node's executor, from the server's asyncio loop."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
         self._clients: dict[str, Any] = {
             service: node.create_client(kind, service) for service, kind in SERVICES.values()
         }
-
-    def close(self) -> None:
-        """Give the clients back."""
-        for client in self._clients.values():
-            self._node.destroy_client(client)
-        self._clients.clear()
 
     def available(self) -> dict[str, bool]:
         """Which commands have a service to answer them now."""

@@ -7,39 +7,40 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.node import Node
+from rclpy.executors import Executor
 
 from kine_nodes.managed import ManagedNode, autostart
 from kine_nodes.spin import init, spin_until_signal
 
 
-def run(name: str, build: Callable[[], Node]) -> None:
-    """Build a node and spin it until SIGINT or SIGTERM; its `close`, where it has one, is called at the end.
+def run(name: str, build: Callable[[], ManagedNode], executor: Callable[[], Executor] | None = None) -> None:
+    """Build a node, activate it unless its parameter `autostart` is false, and spin it until a signal.
 
-    A `ManagedNode` is activated first, unless its parameter `autostart` is false.
+    It ends with one line and status 2 when a parameter is not allowed or the node cannot be configured as
+    they say, with status 1 when it cannot be activated.
 
     Args:
         name: of the program, for its error message.
-        build: makes the node; a parameter that is not allowed (ValueError, or refused by rclpy) ends it all
-            with status 2 and one line.
+        build: makes the node.
+        executor: makes what serves the node's callbacks; None: a single-threaded one.
     """
     init()
+    node = None
     try:
         node = build()
-    except (ValueError, ParameterException) as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = 0 if autostart(node) else 1 if node.configured else 2
+        error: Exception | None = node.failure
+    except (ValueError, ParameterException) as refused:
+        code, error = 2, refused
+    except KeyboardInterrupt:  # while it was still starting
         rclpy.try_shutdown()
         return
-    if isinstance(node, ManagedNode) and not autostart(node):
-        print(f"{name}: could not be activated", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(1)
-    spin_until_signal(node)
-    close = getattr(node, "close", None)
-    if close is not None:
-        close()
-    node.destroy_node()
+    if node is not None and not code:
+        spin_until_signal(node, executor=None if executor is None else executor())
+    if node is not None:
+        node.end()
+        node.destroy_node()
     rclpy.try_shutdown()
+    if code:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(code)

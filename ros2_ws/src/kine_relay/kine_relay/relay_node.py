@@ -22,6 +22,13 @@ class RelayNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("kine_relay", TABLE)
+
+    def check(self) -> None:
+        """Joints and bounds fit together."""
+        make_relay(self.values)
+
+    def setup(self) -> None:
+        """Open the topics; nothing is passed on before `~/enable`."""
         value = self.values
         self._relay = make_relay(value)
         self._names = [*value["chunk_joints"], "gripper"]

@@ -110,6 +110,14 @@ class PuppetNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("kine_teleop", PARAMETERS)
+
+    def check(self) -> None:
+        """Mapping and bounds fit together."""
+        joint_mapping(self.values)
+        session_config(self.values)
+
+    def setup(self) -> None:
+        """Open the topics, with a session that nobody has started."""
         value = self.values
         self._mapping = joint_mapping(value)
         self._session = Session(session_config(value))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -16,7 +14,7 @@ from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import AUTOSTART, ManagedNode, Parameter, autostart, spin_until_signal
+from kine_nodes import AUTOSTART, ManagedNode, Parameter
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
 from kine_teleop.recording.episode import VERDICTS
@@ -41,6 +39,9 @@ class RecorderNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("recorder", PARAMETERS)
+
+    def setup(self) -> None:
+        """Put the folder in order and open the topics."""
         value = self.values
         folder = Path(value["folder"]).expanduser()
         settings = RecorderSettings(
@@ -177,24 +178,8 @@ def _message_class(type_name: str) -> Any:
 
 def main() -> None:
     """Run the recorder until SIGINT or SIGTERM; exit code 2 when its settings are refused."""
-    kine_nodes.init()
-    try:
-        node = RecorderNode()
-    except (ValueError, OSError, LookupError) as error:
-        print(f"recorder: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(2)
-    if not autostart(node):
-        print("recorder: could not be activated", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(1)
-    try:
-        # Serves messages and requests in the order of their arrival, and costs less than a wait set.
-        spin_until_signal(node, executor=EventsExecutor())
-    finally:
-        node.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    # This executor serves all in the order of its arrival, and costs less than a wait set.
+    kine_nodes.run("recorder", RecorderNode, EventsExecutor)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,14 @@ class Rm75LeaderNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("rm75_leader", PARAMETERS)
+
+    def setup(self) -> None:
+        """Open the topics; the arm is not connected yet."""
         value = self.values
         ip, port = value["robot_ip"], value["robot_port"]
         settings = LinkSettings(ip, port, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
         arm = RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
-        self._leader = Rm75Leader(
-            arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"]
-        )
+        self._leader = Rm75Leader(arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"])
         self._published_ns = 0
         self._count = len(AXIS_NAMES) if value["gripper"] else len(AXIS_NAMES) - 1
         self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)
@@ -70,9 +71,9 @@ class Rm75LeaderNode(ManagedNode):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    def close(self) -> None:
-        """End drag teach: the leader holds its pose."""
-        self._leader.close()
+    def close(self) -> bool:
+        """End drag teach: the leader holds its pose. False while a request hangs."""
+        return self._leader.close()
 
 
 def main() -> None:

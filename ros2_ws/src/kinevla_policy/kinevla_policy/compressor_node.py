@@ -33,6 +33,9 @@ class CompressorNode(ManagedNode):
 
     def __init__(self) -> None:
         super().__init__("image_compressor", TABLE)
+
+    def setup(self) -> None:
+        """Open the topics."""
         values = self.values
         self._quality: int = values["jpeg_quality"]
         self._counts: Counter[str] = Counter()

@@ -7,9 +7,10 @@ there before the arm would brake; with sync a chunk is played to its end first, 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,7 @@ class PlanLoop:
         on_end: called when an instruction ends, with its id and the reason.
         clock_ns: the clock of the observation stamps.
         settings: timing.
+        ids: of the instructions to come; None: 1, 2, 3 ...
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class PlanLoop:
         on_end: Callable[[int, str], None],
         clock_ns: Callable[[], int],
         settings: LoopSettings | None = None,
+        ids: Iterator[int] | None = None,
     ) -> None:
         self._policy = policy
         self._buffer = buffer
@@ -75,7 +78,7 @@ class PlanLoop:
         self._wanted: Wanted | None = None
         self._stop_reason = ""
         self._closing = False
-        self._next_id = 1
+        self._ids = ids or itertools.count(1)
         self._status = LoopStatus()
         self._thread = threading.Thread(target=self._run, name="kinevla-plan-loop", daemon=True)
         self._thread.start()
@@ -88,8 +91,7 @@ class PlanLoop:
             epoch: of the right to move the arm which it uses; its chunks carry it.
         """
         with self._condition:
-            instruction_id = self._next_id
-            self._next_id += 1
+            instruction_id = next(self._ids)
             self._wanted = Wanted(instruction_id, instruction, epoch)
             self._desk.withdraw()
             self._condition.notify_all()
@@ -134,13 +136,14 @@ class PlanLoop:
             self._condition.notify_all()
             return answer
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """End the thread; a forward pass that runs is waited for."""
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """End the thread; a forward pass that runs is waited for, False when it is not done in time."""
         with self._condition:
             self._wanted, self._stop_reason = None, "the policy node is closing"
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def status(self) -> LoopStatus:
         """A copy of what the loop is doing."""

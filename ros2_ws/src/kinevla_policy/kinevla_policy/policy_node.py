@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
@@ -18,7 +18,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Approve, Instruct
-from kine_nodes import declare
+from kine_nodes import ManagedNode
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kine_nodes.texts import printable
@@ -32,49 +32,53 @@ from kinevla_policy.plan_loop import PlanLoop
 from kinevla_policy.policy_diagnostics import policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
-_OK = TransitionCallbackReturn.SUCCESS
 MAX_ANSWER = 2000
-_FAILED = TransitionCallbackReturn.FAILURE
 
 
-class PolicyNode(LifecycleNode):
+class PolicyNode(ManagedNode):
     """`/kinevla`: instruction service in, plans and joint target chunks out."""
 
     def __init__(self) -> None:
-        super().__init__("kinevla")
-        declare(self, parameters.TABLE)
-        # Made here, so that a value that is not allowed ends the program before anything is loaded.
-        self._settings = LoopSettings(**{name: self._value(name) for name in parameters.LOOP_SETTINGS})
-        if self._value("image_transport") not in IMAGE_TYPES:
-            named = f"image_transport is '{self._value('image_transport')}'"
-            raise ValueError(f"{named}, must be {' or '.join(IMAGE_TYPES)}")
-        self._rules = CameraRules(**{name: self._value(name) for name in parameters.CAMERA_RULES})
-        self._watches = {camera: CameraWatch(self._rules) for camera in ("front", "wrist")}
+        super().__init__("kinevla", parameters.TABLE)
+        # Never the same again while the node lives: an approval can't mean another instruction.
+        self._instruction_ids = itertools.count(1)
         self._policy: CheckpointPolicy | None = None
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
-        self._counts: Counter[str] = Counter()
-        self._last_refusal = ""
-        self._last_image_refusal = ""
-        self._latency_s: float | None = None
-        self._driver = DriverWatch(messages.SOURCE)
+        self._ending: PlanLoop | None = None
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
+        return self.values[name]
 
     # --- lifecycle -----------------------------------------------------------------------------------
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def check(self) -> None:
+        """The settings of the loop fit together, and the transport exists."""
+        self._settings = LoopSettings(**{name: self._value(name) for name in parameters.LOOP_SETTINGS})
+        if self._value("image_transport") not in IMAGE_TYPES:
+            named = f"image_transport is '{self._value('image_transport')}'"
+            raise ValueError(f"{named}, must be {' or '.join(IMAGE_TYPES)}")
+
+    def setup(self) -> None:
         """Load the checkpoint and open topics and services."""
+        self._rules = CameraRules(**{name: self._value(name) for name in parameters.CAMERA_RULES})
+        self._watches = {camera: CameraWatch(self._rules) for camera in ("front", "wrist")}
+        self._counts: Counter[str] = Counter()
+        self._last_refusal = ""
+        self._last_image_refusal = ""
+        self._latency_s: float | None = None
+        self._driver = DriverWatch(messages.SOURCE)
         checkpoint = self._value("checkpoint")
         started_s = time.monotonic()
         try:
             self._policy = CheckpointPolicy(checkpoint, self._value("threads"))
         except Exception as error:
-            self.get_logger().error(f"cannot load the checkpoint '{checkpoint}': {error}")
-            return _FAILED
+            self.get_logger().error(
+                f"cannot load the checkpoint '{printable(checkpoint)}': {printable(error)}"
+            )
+            raise ValueError(f"cannot start with the checkpoint '{checkpoint}'") from error
         self.get_logger().info(f"loaded {checkpoint} in {time.monotonic() - started_s:.1f} s")
         transport = self._value("image_transport")
         self._buffer = ObservationBuffer(self._value("max_pair_gap_s"))
@@ -102,10 +106,9 @@ class PolicyNode(LifecycleNode):
         )
         self.create_timer(1.0, self._publish_diagnostics)
         self.create_timer(0.2, self._look_at_driver)
-        return _OK
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Accept instructions."""
+    def begin(self) -> None:
+        """Accept instructions; an earlier one is not gone on with."""
         assert self._policy is not None and self._buffer is not None
         self._loop = PlanLoop(
             self._policy,
@@ -114,26 +117,24 @@ class PolicyNode(LifecycleNode):
             self._ended,
             self._now_ns,
             self._settings,
+            self._instruction_ids,
         )
         self.get_logger().info("ready for instructions")
-        return super().on_activate(state)
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the running instruction; the arm holds."""
-        self.close()
-        return super().on_deactivate(state)
+    def close(self) -> bool:
+        """End the instruction and the loop's thread; the arm holds. False while a plan is computed."""
+        loop = self._loop or self._ending
+        if loop is None:
+            return True
+        self._end_instruction("the policy node is closing")
+        self._loop = None
+        ended = loop.close()
+        self._ending = None if ended else loop
+        return ended
 
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """As `on_deactivate`."""
-        self.close()
-        return _OK
-
-    def close(self) -> None:
-        """End the running instruction and the loop's thread; the arm holds."""
-        if self._loop is not None:
-            self._end_instruction("the policy node is closing")
-            self._loop.close()
-            self._loop = None
+    def forget(self) -> None:
+        """Let the checkpoint go."""
+        self._policy = self._buffer = None
 
     # --- inputs --------------------------------------------------------------------------------------
     def _take_image(self, camera: str, message: Image | CompressedImage) -> None:
@@ -291,23 +292,9 @@ class PolicyNode(LifecycleNode):
         self._diagnostics.publish(array)
 
 
-def _build() -> PolicyNode:
-    """The node, configured and activated where `autostart` says so.
-
-    Raises:
-        ValueError: a parameter is not allowed, or the checkpoint cannot be loaded (the log says why).
-    """
-    node = PolicyNode()
-    wanted = node.get_parameter("autostart").value
-    if wanted and not (node.trigger_configure() == _OK and node.trigger_activate() == _OK):
-        node.destroy_node()
-        raise ValueError(f"cannot start with the checkpoint '{node.get_parameter('checkpoint').value}'")
-    return node
-
-
 def main() -> None:
     """Run the node until SIGINT or SIGTERM; exit code 2 when it cannot start."""
-    kine_nodes.run("policy_node", _build)
+    kine_nodes.run("policy_node", PolicyNode)
 
 
 if __name__ == "__main__":

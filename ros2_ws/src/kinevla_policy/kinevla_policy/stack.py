@@ -210,7 +210,7 @@ def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
                 "kine_teleop",
                 f"{name}_node",
                 name,
-                lifecycle=settings.teleop != "sim",
+                lifecycle=True,
                 parameter_file=file,
                 parameters=parameters,
             )

@@ -1,8 +1,8 @@
 """The ROS shell of the driver: parameters, two subscriptions, five services, two publications.
 
-A lifecycle node: `configure` reads the parameters, `activate` connects in the background, `deactivate` stops
-the arm and closes the link. All that waits for the controller happens in the driver's own threads; the
-services are coroutines that await their answers, so the executor never waits.
+A lifecycle node: `configure` reads the parameters and opens the topics, `activate` connects in the background
+and enables nothing, `deactivate` stops the arm and closes the link. All that waits for the controller happens
+in the driver's own threads; the services are coroutines that await their answers: the executor never waits.
 """
 
 from __future__ import annotations
@@ -21,12 +21,9 @@ from typing import Any, NoReturn
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.task import Future as RosFuture
 from sensor_msgs.msg import JointState
@@ -35,6 +32,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 import kine_nodes
 from kine_msgs.msg import DriverState
+from kine_nodes import ManagedNode
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
 from kine_nodes.texts import printable
 
@@ -60,17 +58,22 @@ MAX_LOG_TEXT = 1000
 STATE_PERIOD_S = 0.1
 
 
-class DriverNode(LifecycleNode):
+class DriverNode(ManagedNode):
     """The node `realman_driver`."""
 
     def __init__(self) -> None:
-        super().__init__(NODE_NAME)
-        parameters.declare(self)
-        self.add_on_set_parameters_callback(self._may_set_parameters)
+        super().__init__(NODE_NAME, parameters.TABLE)
         self._driver: Driver | None = None
         self._config: DriverConfig | None = None
         self._publishing = False
         self._stuck = False
+
+    # --- lifecycle --------------------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        """Make the driver and open topics and services; nothing is connected yet."""
+        self._config = parameters.read(self.values)
+        self._driver = Driver(self._config, self._make_arm(self._config), self._hooks())
         self._refusal_logged_s: dict[str, float] = {}
         group = ReentrantCallbackGroup()
         self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STATE_QOS)
@@ -89,46 +92,16 @@ class DriverNode(LifecycleNode):
         # On the steady clock: one that is set back would keep the diagnostics silent until it has caught up.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period_s, publish in (
-            (self.get_parameter("diagnostics_period_s").value, self._publish_diagnostics),
+            (self._config.diagnostics_period_s, self._publish_diagnostics),
             (STATE_PERIOD_S, self._publish_state),
         ):
             self.create_timer(period_s, publish, callback_group=group, clock=steady)
 
-    # --- lifecycle --------------------------------------------------------------------------------------
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters and make the driver; nothing is connected yet."""
-        try:
-            self._config = parameters.read(self)
-            self._driver = Driver(self._config, self._make_arm(self._config), self._hooks())
-        except (ValueError, ImportError) as error:
-            self.get_logger().error(f"cannot configure: {error}")
-            return TransitionCallbackReturn.FAILURE
-        return super().on_configure(state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start connecting; the diagnostics say when the arm is there."""
-        if self._driver is None or self._stuck:
-            self.get_logger().error("cannot activate: a call of the last session is stuck in the SDK")
-            return TransitionCallbackReturn.FAILURE
-        self._driver.start()
+    def begin(self) -> None:
+        """Start connecting; the diagnostics say when the arm is there. It stays disabled."""
+        assert self._driver is not None
         self._publishing = True
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop the arm and close the link."""
-        self.close()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the driver."""
-        self._driver = None
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop the arm and close the link, whatever the state was."""
-        self.close()
-        return super().on_shutdown(state)
+        self._driver.start()
 
     def close(self) -> bool:
         """Stop the arm and close the link; False when a thread is stuck in the SDK. Safe to call twice."""
@@ -137,6 +110,10 @@ class DriverNode(LifecycleNode):
             self._stuck = not self._driver.close()
             self._publish_state()
         return not self._stuck
+
+    def forget(self) -> None:
+        """Let the driver go."""
+        self._driver = self._config = None
 
     def _make_arm(self, config: DriverConfig) -> Arm:
         if importlib.util.find_spec("Robotic_Arm") is None:
@@ -156,12 +133,6 @@ class DriverNode(LifecycleNode):
         self._log("error", reason)
         if self._driver is not None:
             self._driver.arm_died(reason)
-
-    def _may_set_parameters(self, _changes: list[Parameter[Any]]) -> SetParametersResult:
-        if self._driver is None:
-            return SetParametersResult(successful=True)
-        reason = "the driver is configured; deactivate and clean it up before changing parameters"
-        return SetParametersResult(successful=False, reason=reason)
 
     # --- what goes out ------------------------------------------------------------------------------------
 
@@ -293,7 +264,7 @@ def _run() -> int:
     try:
         node = DriverNode()
         # Before any thread of the driver is made: each inherits it.
-        hindrance = raise_priority(node.get_parameter("realtime_priority").value)
+        hindrance = raise_priority(node.values["realtime_priority"])
         if hindrance:
             node.get_logger().info(hindrance)
     except (ParameterException, ValueError) as error:
@@ -301,7 +272,7 @@ def _run() -> int:
         return 1
     code = 1
     try:
-        if _autostart(node):
+        if kine_nodes.autostart(node):
             code = 0
             kine_nodes.spin_until_signal(node)
     except KeyboardInterrupt:  # while it was still starting
@@ -312,14 +283,6 @@ def _run() -> int:
         with suppress(Exception):
             node.destroy_node()
     return code
-
-
-def _autostart(node: DriverNode) -> bool:
-    """Configure and activate if the parameter says so; False when that failed."""
-    if not node.get_parameter("autostart").value:
-        return True
-    success = TransitionCallbackReturn.SUCCESS
-    return node.trigger_configure() == success and node.trigger_activate() == success
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from typing import Any
 
 from driver_rig import Stand, stop_time, wait_for
@@ -47,6 +49,76 @@ def test_deactivating_stops_the_arm_and_activating_again_leaves_it_disabled(stan
     client.wait_state("CONNECTED")
     assert emulator.frames(inactive_s) == []
     stand.enable()
+
+
+def held(stand: Stand) -> Counter[str]:
+    """What the driver's process holds, and what others see of it."""
+    folder = f"/proc/{stand.driver.process.pid}"
+    found = Counter(
+        {"threads": len(os.listdir(f"{folder}/task")), "file descriptors": len(os.listdir(f"{folder}/fd"))}
+    )
+    with open(f"{folder}/task/{stand.driver.process.pid}/children") as children:
+        found["processes"] = len(children.read().split())
+    node = stand.client.node
+    for topic, _ in node.get_topic_names_and_types():
+        for infos in (node.get_publishers_info_by_topic(topic), node.get_subscriptions_info_by_topic(topic)):
+            found[topic] += sum(info.node_name == "realman_driver" for info in infos)
+    for service, _ in node.get_service_names_and_types_by_node("realman_driver", "/"):
+        found[service] = node.count_services(service)
+    return found
+
+
+def test_ten_times_through_the_lifecycle_stops_the_arm_and_leaves_nothing_behind(stand: Stand) -> None:
+    client, emulator = stand.client, stand.emulator
+    first = Counter[str]()
+
+    def no_more_than_the_first_time() -> bool:
+        return not held(stand) - first
+
+    for number in range(10):
+        client.wait_state("CONNECTED")
+        enabled = number % 3 == 0
+        if enabled:
+            stand.start_slow_motion()
+            client.values_when(lambda values: values.get("chunks_accepted") == "1")  # once, since configured
+        asked_s = time.monotonic()
+        assert change(stand, Transition.TRANSITION_DEACTIVATE)
+        stops = emulator.requests("set_arm_stop", asked_s)
+        if enabled:
+            assert stops
+            assert [f for f in emulator.frames(asked_s) if f["time_s"] > stop_time(stops)] == []
+        if number % 2:
+            assert change(stand, Transition.TRANSITION_ACTIVATE)  # with what it was configured for
+            assert change(stand, Transition.TRANSITION_DEACTIVATE)
+        assert change(stand, Transition.TRANSITION_CLEANUP)
+        wait_for(lambda: emulator.state()["clients"] == 0, what="the connection closed")
+        if not number:
+            time.sleep(0.5)
+            first = held(stand)
+        wait_for(no_more_than_the_first_time, what=f"no more than {first}")
+        bare_s = time.monotonic()
+        client.forget()
+        assert change(stand, Transition.TRANSITION_CONFIGURE)
+        assert change(stand, Transition.TRANSITION_ACTIVATE)
+        client.wait_state("CONNECTED")
+        assert emulator.frames(bare_s) == []
+        assert client.node.count_services("/realman_driver/estop") == 1
+    stand.enable()
+
+
+def test_a_shutdown_with_an_answer_under_way_stops_the_arm_and_ends_in_order(own_stand: Stand) -> None:
+    own_stand.start_slow_motion()
+    asked_s = time.monotonic()
+    own_stand.client.begin_call("home")
+    assert change(own_stand, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert state(own_stand) == State.PRIMARY_STATE_FINALIZED
+    stops = own_stand.emulator.requests("set_arm_stop", asked_s)
+    assert stops
+    time.sleep(0.5)
+    assert [f for f in own_stand.emulator.frames(asked_s) if f["time_s"] > stop_time(stops)] == []
+    code, _ = own_stand.driver.interrupt()
+    assert code == 0, own_stand.driver.output
+    assert "Traceback" not in own_stand.driver.output
 
 
 def test_parameters_cannot_be_changed_under_a_running_driver(stand: Stand) -> None:

@@ -101,12 +101,13 @@ class Rm75Leader:
             return None
         return (*state.position_rad[:JOINT_COUNT], self._opening), state.arrived_ros_ns
 
-    def close(self, timeout_s: float = 3.0) -> None:
-        """Switch drag teach off and close the link: the leader holds its pose."""
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Switch drag teach off and close the link: the leader holds its pose. False: a request hangs."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
         self._arm.release()
+        return self._thread is None or not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._closing.is_set():

@@ -31,6 +31,9 @@ class LeaderSettings:
         tremor_rad: standard deviation of the tremor while the arm moves.
         offset_rad: added to what the leader reports: a leader out of calibration.
         timing: the hand's timing.
+
+    Raises:
+        ValueError: unknown task, or not seven offsets.
     """
 
     task: int = 5
@@ -41,22 +44,21 @@ class LeaderSettings:
     offset_rad: tuple[float, ...] = (0.0,) * JOINTS
     timing: TimingSettings = field(default_factory=TimingSettings)
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.task <= len(TASKS):
+            raise ValueError(f"task {self.task} is outside 1..{len(TASKS)}")
+        if len(self.offset_rad) != JOINTS:
+            raise ValueError(f"offset_rad has {len(self.offset_rad)} values, expected {JOINTS}")
+
 
 class ScriptedLeader:
     """Rests in the scene's start pose, and leads through the task once `play` was called.
 
     Args:
         settings: task and hand.
-
-    Raises:
-        ValueError: unknown task, or not seven offsets.
     """
 
     def __init__(self, settings: LeaderSettings) -> None:
-        if not 1 <= settings.task <= len(TASKS):
-            raise ValueError(f"task {settings.task} is outside 1..{len(TASKS)}")
-        if len(settings.offset_rad) != JOINTS:
-            raise ValueError(f"offset_rad has {len(settings.offset_rad)} values, expected {JOINTS}")
         task = TASKS[settings.task - 1]
         self._expert = ScriptedExpert(World(sample_scene(task, settings.seed, settings.randomise)), task)
         self._expert.plan()
@@ -79,6 +81,10 @@ class ScriptedLeader:
     def play(self, now_s: float) -> None:
         """Begin the demonstration, or begin it again."""
         self._started_s = now_s
+
+    def rest(self) -> None:
+        """End the demonstration and go back to the start pose."""
+        self._started_s = self._last_s = None
 
     def finished(self, now_s: float) -> bool:
         """Whether the demonstration has been played to its end."""
