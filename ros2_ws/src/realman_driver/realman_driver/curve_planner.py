@@ -25,10 +25,12 @@ MIN_KNOT_STEP_S = 0.02
 TRANSITION_KNOTS = (2, 3, 4, 6)
 QUICK_KNOTS = (1, 2, 3)
 BRAKE_STRETCHES = (1.0, 1.5, 2.0, 3.0, 4.0)
+# Less than the slowdown needed to keep the limits by this factor is not tried.
+HOPEFUL = 0.8
 SLOWDOWNS = (1.0, 1.15, 1.35, 1.7, 2.5, 4.0, 8.0)
 # Plans keep to this share of the limits: a running curve described by new knots may bend a tenth more, and
 # that needs room. What does not fit is taken as long as the limits themselves hold.
-PLANNED_SHARE, ROOM = 0.9, 1.1
+PLANNED_SHARE = 0.9
 # Single targets keep to less: the curve to one often runs at its limits, and a chunk may take over there.
 FOLLOWED_SHARE = 0.8
 SMOOTH_ENOUGH = 1.15
@@ -96,9 +98,12 @@ class CurvePlanner:
         tried_knots = [k * (wanted_s / most_s) for k in (TRANSITION_KNOTS if moving else QUICK_KNOTS)]
         state = running.state(begin_s)
         # A curve that runs near the limits may be left as quickly as it was taken.
-        share = min(1.0, max(PLANNED_SHARE, ROOM * self._excess(running.around(begin_s), running.step_s)))
+        share = max(PLANNED_SHARE, min(1.0, float(self._excess(running.around(begin_s), running.step_s))))
         quietest: tuple[float, PlannedCurve] | None = None
+        needed = 1.0
         for slowdown in SLOWDOWNS:
+            if slowdown < min(needed, SLOWDOWNS[-1]):
+                continue
             ahead_s = times_s - begin_s
             slowed_s = np.where(ahead_s > 0.0, begin_s + slowdown * ahead_s, times_s)
             path, step_s = self._braking_path(slowed_s, points_rad, slope_rad_s, begin_s, most_s)
@@ -111,6 +116,8 @@ class CurvePlanner:
                 # The quickest of those that are about as smooth as the smoothest.
                 number = int(np.argmax(excess <= min(SMOOTH_ENOUGH * least, share)))
                 return PlannedCurve(BSpline(begin_s, step_s, controls[number, : used[number]]), slowed_s[1:])
+            # Acceleration falls with the square of the time; what would not do by far is not tried.
+            needed = slowdown * HOPEFUL * math.sqrt(min(least, 100.0) / share)
             if quietest is None or least < quietest[0]:
                 number = int(excess.argmin())
                 curve = BSpline(begin_s, step_s, controls[number, : used[number]])

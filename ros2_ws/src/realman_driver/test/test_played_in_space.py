@@ -85,14 +85,14 @@ def down(goal: Pose, seconds: float) -> list[tuple[float, Pose]]:
 def going_down(age_s: float, space: SpaceBounds | None = None) -> Arm:
     """An arm that has been on its way down to `LOW` for so long."""
     arm = Arm(HIGH, space)
-    assert arm.ask(down(LOW, age_s + 0.1)) is None
+    assert arm.ask(down(LOW, 1.3 * age_s)) is None
     arm.run(age_s)
     return arm
 
 
 @pytest.mark.parametrize("age_s", [0.5, 0.85])
 def test_a_chunk_whose_blend_would_dip_below_the_table_is_refused(age_s: float) -> None:
-    """Its own way is clear, but half of it is past, and the arm is elsewhere: the rest cuts straight across."""
+    """Its own way is clear, but half of it is past and the arm elsewhere: the rest cuts straight across."""
     elsewhere = down(LOW_FURTHER_OUT, age_s + 0.2)
     careless = going_down(age_s, ANYWHERE)
     assert careless.ask(elsewhere, age_s) is None
