@@ -19,7 +19,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +231,7 @@ def main() -> int:
             total.add(tally)
             if options.out:
                 with options.out.open("a") as file:
-                    file.write(json.dumps({"seed": seed, **asdict(tally)}) + "\n")
+                    file.write(json.dumps({"seed": seed, **vars(tally)}) + "\n")
             print(
                 f"seed {seed}: {total.chunks} chunks, {total.unsafe_frames} unsafe frames, "
                 f"{time.monotonic() - begun_s:.0f} s",
