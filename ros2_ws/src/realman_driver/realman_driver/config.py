@@ -10,9 +10,10 @@ from typing import Any
 
 from .arm_model import HOME_RAD, JOINT_COUNT, JOINT_NAMES, RATED_LIMITS
 from .black_box import BlackBoxSettings
-from .chunk_executor import ExecutorSettings, MotionLimits
+from .chunk_executor import ExecutorSettings
+from .curve_planner import MotionLimits
 from .following import FollowingBounds
-from .gate import ChunkRules
+from .gate import ChunkRules, SpaceBounds
 
 
 def _parameter(default: Any, description: str, lower: float | None = None, upper: float | None = None) -> Any:
@@ -175,7 +176,17 @@ class DriverConfig:
         limits = MotionLimits(
             self.max_velocity_rad_s, self.stream_max_acceleration_rad_s2, self.stream_max_jerk_rad_s3
         )
-        return ExecutorSettings(limits, self.ensemble_newest_share)
+        return ExecutorSettings(limits, self.ensemble_newest_share, self.space_bounds())
+
+    def space_bounds(self) -> SpaceBounds:
+        """What the arm keeps clear of."""
+        return SpaceBounds(
+            workspace_lower_m=self.workspace_lower_m,
+            workspace_upper_m=self.workspace_upper_m,
+            table_z_m=self.table_z_m,
+            table_clearance_m=self.table_clearance_m,
+            self_clearance_m=self.self_clearance_m,
+        )
 
     def following_bounds(self) -> FollowingBounds:
         """The part that tells whether the arm follows."""
@@ -205,11 +216,6 @@ class DriverConfig:
             max_velocity_rad_s=self.max_velocity_rad_s,
             max_acceleration_rad_s2=self.max_acceleration_rad_s2,
             max_rate_hz=self.max_chunk_rate_hz,
-            workspace_lower_m=self.workspace_lower_m,
-            workspace_upper_m=self.workspace_upper_m,
-            table_z_m=self.table_z_m,
-            table_clearance_m=self.table_clearance_m,
-            self_clearance_m=self.self_clearance_m,
         )
 
 

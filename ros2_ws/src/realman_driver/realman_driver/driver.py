@@ -19,7 +19,7 @@ from .clock_watch import ClockWatch
 from .config import DriverConfig
 from .error_codes import describe_return_code
 from .foreign_motion import Activity
-from .gate import ReceivedChunk, Refusal
+from .gate import ReceivedChunk, Refusal, Space
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
@@ -70,7 +70,15 @@ class Driver:
             HomeSettings(
                 config.home_joints_rad, config.home_gripper, config.home_speed_percent, config.home_timeout_s
             ),
-            HomeParts(arm, self.link, self.supervisor, self.streamer, self._worker, self._stop_sender),
+            HomeParts(
+                arm,
+                Space(config.space_bounds()),
+                self.link,
+                self.supervisor,
+                self.streamer,
+                self._worker,
+                self._stop_sender,
+            ),
         )
         self.chunks = ChunkIntake(
             config.chunk_rules(), self.link, self.supervisor, self.streamer, self.clock, self.black_box
