@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
@@ -20,6 +20,8 @@ from kine_cameras.source import Frame, Intrinsics, Source
 from kine_cameras.worker import CameraWorker, WorkerSettings
 from kine_nodes import ManagedNode
 from kine_nodes.image_message import camera_info_message, image_message
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 
 
 class CameraNode(ManagedNode):
@@ -81,7 +83,7 @@ class CameraNode(ManagedNode):
         return self._worker is None
 
     def _say(self, text: str) -> None:
-        self.get_logger().info(text)
+        self.get_logger().info(printable(text))
 
     # --- outputs (images from the camera's thread) ------------------------------------------------------
     def _publish(self, frame: Frame, known: Intrinsics | None) -> None:
@@ -119,7 +121,7 @@ class CameraNode(ManagedNode):
             )
             self._dropped = report.frames.dropped
             status.level = bytes([level])
-            status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+            status.message, status.values = printable(status.message), key_values(values)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter as RosParameter
 
 from kine_nodes.parameters import Parameter, declare
+from kine_nodes.texts import printable
 
 AUTOSTART = {"autostart": Parameter(True, "configure and activate without a lifecycle manager")}
 _OK, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -168,14 +169,14 @@ class ManagedNode(LifecycleNode):
     def _failed(self, what: str, error: Exception) -> None:
         self.failure = error
         expected = isinstance(error, (ValueError, OSError, ImportError, RuntimeError))
-        self.get_logger().error(f"cannot {what}: {error if expected else repr(error)}")
+        self.get_logger().error(f"cannot {what}: {printable(error if expected else repr(error))}")
 
     def _tried(self, action: Callable[[], object]) -> object:
         """One step of an end, the others of which follow whatever happens; False when it went wrong."""
         try:
             return action()
         except Exception as error:
-            self.get_logger().error(f"while ending: {error!r}")
+            self.get_logger().error(f"while ending: {printable(repr(error))}")
             return False
 
     def _may_set_parameters(self, _changes: list[RosParameter[Any]]) -> SetParametersResult:
