@@ -11,6 +11,7 @@ from rclpy.executors import Executor
 
 from kine_nodes.managed import ManagedNode, autostart
 from kine_nodes.spin import init, spin_until_signal
+from kine_nodes.texts import printable
 
 
 def run(name: str, build: Callable[[], ManagedNode], executor: Callable[[], Executor] | None = None) -> None:
@@ -42,5 +43,5 @@ def run(name: str, build: Callable[[], ManagedNode], executor: Callable[[], Exec
         node.destroy_node()
     rclpy.try_shutdown()
     if code:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {printable(error)}", file=sys.stderr)
         sys.exit(code)

@@ -66,7 +66,9 @@ class Following:
         lately = self._sent_since(now_s - bounds.lag_s)
         if not lately:
             return ""
-        gap_rad, joint = max((abs(m - s), i) for i, (m, s) in enumerate(zip(measured_rad, lately[-1], strict=True)))
+        gap_rad, joint = max(
+            (abs(m - s), i) for i, (m, s) in enumerate(zip(measured_rad, lately[-1], strict=True))
+        )
         if gap_rad > bounds.gap_rad:
             return f"{_apart(joint, measured_rad, lately)}, {gap_rad:.3f} rad apart, at most {bounds.gap_rad:.3f} rad"
         error_rad, joint = max(

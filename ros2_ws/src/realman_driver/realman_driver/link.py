@@ -118,9 +118,7 @@ class ArmLink:
         self.disagreement = ""
         for name, answered, lately in zip(JOINT_NAMES, position_rad, seen, strict=False):
             if not min(lately) - AGREEMENT_RAD <= answered <= max(lately) + AGREEMENT_RAD:
-                self.disagreement = (
-                    f"{name} stands at {answered:.3f} rad when asked, the state datagrams say {lately[0]:.3f} rad"
-                )
+                self.disagreement = f"{name} stands at {answered:.3f} rad when asked, the state datagrams say {lately[0]:.3f} rad"
                 break
         return self.disagreement
 

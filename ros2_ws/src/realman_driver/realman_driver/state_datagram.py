@@ -131,7 +131,12 @@ def _status(value: Any) -> str:
     """What the controller says it is doing; empty when it says nothing."""
     if value is None:
         return ""
-    if isinstance(value, str) and 0 < len(value) <= MAX_STATUS_LENGTH and value.isascii() and value.isprintable():
+    if (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_STATUS_LENGTH
+        and value.isascii()
+        and value.isprintable()
+    ):
         return value
     return UNREADABLE_STATUS
 

@@ -12,7 +12,9 @@ BOUNDS = FollowingBounds()
 PERIOD_S = 0.005
 
 
-def play(speed_rad_s: float, lag_s: float, duration_s: float = 3.0, frozen_after_s: float = math.inf) -> tuple[float, str]:
+def play(
+    speed_rad_s: float, lag_s: float, duration_s: float = 3.0, frozen_after_s: float = math.inf
+) -> tuple[float, str]:
     """A joint at a constant speed, measured late; the largest gap until the first reason, and that."""
     following, largest = Following(BOUNDS), 0.0
     for number in range(round(duration_s / PERIOD_S)):
