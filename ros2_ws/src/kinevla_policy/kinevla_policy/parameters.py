@@ -1,8 +1,8 @@
-"""Parameters of the policy node: one table with text and bounds."""
+"""Parameters of the policy node and of the image compressor: a table each, with text and bounds."""
 
 from __future__ import annotations
 
-from kine_nodes import Parameter
+from kine_nodes import AUTOSTART, Parameter
 
 TABLE = {
     "checkpoint": Parameter("", "folder of the trained policy"),
@@ -32,6 +32,13 @@ TABLE = {
     "frozen_motion_rad": Parameter(0.1, "an image unchanged over such a motion is frozen, rad", 0.01, 3.0),
     "max_stamp_ahead_s": Parameter(0.05, "images stamped further in the future are refused, s", 0.0, 1.0),
     "min_camera_rate_hz": Parameter(10.0, "slower cameras are reported, Hz", 0.0, 120.0),
+}
+
+COMPRESSOR = AUTOSTART | {
+    "topics": Parameter(
+        ["/front/color/image_raw", "/wrist/color/image_raw"], "images to publish again as <topic>/compressed"
+    ),
+    "jpeg_quality": Parameter(90, "quality of the jpegs", 1, 100),
 }
 
 LOOP_SETTINGS = (

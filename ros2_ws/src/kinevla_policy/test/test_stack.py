@@ -98,14 +98,14 @@ def test_each_kind_of_camera_publishes_under_the_same_two_names(tmp_path):
             cameras=kind,
             checkpoint=str(tmp_path),
             front_serial="0123",
-            front_source="/dev/video0",
-            wrist_source="/dev/video2",
+            front_source=str(tmp_path),
+            wrist_source=str(tmp_path),
         )
         specs = by_name(settings)
         assert {"front", "wrist"} <= set(specs)
         ours = kind != "realsense2_camera"
         assert specs["front"].package == ("kine_cameras" if ours else "realsense2_camera")
-    assert specs["wrist"].parameters["recording"] == "/dev/video2"
+    assert specs["wrist"].parameters["recording"] == str(tmp_path)
     assert specs["wrist"].parameters["recording_topic"] == "/wrist/color/image_raw"
 
 
