@@ -7,6 +7,7 @@ from kine_nodes import AUTOSTART, Parameter
 TABLE = {
     "checkpoint": Parameter("", "folder of the trained policy"),
     "autostart": Parameter(True, "configure and activate without a lifecycle manager"),
+    "stack_id": Parameter("", "who started this policy, told in its diagnostics"),
     "threads": Parameter(1, "CPU threads of the model", 1, 64),
     "image_transport": Parameter("raw", "raw, or compressed: listen to <topic>/compressed"),
     "front_topic": Parameter("/front/color/image_raw", "images of the front camera"),

@@ -38,6 +38,9 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
         checkpoint = settings.checkpoint or default_checkpoint()
         if not checkpoint:
             raise ValueError("no checkpoint: give checkpoint:=/path/to/folder (a folder with manifest.json)")
+        parameters: dict[str, Any] = {"checkpoint": checkpoint, "image_transport": settings.images}
+        if settings.stack_id:
+            parameters["stack_id"] = settings.stack_id
         specs.append(
             NodeSpec(
                 "kinevla_policy",
@@ -45,7 +48,7 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
                 "kinevla",
                 lifecycle=True,
                 parameter_file=settings.policy_config or _config("kinevla_policy", "policy.yaml"),
-                parameters={"checkpoint": checkpoint, "image_transport": settings.images},
+                parameters=parameters,
             )
         )
     if settings.record:
@@ -65,8 +68,9 @@ def _config(package: str, file: str) -> str:
 
 def _driver(settings: StackSettings) -> NodeSpec:
     parameters: dict[str, Any] = {"robot_ip": settings.robot_ip, "robot_port": settings.robot_port}
-    if settings.udp_host_ip:
-        parameters["udp_host_ip"] = settings.udp_host_ip
+    for name in ("udp_host_ip", "stack_id", "black_box_folder"):
+        if getattr(settings, name):
+            parameters[name] = getattr(settings, name)
     if settings.sim:
         parameters |= {"robot_ip": "127.0.0.1", "udp_host_ip": "127.0.0.1", "udp_port": 0}
     return NodeSpec(

@@ -15,7 +15,7 @@ CHOICES = {
 }
 ADDRESSES = ("robot_ip", "udp_host_ip", "leader_ip")
 FILES = ("driver_config", "policy_config", "teleop_config", "front_calibration", "wrist_calibration")
-FOLDERS = ("checkpoint", "record_folder")
+FOLDERS = ("checkpoint", "record_folder", "black_box_folder")
 NEW_FILES = ("frame_log", "console_token_file")
 RECORDINGS = ("front_source", "wrist_source")
 
@@ -51,6 +51,8 @@ class StackSettings:
         console: also serve the operator's page.
         console_port: TCP port of the page, on this machine only.
         console_token_file: file with the token that commands need; made when missing.
+        stack_id: who started the stack, told by driver and policy; empty: nobody.
+        black_box_folder: of the driver; empty: as its parameter file says.
     """
 
     sim: bool = False
@@ -82,6 +84,8 @@ class StackSettings:
     console: bool = False
     console_port: int = 8090
     console_token_file: str = "~/.kine_console/token"
+    stack_id: str = ""
+    black_box_folder: str = ""
 
     @classmethod
     def from_texts(cls, texts: dict[str, str]) -> Self:

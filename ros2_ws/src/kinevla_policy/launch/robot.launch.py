@@ -58,6 +58,8 @@ DESCRIPTIONS = {
     "console": "true: also serve the operator's page",
     "console_port": "TCP port of the operator's page, on this machine only",
     "console_token_file": "file with the token that the page's commands need; made when missing",
+    "stack_id": "who started the stack, told by driver and policy; demonstrations find theirs by it",
+    "black_box_folder": "folder of the driver's black box; empty: the one of its parameter file",
 }
 
 
