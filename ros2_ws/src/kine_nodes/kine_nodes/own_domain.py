@@ -14,6 +14,8 @@ FIRST, LAST = 40, 99
 FIRST_PORT, PORTS = 7400, 250
 # Offsets within a domain's ports: the multicast port and those from 10 on are the middleware's.
 LOCK_OFFSET, PARTICIPANT_OFFSET = 2, 10
+# The domain that the environment named before one was taken, for those that take a second one.
+OUTER = "KINE_OUTER_ROS_DOMAIN_ID"
 
 
 class OwnDomain:
@@ -32,6 +34,7 @@ class OwnDomain:
             "ROS_DOMAIN_ID": str(self.number),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_STATIC_PEERS": "",
+            OUTER: _outer(),
         }
         self._before = {name: os.environ.get(name) for name in own}
         os.environ.update(own)
@@ -54,10 +57,13 @@ class OwnDomain:
         self.close()
 
 
+def _outer() -> str:
+    return os.environ.get(OUTER) or os.environ.get("ROS_DOMAIN_ID", "")
+
+
 def _take() -> tuple[int, socket.socket]:
     """A domain and the socket that locks it: the kernel gives the port to one program, and takes it back."""
-    given = os.environ.get("ROS_DOMAIN_ID", "")
-    numbers = [number for number in range(FIRST, LAST + 1) if str(number) != given]
+    numbers = [number for number in range(FIRST, LAST + 1) if str(number) != _outer()]
     random.SystemRandom().shuffle(numbers)
     for number in numbers:
         base = FIRST_PORT + PORTS * number

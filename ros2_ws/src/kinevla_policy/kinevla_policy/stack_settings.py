@@ -113,7 +113,7 @@ class StackSettings:
             if not 1 <= getattr(self, name) <= 65535:
                 raise ValueError(f"{name}:={getattr(self, name)} must be within [1, 65535]")
         recordings = RECORDINGS if self.cameras == "recorded" else ()
-        whole = {
+        whole: dict[str, Any] = {
             name: _whole(name, getattr(self, name)) for name in (*FILES, *FOLDERS, *NEW_FILES, *recordings)
         }
         for name, path in whole.items():
