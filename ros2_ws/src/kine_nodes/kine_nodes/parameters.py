@@ -66,7 +66,7 @@ class Parameter:
             if isinstance(item, float) and not math.isfinite(item):
                 return f"is {shown}, must be finite"
             if self.low is not None and self.high is not None and not self.low <= item <= self.high:
-                return f"is {shown}, must be within [{self.low:.9g}, {self.high:.9g}]"
+                return f"is {shown}, must be within [{self.low:.12g}, {self.high:.12g}]"
         return ""
 
 
