@@ -121,7 +121,7 @@ class DemoClient:
         Raises:
             StackError: no server, or no answer, within `timeout_s`; or it is another stack's.
         """
-        obstacle = self._handshake.obstacle(service) if self._handshake else ""
+        obstacle = self._handshake.obstacle(service, timeout_s) if self._handshake else ""
         if obstacle:
             raise StackError(obstacle)
         client: Any = self.node.create_client(kind, service)

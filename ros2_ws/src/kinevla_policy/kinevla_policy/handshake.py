@@ -62,7 +62,7 @@ class Handshake:
         with self._lock:
             self._heard["policy"].update(ids)
 
-    def obstacle(self, service: str, timeout_s: float = 10.0) -> str:
+    def obstacle(self, service: str, timeout_s: float) -> str:
         """Why a service must not be called, in one sentence; empty when it may.
 
         Waits up to `timeout_s` until driver and policy, as far as the service is about them, are heard.
