@@ -36,12 +36,12 @@ The nodes' parameters with unit, default and bounds (both included). The same st
 the packages, and `ros2 param describe` tells it of a running node. `make docs` writes this page anew.
 
 What does not fit is refused with one line that names file, parameter, value and bound, and an exit code: a
-value outside its bounds or of another type (`1` where `1.0` is meant), an unknown parameter or launch argument,
-and a parameter file that is missing, no YAML, or names no section for its node or one for a node that does not
-exist. Launch file and process runner look before they start anything, a node when it starts. A file may have
-sections for several nodes; what stands under `/**` must be known to each node that reads the file. `~` and
-paths from the working directory are expanded in launch arguments. A node that ends ends all others, and the
-exit code of launch and runner is not 0; Ctrl-C gives 0 (the runner: 130).
+value outside its bounds or of another type (`1` where `1.0` is meant), an unknown parameter or launch
+argument, and a parameter file that is missing, no YAML, or names no section for its node or one for a node
+that does not exist. Launch file and process runner look before they start anything, a node when it starts. A
+file may have sections for several nodes; what stands under `/**` must be known to each node that reads the
+file. `~` and paths from the working directory are expanded in launch arguments. A node that ends ends all
+others, and the exit code of launch and runner is not 0; Ctrl-C gives 0 (the runner: 130).
 """
 
 
