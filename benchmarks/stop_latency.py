@@ -10,7 +10,6 @@ controller leaves a query for the gripper without an answer).
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -21,8 +20,10 @@ import numpy as np
 SOURCES = Path(__file__).resolve().parents[1] / "ros2_ws" / "src"
 for _path in ("realman_driver/test", "realman_driver", "kine_sim"):
     sys.path.insert(0, str(SOURCES / _path))
-os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+from kine_nodes.own_domain import OwnDomain  # noqa: E402
+
+DOMAIN = OwnDomain()  # before the rig looks at the environment
 
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for  # noqa: E402
 

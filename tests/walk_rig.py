@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -65,16 +64,14 @@ NODES = {"driver": "/realman_driver", "policy": "/kinevla", "puppet": "/kine_tel
 
 
 class Rig:
-    """All of it, in a ROS domain of its own.
+    """All of it, in this program's ROS domain.
 
     Args:
         folder: for logs and the record of the wire.
-        domain: `ROS_DOMAIN_ID`.
     """
 
-    def __init__(self, folder: Path, domain: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
         self.emulator = Emulator(folder / "wire.jsonl", generation=4)
         self.parameters: dict[str, dict[str, Any]] = {
             "driver": DRIVER | {"robot_ip": "127.0.0.1", "robot_port": self.emulator.port},

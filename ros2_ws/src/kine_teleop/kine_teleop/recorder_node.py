@@ -14,23 +14,15 @@ from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import ManagedNode
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
+from kine_teleop.parameters import RECORDER
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
 from kine_teleop.recording.topics import Topic, episode_topics
 
-PARAMETERS = AUTOSTART | {
-    "folder": Parameter("~/kine_episodes", "where the episodes go; made when missing"),
-    "image_rate_hz": Parameter(30.0, "expected rate of both cameras; 0: not judged", 0.0, 120.0),
-    "joint_rate_hz": Parameter(200.0, "expected rate of the joint states; 0: not judged", 0.0, 1000.0),
-    "min_free_mb": Parameter(2000, "free space a recording needs to start, MiB", 1, 10_000_000),
-    "stop_free_mb": Parameter(100, "a recording ends below this free space, MiB", 1, 1_000_000),
-    "queue_mb": Parameter(256, "how much may wait for the disk, MiB", 1, 16_384),
-    "calibration_file": Parameter("", "YAML or JSON file stored with each episode; empty: none"),
-}
 CAMERA_DEPTH, STATE_DEPTH = 60, 1000  # two seconds of frames, five of joint states
 
 
@@ -38,7 +30,7 @@ class RecorderNode(ManagedNode):
     """Hands received bytes to `Recorder`, and its answers to services and diagnostics."""
 
     def __init__(self) -> None:
-        super().__init__("recorder", PARAMETERS)
+        super().__init__("recorder", RECORDER)
 
     def setup(self) -> None:
         """Put the folder in order and open the topics."""

@@ -16,23 +16,17 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 import kine_nodes
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import ManagedNode
 from kine_nodes.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
 from kine_nodes.status import key_values
-
-TABLE = AUTOSTART | {
-    "topics": Parameter(
-        ["/front/color/image_raw", "/wrist/color/image_raw"], "images to publish again as <topic>/compressed"
-    ),
-    "jpeg_quality": Parameter(90, "quality of the jpegs", 1, 100),
-}
+from kinevla_policy.parameters import COMPRESSOR
 
 
 class CompressorNode(ManagedNode):
     """`/image_compressor`: `sensor_msgs/Image` in, `sensor_msgs/CompressedImage` with the same header out."""
 
     def __init__(self) -> None:
-        super().__init__("image_compressor", TABLE)
+        super().__init__("image_compressor", COMPRESSOR)
 
     def setup(self) -> None:
         """Open the topics."""

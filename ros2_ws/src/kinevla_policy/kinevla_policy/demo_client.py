@@ -24,6 +24,7 @@ from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Instruct
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, not_enabled
 from kine_nodes.image_conversion import image_to_rgb
+from kinevla_policy.handshake import Handshake
 
 T = TypeVar("T")
 
@@ -33,9 +34,14 @@ class StackError(RuntimeError):
 
 
 class DemoClient:
-    """Calls the services and keeps what the topics say. Runs its own executor thread."""
+    """Calls the services and keeps what the topics say. Runs its own executor thread.
 
-    def __init__(self, name: str = "kinevla_demo") -> None:
+    Args:
+        name: of its node.
+        stack_id: of the stack that it may enable and instruct; empty: whichever is there.
+    """
+
+    def __init__(self, name: str = "kinevla_demo", stack_id: str = "") -> None:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = Node(name, context=self._context)
@@ -61,6 +67,7 @@ class DemoClient:
         self.node.create_subscription(
             DriverState, DRIVER_STATE_TOPIC, self._take_driver_state, DRIVER_STATE_QOS
         )
+        self._handshake = Handshake(self.node, stack_id) if stack_id else None
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="demo-client", daemon=True)
@@ -112,8 +119,11 @@ class DemoClient:
         """Call a service and wait for its answer.
 
         Raises:
-            StackError: no server, or no answer, within `timeout_s`.
+            StackError: no server, or no answer, within `timeout_s`; or it is another stack's.
         """
+        obstacle = self._handshake.obstacle(service, timeout_s) if self._handshake else ""
+        if obstacle:
+            raise StackError(obstacle)
         client: Any = self.node.create_client(kind, service)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):

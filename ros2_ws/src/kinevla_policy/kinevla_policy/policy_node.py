@@ -29,7 +29,7 @@ from kinevla_policy.loop_types import ChunkReport, LoopSettings
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
 from kinevla_policy.plan_loop import PlanLoop
-from kinevla_policy.policy_diagnostics import policy_status
+from kinevla_policy.policy_diagnostics import STACK_ID, policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 MAX_ANSWER = 2000
@@ -286,6 +286,7 @@ class PolicyNode(ManagedNode):
         if self._latency_s is not None:
             values["chunk latency s"] = f"{self._latency_s:.3f}"
         slow = {camera: rate for camera, rate in rates.items() if rate < self._rules.min_camera_rate_hz}
+        values[STACK_ID] = self._value("stack_id")
         status = policy_status(None if self._loop is None else self._loop.status(), values, slow)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
