@@ -12,6 +12,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from kine_nodes.parameters import Parameter, declare
+from kine_nodes.system_clock import require_system_clock
 
 AUTOSTART = {"autostart": Parameter(True, "configure and activate without a lifecycle manager")}
 
@@ -25,10 +26,12 @@ class ManagedNode(LifecycleNode):
 
     Raises:
         rclpy.exceptions.ParameterException: a value that is not allowed.
+        ValueError: simulated time was chosen.
     """
 
     def __init__(self, name: str, table: Mapping[str, Parameter]) -> None:
         super().__init__(name)
+        require_system_clock(self)
         self.values: dict[str, Any] = declare(self, table)
         self.serving = False
 

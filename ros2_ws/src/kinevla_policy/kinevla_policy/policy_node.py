@@ -40,6 +40,7 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("kinevla")
+        kine_nodes.require_system_clock(self)
         declare(self, parameters.TABLE)
         # Made here, so that a value that is not allowed ends the program before anything is loaded.
         self._settings = LoopSettings(**{name: self._value(name) for name in parameters.LOOP_SETTINGS})

@@ -36,6 +36,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import DriverState
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
+from kine_nodes.system_clock import check_system_clock, refuse_simulated_time
 
 from . import black_box_plans, messages, parameters
 from .arm_interface import Arm, LinkSettings
@@ -64,6 +65,7 @@ class DriverNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__(NODE_NAME)
         parameters.declare(self)
+        refuse_simulated_time(self)
         self.add_on_set_parameters_callback(self._may_set_parameters)
         self._driver: Driver | None = None
         self._config: DriverConfig | None = None
@@ -97,6 +99,7 @@ class DriverNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and make the driver; nothing is connected yet."""
         try:
+            check_system_clock(self)
             self._config = parameters.read(self)
             self._driver = Driver(self._config, self._make_arm(self._config), self._hooks())
         except (ValueError, ImportError) as error:
@@ -172,7 +175,7 @@ class DriverNode(LifecycleNode):
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
     def _on_state(self, state: ArmState, gripper_opening: float) -> None:
-        """SDK's UDP thread: publishes at once, so the stamp is as fresh as the message."""
+        """Thread of the datagrams: publishes at once, so the stamp is as fresh as the message."""
         if self._publishing:
             with suppress(Exception):  # the context may end at any moment; the SDK's thread must not see it
                 self._joint_states.publish(messages.to_joint_state(state, gripper_opening))
