@@ -9,7 +9,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 NAME = "use_sim_time"
-REASON = f"{NAME} is true, must be false: ages are judged by the system clock, a simulated one may stand still"
+REASON = (
+    f"{NAME} is true, must be false: ages are judged by the system clock, a simulated one may stand still"
+)
 
 
 def refuse_simulated_time(node: Node) -> None:

@@ -1,8 +1,8 @@
 """Whether the arm follows what it is sent: the measured position against the frames of the last moments.
 
-An arm lags behind its setpoint, and how much is not known beforehand. So each joint is compared with where its
-setpoint has been lately: within what it was sent in the last `lag_s`, and `error_rad` beyond, it follows. An
-arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and positions
+An arm lags behind its setpoint, and how much is not known beforehand. So each joint is compared with where
+its setpoint has been lately: within what it was sent in the last `lag_s`, and `error_rad` beyond, it follows.
+An arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and positions
 that are frozen in the datagrams all look the same: the setpoint goes on, the measured position does not.
 """
 
@@ -28,7 +28,7 @@ class FollowingBounds:
         gap_rad: how far it may be from its present setpoint, at any time.
     """
 
-    error_rad: float = 0.1
+    error_rad: float = 0.05
     error_s: float = 0.1
     lag_s: float = 0.15
     gap_rad: float = 0.4
@@ -66,9 +66,12 @@ class Following:
         lately = self._sent_since(now_s - bounds.lag_s)
         if not lately:
             return ""
-        gap_rad, joint = max((abs(m - s), i) for i, (m, s) in enumerate(zip(measured_rad, lately[-1], strict=True)))
+        gap_rad, joint = max(
+            (abs(m - s), i) for i, (m, s) in enumerate(zip(measured_rad, lately[-1], strict=True))
+        )
         if gap_rad > bounds.gap_rad:
-            return f"{_apart(joint, measured_rad, lately)}, {gap_rad:.3f} rad apart, at most {bounds.gap_rad:.3f} rad"
+            apart = _apart(joint, measured_rad, lately)
+            return f"{apart}, {gap_rad:.3f} rad apart, at most {bounds.gap_rad:.3f} rad"
         error_rad, joint = max(
             (max(min(sent) - measured, measured - max(sent)), i)
             for i, (measured, sent) in enumerate(zip(measured_rad, zip(*lately, strict=True), strict=True))
@@ -82,8 +85,8 @@ class Following:
         if beyond_s < bounds.error_s:
             return ""
         return (
-            f"{_apart(joint, measured_rad, lately)}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was sent "
-            f"in {bounds.lag_s:.2f} s, at most {bounds.error_rad:.3f} rad"
+            f"{_apart(joint, measured_rad, lately)}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was "
+            f"sent in {bounds.lag_s:.2f} s, at most {bounds.error_rad:.3f} rad"
         )
 
     def _sent_since(self, past_s: float) -> list[tuple[float, ...]]:

@@ -191,7 +191,10 @@ ROWS: dict[str, Row] = {
         fault("system_error", 0x100D), nothing, state_is("STOPPED", "0x100D (collision)"), True, marks=[SLOW]
     ),
     "error late in a long list": Row(
-        fault("push_fields", {"err": [0] * 30 + [0x100D]}), clear, state_is("STOPPED", "0x100D (collision)"), True
+        fault("push_fields", {"err": [0] * 30 + [0x100D]}),
+        clear,
+        state_is("STOPPED", "0x100D (collision)"),
+        True,
     ),
     "joint error of the 17th bit": Row(
         fault("joint_error", [2, 0x20000]),
@@ -220,7 +223,11 @@ ROWS: dict[str, Row] = {
         [SLOW],
     ),
     "a status that is not known": Row(
-        fault("push_fields", {"arm_current_status": "dance"}), clear, state_is("STOPPED", "reports dance"), True, [SLOW]
+        fault("push_fields", {"arm_current_status": "dance"}),
+        clear,
+        state_is("STOPPED", "reports dance"),
+        True,
+        [SLOW],
     ),
     "no status": Row(
         fault("push_fields", {"arm_current_status": None}),

@@ -48,7 +48,17 @@ def test_a_day_of_the_arm_is_no_foreign_motion(watch: Watch) -> None:
 
 @pytest.mark.parametrize(
     "status",
-    ["stop", "slow_stop", "pause", "move_J", "move_L", "movev_canfd", "current_drag", "sensor_drag", "something new"],
+    [
+        "stop",
+        "slow_stop",
+        "pause",
+        "move_J",
+        "move_L",
+        "movev_canfd",
+        "current_drag",
+        "sensor_drag",
+        "something new",
+    ],
 )
 def test_what_the_stream_did_not_do_stops_it_with_the_first_datagram(watch: Watch, status: str) -> None:
     watch.see("move_through_joint", STREAM, 100)

@@ -1,4 +1,4 @@
-"""States no arm can have, motions nobody here asked for, an arm that does not follow: the driver on a fake arm."""
+"""States no arm can have, motions nobody here asked for, an arm that does not follow; on a fake arm."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def test_an_arm_that_somebody_pushes_away_latches_a_stop(rig: Rig) -> None:
         ({"defect_rule": "missing", "defect": "joint_position: joint_7 is null"}, "joint_7 is null"),
     ],
 )
-def test_states_that_are_not_believed_any_more_latch_a_stop(rig: Rig, changes: dict[str, Any], word: str) -> None:
+def test_states_that_are_not_believed_any_more_latch_a_stop(
+    rig: Rig, changes: dict[str, Any], word: str
+) -> None:
     rig.enable()
     time.sleep(0.1)
     rig.arm.state_changes |= changes
@@ -143,7 +145,10 @@ def test_an_arm_that_stands_elsewhere_than_the_datagrams_say_is_not_enabled(rig:
     wait_for(lambda: rig.driver.link.disagreement, what="a comparison")
     decision = rig.driver.enable()
     assert not decision.ok
-    assert f"joint_1 stands at {elsewhere[0]:.3f} rad when asked, the state datagrams say 0.000 rad" in decision.text
+    assert (
+        f"joint_1 stands at {elsewhere[0]:.3f} rad when asked, the state datagrams say 0.000 rad"
+        in decision.text
+    )
     assert rig.arm.frames == []
     rig.arm.asked_position = None
     wait_for(lambda: not rig.driver.link.disagreement, what="another comparison")
@@ -162,8 +167,12 @@ def test_positions_that_freeze_during_the_home_motion_latch_a_stop(rig: Rig) -> 
     rig.arm.asked_position = None
 
 
-@pytest.mark.parametrize("codes", [{"joint_error_codes": (0, 1 << 17, 0, 0, 0, 0, 0)}, {"system_error_codes": (-1,)}])
-def test_an_error_of_any_width_and_one_that_cannot_be_read_latch_a_stop(rig: Rig, codes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "codes", [{"joint_error_codes": (0, 1 << 17, 0, 0, 0, 0, 0)}, {"system_error_codes": (-1,)}]
+)
+def test_an_error_of_any_width_and_one_that_cannot_be_read_latch_a_stop(
+    rig: Rig, codes: dict[str, Any]
+) -> None:
     rig.enable()
     rig.arm.state_changes |= codes
     assert "reports" in stopped_because(rig)

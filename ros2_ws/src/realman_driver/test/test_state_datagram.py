@@ -118,8 +118,14 @@ def test_bytes_that_are_no_state_are_defective(data: bytes) -> None:
         ({"err": ["0"]}, "the controller reports an error that cannot be read"),
         ({"err": [0, -1]}, "the controller reports an error that cannot be read"),
         ({"err": [1 << 40]}, "0x10000000000 (unknown system error)"),
-        ({"joint_err_code": [0, 0, 1 << 17, 0, 0, 0, 0]}, "joint_3 reports error 0x20000 (unknown joint error 0x20000)"),
-        ({"joint_err_code": [0, 0, 0x20040, 0, 0, 0, 0]}, "0x20040 (overcurrent, unknown joint error 0x20000)"),
+        (
+            {"joint_err_code": [0, 0, 1 << 17, 0, 0, 0, 0]},
+            "joint_3 reports error 0x20000 (unknown joint error 0x20000)",
+        ),
+        (
+            {"joint_err_code": [0, 0, 0x20040, 0, 0, 0, 0]},
+            "0x20040 (overcurrent, unknown joint error 0x20000)",
+        ),
         ({"joint_err_code": [0, 0, 0, 0, 0, 0, None]}, "joint_7 reports an error that cannot be read"),
         ({"joint_err_code": [0, 0, 0, 0, 0, 0, True]}, "joint_7 reports an error that cannot be read"),
         ({"joint_err_code": [0, 0, 0, 0, 0, 0, -5]}, "joint_7 reports an error that cannot be read"),

@@ -101,7 +101,9 @@ class Faults:
                 raise ValueError(f"fault 'drop' takes 'fin' or 'rst', got {value!r}")
             self._action(name, value)
         else:
-            known = sorted((*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "lose_udp", "clear", *PUSH_CHANGES))
+            known = sorted(
+                (*SWITCHES, *ACTIONS, "delay_answers", "lose_canfd", "lose_udp", "clear", *PUSH_CHANGES)
+            )
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(known)}")
 
     def active(self, name: str) -> bool:
@@ -163,7 +165,9 @@ class Faults:
         if not self.active("freeze_positions"):
             self._frozen_position = None
         else:
-            self._frozen_position = joints["joint_position"] = self._frozen_position or joints["joint_position"]
+            self._frozen_position = joints["joint_position"] = (
+                self._frozen_position or joints["joint_position"]
+            )
         if self._shift_deg:
             pairs = zip(joints["joint_position"], self._shift_deg, strict=True)
             joints["joint_position"] = [angle + round(1000.0 * shift) for angle, shift in pairs]
