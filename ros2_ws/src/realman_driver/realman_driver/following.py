@@ -2,8 +2,9 @@
 
 An arm lags behind its setpoint, and how much is not known beforehand. So each joint is compared with where
 its setpoint has been lately: within what it was sent in the last `lag_s`, and `error_rad` beyond, it follows.
-An arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and positions
-that are frozen in the datagrams all look the same: the setpoint goes on, the measured position does not.
+An arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and
+positions that are frozen in the datagrams all look the same: the setpoint goes on, the measured position does
+not.
 """
 
 from __future__ import annotations
@@ -84,9 +85,10 @@ class Following:
         beyond_s = now_s - self._beyond_since_s
         if beyond_s < bounds.error_s:
             return ""
+        apart = _apart(joint, measured_rad, lately)
         return (
-            f"{_apart(joint, measured_rad, lately)}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was "
-            f"sent in {bounds.lag_s:.2f} s, at most {bounds.error_rad:.3f} rad"
+            f"{apart}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was sent in {bounds.lag_s:.2f} s, "
+            f"at most {bounds.error_rad:.3f} rad"
         )
 
     def _sent_since(self, past_s: float) -> list[tuple[float, ...]]:

@@ -68,8 +68,5 @@ class ForeignMotion:
             return ""
         if not status:
             return "the controller does not say what moves the arm (arm_current_status is missing)"
-        if status in STOPS:
-            does = "has stopped the arm"
-        else:
-            does = "moves the arm"
+        does = "has stopped the arm" if status in STOPS else "moves the arm"
         return f"the controller reports {status}: another client or the controller itself {does}"

@@ -63,8 +63,20 @@ def read_state(data: bytes, sender_ip: str, arrived_monotonic_s: float, arrived_
 
 
 def _defective(sender_ip: str, error: _DefectError, monotonic_s: float, ros_ns: int) -> RawState:
-    nothing: list[tuple[Any, ...]] = [()] * 6
-    return RawState(sender_ip, *nothing, "", error.rule, str(error), monotonic_s, ros_ns)
+    return RawState(
+        sender_ip=sender_ip,
+        position_rad=(),
+        current_a=(),
+        temperature_c=(),
+        joint_enabled=(),
+        joint_error_codes=(),
+        system_error_codes=(),
+        motion="",
+        defect_rule=error.rule,
+        defect=str(error),
+        arrived_monotonic_s=monotonic_s,
+        arrived_ros_ns=ros_ns,
+    )
 
 
 def _object(data: bytes) -> dict[str, Any]:
