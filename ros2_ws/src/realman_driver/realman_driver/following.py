@@ -87,7 +87,7 @@ class Following:
             return ""
         apart = _apart(joint, measured_rad, lately)
         return (
-            f"{apart}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was sent in {bounds.lag_s:.2f} s, "
+            f"{apart}, for {beyond_s:.2f} s {error_rad:.3f} rad from all sent in {bounds.lag_s:.2f} s, "
             f"at most {bounds.error_rad:.3f} rad"
         )
 
