@@ -117,3 +117,42 @@ def test_every_change_is_told_once() -> None:
         (State.CONNECTED, State.ENABLED),
         (State.ENABLED, State.CONNECTED),
     ]
+
+
+def test_a_stop_that_comes_while_a_reset_is_under_way_stays_latched(supervisor: Supervisor) -> None:
+    supervisor.link_up("RM75")
+    supervisor.latch_stop("joint_3 reports error 0x0040")
+    asked_after = supervisor.stops
+    supervisor.latch_stop("emergency stop requested")
+    decision = supervisor.reset([], asked_after)
+    assert not decision.ok
+    assert "after the reset was asked for (emergency stop requested)" in decision.text
+    assert supervisor.state is State.STOPPED and supervisor.stop_reason == "emergency stop requested"
+    assert supervisor.reset([], supervisor.stops).ok
+
+
+def test_each_enabled_is_a_new_epoch_and_nothing_else_is(supervisor: Supervisor) -> None:
+    supervisor.link_up("RM75")
+    assert supervisor.right.epoch == 0 and not supervisor.right.granted
+    supervisor.enable([])
+    first = supervisor.right.epoch
+    assert supervisor.right.granted and supervisor.enable([]).ok and supervisor.right.epoch == first
+    supervisor.begin_homing([])
+    assert not supervisor.right.granted
+    supervisor.end_homing("home reached")
+    assert supervisor.right.epoch == first + 1
+    supervisor.disable()
+    supervisor.enable([])
+    assert supervisor.right.epoch == first + 2
+
+
+def test_the_reason_of_each_state_is_told(supervisor: Supervisor) -> None:
+    supervisor.link_up("RM75-B")
+    assert supervisor.reason == "RM75-B"
+    supervisor.enable([])
+    supervisor.disable()
+    assert supervisor.reason == "disabled on request"
+    supervisor.latch_stop("emergency stop requested")
+    assert supervisor.reason == "emergency stop requested"
+    supervisor.link_lost("no state for 0.16 s")
+    assert supervisor.reason == "no state for 0.16 s"

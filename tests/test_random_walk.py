@@ -1,0 +1,51 @@
+"""Nothing moves unasked: random walks over driver, policy, puppet, controller and their other clients."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from random_walk import Walk
+from walk_rig import Rig
+
+from kinevla_policy.free_ports import quiet_domain
+
+
+@pytest.fixture
+def rig(tmp_path: Path, own_domain: None) -> Iterator[Rig]:
+    rig = Rig(tmp_path, quiet_domain())
+    try:
+        for name in ("driver", "policy"):
+            rig.start(name)
+        rig.wait_for("the driver", lambda: rig.client.driver_state is not None)
+        rig.wait_for("the policy", lambda: rig.client.diagnostic("kinevla: policy"))
+        yield rig
+    finally:
+        rig.close()
+
+
+def walk(rig: Rig, steps: int, seed: int) -> Walk:
+    print(f"seed {seed}, {steps} steps")
+    walker = Walk(rig, seed)
+    for number in range(1, steps + 1):
+        walker.step()
+        if number % 100 == 0:
+            print(f"{number} of {steps} steps, the arm moved for {walker.moved_s:.0f} s", flush=True)
+    print(dict(walker.taken))
+    return walker
+
+
+def test_nothing_moves_unasked_in_a_short_walk(rig: Rig) -> None:
+    walker = walk(rig, 60, int(os.environ.get("KINE_WALK_SEED", "20")))
+    assert walker.moved_s > 0.5, "a walk in which nothing moves shows nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_nothing_moves_unasked_in_two_thousand_steps(rig: Rig) -> None:
+    seed = int(os.environ.get("KINE_WALK_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    walker = walk(rig, int(os.environ.get("KINE_WALK_STEPS", "2000")), seed)
+    assert walker.moved_s > 20.0, "a walk in which nothing moves shows nothing"
