@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from kine_nodes.texts import printable
+
 PACKET = struct.Struct("<BxxxI")
 """Head of a picture on its way to a viewer: number of the camera, number of the picture; then the JPEG."""
 
@@ -55,7 +57,7 @@ class CameraFeed:
         try:
             jpeg = await asyncio.to_thread(self._encode, image)
         except ValueError as error:
-            self.error = str(error)[:300]
+            self.error = printable(error)
             return
         self.error = ""
         self.number += 1

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_nodes.texts import MAX_NAME, printable
+
 try:  # a build against another NumPy fails in other ways than ImportError
     from cv_bridge import CvBridge
 
@@ -43,7 +45,8 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     encoding, height, width, step = message.encoding, message.height, message.width, message.step
     channels = _CHANNELS.get(encoding)
     if channels is None:
-        raise ImageError(f"image encoding '{encoding}' is not one of {', '.join(_CHANNELS)}")
+        shown = printable(encoding, MAX_NAME)
+        raise ImageError(f"image encoding '{shown}' is not one of {', '.join(_CHANNELS)}")
     if height == 0 or width == 0:
         raise ImageError(f"image is empty: {width} x {height} pixels")
     if step < width * channels:

@@ -37,6 +37,7 @@ import kine_nodes
 from kine_msgs.msg import DriverState
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
 from kine_nodes.system_clock import check_system_clock, refuse_simulated_time
+from kine_nodes.texts import printable
 
 from . import black_box_plans, messages, parameters
 from .arm_interface import Arm, LinkSettings
@@ -55,6 +56,7 @@ NODE_NAME = "realman_driver"
 STATE_QOS = QoSProfile(depth=10)
 CHUNK_QOS = QoSProfile(depth=5)
 REFUSAL_LOG_PERIOD_S = 1.0
+MAX_LOG_TEXT = 1000
 # Between two messages of the driver's state without a change: who listens takes silence for a dead driver.
 STATE_PERIOD_S = 0.1
 
@@ -190,7 +192,7 @@ class DriverNode(LifecycleNode):
 
     def _log(self, level: str, text: str) -> None:
         # rclpy ties a severity to the line of the call: one line each.
-        logger = self.get_logger()
+        logger, text = self.get_logger(), printable(text, MAX_LOG_TEXT)
         if level == "error":
             logger.error(text)
         elif level == "warning":
@@ -251,7 +253,7 @@ class DriverNode(LifecycleNode):
             answer = getattr(driver, name)()
             decision = answer if isinstance(answer, Decision) else await self._awaitable(answer)
             assert decision is not None  # the future below always carries one
-            response.success, response.message = decision.ok, decision.text
+            response.success, response.message = decision.ok, printable(decision.text, MAX_LOG_TEXT)
             self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
             self._publish_state()
             self._publish_diagnostics()
