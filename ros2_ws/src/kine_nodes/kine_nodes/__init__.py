@@ -4,6 +4,7 @@ from kine_nodes.managed import AUTOSTART, ManagedNode, autostart
 from kine_nodes.parameters import Parameter, declare
 from kine_nodes.run import run
 from kine_nodes.spin import init, spin_until_signal
+from kine_nodes.system_clock import require_system_clock
 
 __all__ = [
     "AUTOSTART",
@@ -12,6 +13,7 @@ __all__ = [
     "autostart",
     "declare",
     "init",
+    "require_system_clock",
     "run",
     "spin_until_signal",
 ]

@@ -46,7 +46,7 @@ class DriverConfig:
         10, "State datagrams in a row that may go unbelieved while the arm may move; then it stops.", 1, 1000
     )
     max_following_error_rad: float = _parameter(
-        0.1, "Largest distance of a joint from all it was sent within following_lag_s.", 0.01, 1.0
+        0.05, "Largest distance of a joint from all it was sent within following_lag_s.", 0.01, 1.0
     )
     following_error_s: float = _parameter(0.1, "How long that distance may be exceeded.", 0.0, 2.0)
     following_lag_s: float = _parameter(0.15, "How far the arm may lag behind the joint stream.", 0.02, 2.0)

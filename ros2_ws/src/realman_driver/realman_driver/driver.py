@@ -1,7 +1,7 @@
 """The driver without ROS: puts link, checks, stream, stop and requests together around one arm.
 
-Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. A stop
-and the noticing of a loss wait for none of them.
+Threads: those of the datagrams and of the SDK's events, the stream (with the watchdog), the stop, the
+requests. A stop and the noticing of a loss wait for none of them.
 """
 
 from __future__ import annotations
@@ -288,18 +288,14 @@ class Driver:
 
     def _receive_state(self, raw: RawState) -> None:
         """Thread of the datagrams."""
-        state, activity = self.link.receive(raw), self._activity()
-        if state is None:
-            reason = self.watch.judge_doubts() if activity is not Activity.NOTHING else ""
-        else:
+        state = self.link.receive(raw)
+        if state is not None:
             self.black_box.state(state)
-            reason = self.watch.judge(state, activity)
+        reason = self.watch.judge(state, self._activity())
         if reason:
             self._fault(reason)
-        if state is None or not self.supervisor.connected:
-            return
         opening = self.link.gripper_opening
-        if opening is not None:
+        if state is not None and opening is not None and self.supervisor.connected:
             self._hooks.on_state(state, opening)
 
     def _activity(self) -> Activity:

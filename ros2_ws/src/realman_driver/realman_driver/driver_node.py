@@ -145,7 +145,7 @@ class DriverNode(ManagedNode):
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
     def _on_state(self, state: ArmState, gripper_opening: float) -> None:
-        """SDK's UDP thread: publishes at once, so the stamp is as fresh as the message."""
+        """Thread of the datagrams: publishes at once, so the stamp is as fresh as the message."""
         if self._publishing:
             with suppress(Exception):  # the context may end at any moment; the SDK's thread must not see it
                 self._joint_states.publish(messages.to_joint_state(state, gripper_opening))

@@ -34,6 +34,7 @@ class Rig:
             robot_ip=SENDER[0],
             robot_port=SENDER[1],
             reconnect_min_s=0.05,
+            black_box_folder="",
             state_timeout_s=state_timeout_s,
         )
         hooks = DriverHooks(
