@@ -27,7 +27,7 @@ from kine_console.server import AddressError, ConsoleServer, ServerSettings
 from kine_console.state import ConsoleState
 from kine_console.suggestions import trained_instructions
 from kine_msgs.msg import BiLevelPlan, DriverState
-from kine_nodes import declare
+from kine_nodes import DIAGNOSTICS_BYTES, IMAGE_BYTES, SMALL_BYTES, bounded_subscription, declare, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
 
 CAMERAS = ("front", "wrist")
@@ -84,14 +84,14 @@ class ConsoleNode(LifecycleNode):
         for feed in self._feeds:
             topic = self._values[f"{feed.name}_topic"] + suffix
             # As bytes: a picture that nobody looks at is not even unpacked.
-            self._listen(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
-        self._listen(JointState, self._values["joint_state_topic"], self._take_joints, newest)
-        self._listen(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS)
-        self._listen(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
-        self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+            self._listen(IMAGE_TYPES[transport], topic, feed.put, newest, IMAGE_BYTES, raw=True)
+        self._listen(JointState, self._values["joint_state_topic"], self._take_joints, newest, SMALL_BYTES)
+        self._listen(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS, SMALL_BYTES)
+        self._listen(BiLevelPlan, "/kinevla/plan", self._take_plan, 10, SMALL_BYTES)
+        self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50, DIAGNOSTICS_BYTES)
 
     def _listen(self, *arguments: Any, **options: Any) -> None:
-        subscription = self.create_subscription(*arguments, **options)
+        subscription = bounded_subscription(self, *arguments, **options)
         self._undo.append(lambda: self.destroy_subscription(subscription))
 
     def _repeat(self, period_s: float, callback: Callable[[], None]) -> None:
@@ -216,6 +216,7 @@ class ConsoleNode(LifecycleNode):
                 "pictures_sent": traffic.pictures,
                 "pictures_skipped_for_slow_viewers": traffic.pictures_skipped,
                 "viewers_too_slow": traffic.too_slow,
+                **not_read(self),
             }
             status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         array = DiagnosticArray(status=[status])

@@ -14,7 +14,14 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
 from kine_msgs.msg import DriverState
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import (
+    AUTOSTART,
+    SMALL_BYTES,
+    ManagedNode,
+    Parameter,
+    bounded_subscription,
+    not_read,
+)
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, DriverWatch
 from kine_nodes.motion_right import tagged
 from kine_teleop.puppet.drift import DriftBounds
@@ -129,7 +136,7 @@ class PuppetNode(ManagedNode):
             (Bool, "~/deadman", self._on_deadman, 10),
             (DriverState, DRIVER_STATE_TOPIC, self._on_driver_state, DRIVER_STATE_QOS),
         ):
-            self.create_subscription(type_, topic, self.while_active(take), depth)
+            bounded_subscription(self, type_, topic, self.while_active(take), depth, SMALL_BYTES)
         self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
         for name, serve in (
             ("start", self._on_start),
@@ -258,7 +265,7 @@ class PuppetNode(ManagedNode):
             level=DiagnosticStatus.WARN if stopped else DiagnosticStatus.OK,
             name=STATUS_NAME,
             message=f"stopped: {session.reason}" if stopped else session.state.value,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+            values=[KeyValue(key=key, value=str(value)) for key, value in (values | not_read(self)).items()],
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

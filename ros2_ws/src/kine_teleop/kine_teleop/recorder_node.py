@@ -16,7 +16,17 @@ from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import AUTOSTART, ManagedNode, Parameter, autostart, spin_until_signal
+from kine_nodes import (
+    AUTOSTART,
+    DIAGNOSTICS_BYTES,
+    IMAGE_BYTES,
+    ManagedNode,
+    Parameter,
+    autostart,
+    bounded_subscription,
+    not_read,
+    spin_until_signal,
+)
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
@@ -72,9 +82,9 @@ class RecorderNode(ManagedNode):
             self.destroy_subscription(before[0])
         depth = CAMERA_DEPTH if topic.camera else STATE_DEPTH
         qos = QoSProfile(depth=depth, reliability=reliability)
-        subscription = self.create_subscription(
-            _message_class(topic.type_name), topic.name, self._taker(topic.name), qos, raw=True
-        )
+        kind, take = _message_class(topic.type_name), self._taker(topic.name)
+        size = IMAGE_BYTES if topic.camera else DIAGNOSTICS_BYTES
+        subscription = bounded_subscription(self, kind, topic.name, take, qos, size, raw=True)
         self._subscriptions_by_topic[topic.name] = (subscription, reliability)
 
     def _taker(self, name: str) -> Callable[[Any], None]:
@@ -149,7 +159,7 @@ class RecorderNode(ManagedNode):
         worst = {"good": DiagnosticStatus.OK, "suspect": DiagnosticStatus.WARN, "bad": DiagnosticStatus.ERROR}
         level = DiagnosticStatus.ERROR if status["error"] else DiagnosticStatus.OK
         text = status["error"] or "idle"
-        values = [KeyValue(key=key, value=str(value)) for key, value in status.items()]
+        values = [KeyValue(key=key, value=str(value)) for key, value in (status | not_read(self)).items()]
         if audit is not None:
             level = worst[audit["verdict"]]
             text = "; ".join(["recording", audit["verdict"], *audit["reasons"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Approve, Instruct
-from kine_nodes import declare
+from kine_nodes import IMAGE_BYTES, SMALL_BYTES, StopLane, bounded_subscription, declare, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kinevla_policy import messages, parameters
@@ -56,6 +57,8 @@ class PolicyNode(LifecycleNode):
         self._last_image_refusal = ""
         self._latency_s: float | None = None
         self._driver = DriverWatch(messages.SOURCE)
+        self._stop_lane = StopLane(self)
+        self._stop_lane.serve(Trigger, "/kinevla/stop", self._stop)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -84,16 +87,15 @@ class PolicyNode(LifecycleNode):
         )
         for camera in ("front", "wrist"):
             topic = self._value(f"{camera}_topic") + ("/compressed" if transport == "compressed" else "")
-            self.create_subscription(
-                IMAGE_TYPES[transport], topic, lambda m, c=camera: self._take_image(c, m), newest
-            )
-        self.create_subscription(
-            JointState, self._value("joint_state_topic"), self._take_state, qos_profile_sensor_data
+            take = partial(self._take_image, camera)
+            bounded_subscription(self, IMAGE_TYPES[transport], topic, take, newest, IMAGE_BYTES)
+        states = self._value("joint_state_topic")
+        bounded_subscription(self, JointState, states, self._take_state, qos_profile_sensor_data, SMALL_BYTES)
+        driver_states = self._value("driver_state_topic")
+        bounded_subscription(
+            self, DriverState, driver_states, self._take_driver_state, DRIVER_STATE_QOS, SMALL_BYTES
         )
-        topic = self._value("driver_state_topic")
-        self.create_subscription(DriverState, topic, self._take_driver_state, DRIVER_STATE_QOS)
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
-        self.create_service(Trigger, "/kinevla/stop", self._stop)
         self.create_service(Approve, "/kinevla/approve", self._approve)
         self._gate = InstructionGate(
             self._policy.check_instruction, self._value("min_instruction_interval_s")
@@ -125,6 +127,11 @@ class PolicyNode(LifecycleNode):
         """As `on_deactivate`."""
         self.close()
         return _OK
+
+    def destroy_node(self) -> None:
+        """End the stop's own service too."""
+        self._stop_lane.close()
+        super().destroy_node()
 
     def close(self) -> None:
         """End the running instruction and the loop's thread; the arm holds."""
@@ -272,7 +279,7 @@ class PolicyNode(LifecycleNode):
         if not rclpy.ok():
             return
         now_ns = self._now_ns()
-        values: dict[str, Any] = dict(self._counts)
+        values: dict[str, Any] = dict(self._counts) | not_read(self)
         rates = {camera: watch.rate_hz(now_ns) for camera, watch in self._watches.items()}
         for camera, watch in self._watches.items():
             values[f"{camera} camera Hz"] = f"{rates[camera]:.0f}"
