@@ -80,7 +80,7 @@ def test_what_is_too_old_to_be_written_does_not_stay_in_memory(tmp_path: Path) -
     while time.monotonic() < end_s:
         box.target(HOME_RAD)
         time.sleep(0.01)
-    kept = [row[0] for row in box._targets]
+    kept = [row[0] for row in box._targets.since(0.0)]
     assert kept[-1] - kept[0] <= 0.2 + 0.5 + 0.05  # the time after the stop is kept as well
     assert len(kept) < 80
 
