@@ -264,11 +264,11 @@ class PolicyNode(LifecycleNode):
 
     def _end_instruction(self, reason: str) -> bool:
         """End what runs, and replace what is left of its chunk by the pose the arm has; False: none ran."""
-        assert self._buffer is not None
-        running = None if self._loop is None else self._loop.running
-        if running is None or self._loop is None or not self._loop.stop(reason):
+        loop, buffer = self._loop, self._buffer  # this may be the stop's thread: others change them meanwhile
+        running = None if loop is None else loop.running
+        if running is None or loop is None or buffer is None or not loop.stop(reason):
             return False
-        newest = self._buffer.latest_state()
+        newest = buffer.latest_state()
         if newest is not None:
             pose = [float(value) for value in newest[1]]
             hold = messages.hold_message(pose, newest[0], running.instruction_id, running.epoch)
