@@ -167,12 +167,15 @@ class BlackBox:
         """Whether one more refused chunk of this second is noted; tells what an earlier one left out."""
         if int(now_s) != self._refused_second:
             self._refused_second, self._refused = int(now_s), 0
-            if self._left_out:
-                more = f" ({self._left_out_bytes} bytes not read)" if self._left_out_bytes else ""
-                self.remark("warning", f"{self._left_out} more chunks were refused within a second{more}")
-                self._left_out = self._left_out_bytes = 0
+            self._tell_left_out()
         self._refused += 1
         return self._refused <= MAX_REFUSED_PER_S
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            more = f" ({self._left_out_bytes} bytes not read)" if self._left_out_bytes else ""
+            self.remark("warning", f"{self._left_out} more chunks were refused within a second{more}")
+            self._left_out = self._left_out_bytes = 0
 
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
@@ -245,6 +248,7 @@ class BlackBox:
     def _pickled(self, reason: str) -> bytes:
         """A `Recording` without rows, then pairs of a field's name and some rows, pickled one by one."""
         assert self._settings is not None
+        self._tell_left_out()
         now_s = time.monotonic()
         since_s = now_s - self._settings.duration_s - AFTERMATH_S
         out = io.BytesIO()
