@@ -10,14 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.data.image_bounds import ImageError, check_compressed
+
 MODEL_IMAGE_SIZE = 128
 JPEG_QUALITY = 95
 
 Image = NDArray[np.uint8]
-
-
-class ImageError(ValueError):
-    """An array is no camera image of the expected kind."""
 
 
 def check_image(image: Image) -> None:
@@ -100,12 +98,16 @@ def encode_jpeg(image: Image) -> bytes:
 
 
 def decode_jpeg(content: bytes) -> Image:
-    """Decompress a JPEG into an RGB array (H, W, 3).
+    """Decompress a JPEG (or PNG) into an RGB array (H, W, 3).
 
     Raises:
-        ImageError: the bytes are no JPEG image.
+        ImageError: the bytes are no such image, or it has more pixels than `image_bounds` allows.
     """
-    decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR) if content else None
+    check_compressed(content)
+    try:
+        decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        decoded = None
     if decoded is None:
         raise ImageError(f"{len(content)} bytes are no readable JPEG image")
     return np.ascontiguousarray(decoded[:, :, ::-1])

@@ -56,9 +56,7 @@ def test_a_stop_comes_through_while_oversized_chunks_come_in(
             client.publish(oversized)
         called_s = time.monotonic()
         call = client.begin_call("estop")
-        stops = wait_for(
-            lambda: stand.emulator.requests("set_arm_stop", called_s), 20.0, "a stop on the wire"
-        )
+        stops = wait_for(lambda: stand.emulator.requests("set_arm_stop", called_s), 20.0, "a stop")
         assert client.finish_call(call).success
         return float(stops[0]["time_s"]) - called_s
 
@@ -75,10 +73,7 @@ def test_memory_is_given_back_after_a_flood_of_oversized_chunks(
         client.publish(oversized)
         time.sleep(0.02)
     client.values_when(lambda values: int(values.get("refused.size", 0)) > already + 5)
-    grown_mb = wait_for(lambda: memory_mb(stand.driver) < before_mb + 40, 20.0, "the memory") and (
-        memory_mb(stand.driver) - before_mb
-    )
-    assert grown_mb < 40
+    wait_for(lambda: memory_mb(stand.driver) < before_mb + 30, 20.0, "the memory that is given back")
 
 
 def test_the_bound_follows_the_points_that_are_allowed(

@@ -18,7 +18,7 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 class ImageError(ValueError):
-    """An image that cannot be shown as RGB; the text names the field and the bound."""
+    """No camera image of the expected kind; the text names the field and the bound."""
 
 
 def check_size(width: int, height: int) -> None:
