@@ -1,6 +1,6 @@
 """Floods beside which a stop has to get through: `stop_floods.py KIND`, until SIGTERM.
 
-Kinds: `small` (10 kHz of chunks of one point), `medium` (1 MB chunks at 20 Hz), `giant` (a chunk of a million
+Kinds: `small` (5 kHz of chunks of one point), `medium` (1 MB chunks at 20 Hz), `giant` (a chunk of a million
 points, 104 MB, every 3 s), `pictures` (PNGs that unpack to gigabytes, at 20 Hz). All are sent as bytes, so
 that the sender keeps its pace. At its end it prints how many went out.
 """
@@ -22,7 +22,7 @@ from sensor_msgs.msg import CompressedImage
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 CHUNKS, PICTURES = "/realman_driver/joint_trajectory", "/front/color/image_raw/compressed"
-KINDS = {"small": 0.0001, "medium": 0.05, "giant": 3.0, "pictures": 0.05}
+KINDS = {"small": 0.0002, "medium": 0.05, "giant": 3.0, "pictures": 0.05}
 
 
 def chunk(points: int) -> bytes:
