@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -83,7 +84,14 @@ class Intake:
 
     def take(self, subscription: Subscription[Any]) -> Callable[[], Any] | None:
         """Take the next message without locking the interpreter; what remains to be done with it."""
-        data = serialized_take.take(subscription, self.max_bytes)
+        try:
+            data = serialized_take.take(subscription, self.max_bytes)
+        except InvalidHandle:  # destroyed meanwhile
+            return None
+        except RuntimeError as error:  # no memory for it, for one
+            self.unreadable += 1
+            self._say(str(error))
+            return None
         if data is None:
             return None
 
