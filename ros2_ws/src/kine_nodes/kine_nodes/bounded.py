@@ -58,10 +58,10 @@ class Intake:
 
     def __call__(self, data: bytes) -> None:
         """Take a serialised message; also where the executor is not one that knows the bound."""
-        self._pace()
         if len(data) > self.max_bytes:
             self.refuse(len(data))
             return
+        self._pace()
         message: Any = data
         if not self._raw:
             try:
@@ -74,6 +74,7 @@ class Intake:
 
     def refuse(self, size: int) -> None:
         """Count and tell a message of so many bytes."""
+        self._pace()
         self.refused += 1
         self.refused_bytes += size
         if self._on_refused is not None:
