@@ -31,7 +31,7 @@ ADDS = {
 
 def kinevla(*arguments: object) -> None:
     """Run a command of the library; its exit status 3 (unfinished) ends this one too."""
-    command = [sys.executable, "-m", "kinevla.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "kinevla.cli.main", *map(str, arguments)]
     status = subprocess.run(command, check=False).returncode
     if status:
         raise SystemExit(status)

@@ -28,9 +28,9 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[1] / "ros2_ws" / "src" / "kine_s
 
 def start_emulator(log: Path) -> tuple[subprocess.Popen[str], int]:
     """Start the controller process and return it with its TCP port."""
-    path = os.pathsep.join([str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(entry for entry in [str(PACKAGE_ROOT), *sys.path] if os.path.isabs(entry))
     process = subprocess.Popen(
-        [sys.executable, "-m", "kine_sim.controller", "--port", "0", "--log", str(log)],
+        [sys.executable, "-P", "-m", "kine_sim.controller", "--port", "0", "--log", str(log)],
         stdout=subprocess.PIPE,
         text=True,
         env=dict(os.environ, PYTHONPATH=path),

@@ -143,16 +143,20 @@ def main() -> None:
             work.mkdir()
             shutil.copytree(root / "vision", work / "vision")
             tokenizer = [
-                sys.executable, "-m", "kinevla.cli.main", "tokenizer", "train", "--data", str(data), "--out",
-                str(work / "tokenizer"), "--no-progress", "--training.stage1-steps", "20",
-                "--training.stage2-steps", "20", "--training.warmup-steps", "5", "--training.batch", "64",
+                sys.executable, "-P", "-m", "kinevla.cli.main", "tokenizer", "train",
+                "--data", str(data), "--out", str(work / "tokenizer"), "--no-progress",
+                "--training.stage1-steps", "20", "--training.stage2-steps", "20",
+                "--training.warmup-steps", "5", "--training.batch", "64",
                 "--training.start-batch", "512", "--training.network.latent", "16",
                 "--training.network.codebook-size", "16",
             ]  # fmt: skip
             script = TRAIN.format(
                 tests=str(ROOT / "models/tests/training"), root=str(work), data=str(data), kind="images"
             )
-            for stage, command in (("tokenizer", tokenizer), ("policy", [sys.executable, "-c", script])):
+            for stage, command in (
+                ("tokenizer", tokenizer),
+                ("policy", [sys.executable, "-P", "-c", script]),
+            ):
                 peak_mb, time_s = measured(command, group)
                 rows.append(
                     {"set_gb": gigabytes, "frames": frames, "stage": stage, "peak_private_mb": round(peak_mb),

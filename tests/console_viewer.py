@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ class ConsoleViewer:
     """
 
     def __init__(self, port: int, timeout_s: float = 90.0) -> None:
+        self.port = port
         self.news: dict[str, Any] = {}
         self.hello: dict[str, Any] = {}
         self.pictures: dict[int, bytes] = {}
@@ -98,6 +100,13 @@ class ConsoleViewer:
     def close(self) -> None:
         """End the connection."""
         self._open.close()
+
+
+def post_stop(port: int, timeout_s: float = 30.0) -> bool:
+    """Stop the arm as a page without a WebSocket does; whether it was confirmed."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/stop", data=b"", method="POST")
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        return bool(json.load(answer)["ok"])
 
 
 def wait_for_rest(joints: Callable[[], list[float]], timeout_s: float = 30.0) -> NDArray[np.float64]:

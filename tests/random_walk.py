@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TextIO
 
 import numpy as np
 from lifecycle_msgs.msg import Transition
@@ -95,19 +96,21 @@ class Walk:
     Args:
         rig: what is walked through, started.
         seed: of the steps.
+        log: where each step is noted.
     """
 
-    def __init__(self, rig: Rig, seed: int) -> None:
-        self._rig, self._random = rig, random.Random(seed)
+    def __init__(self, rig: Rig, seed: int, log: TextIO | None = None) -> None:
+        self._rig, self._random, self._log = rig, random.Random(seed), log
         self._model = Model(up={"driver", "policy"})
         self._judged_s = time.monotonic()
         self.taken: Counter[str] = Counter()
         self.trace: list[str] = []
         self.moved_s = 0.0
         self._steps: list[tuple[int, Callable[[], str]]] = [
-            (16, self.enable),
-            (14, self.instruct),
-            (6, self.reset),
+            (24, self.work),
+            (4, self.enable),
+            (4, self.instruct),
+            (3, self.reset),
             (4, self.estop),
             (4, self.estop_within_reset),
             (3, self.disable),
@@ -140,7 +143,10 @@ class Walk:
         self.taken[name] += 1
         began_s = time.monotonic()
         said = action()
-        self.trace.append(f"{began_s:.2f} {name}: {said}")
+        took_s = time.monotonic() - began_s
+        self.trace.append(f"{began_s:.2f} {name}: {said} ({took_s:.1f} s)")
+        if self._log is not None:
+            print(self.trace[-1], file=self._log, flush=True)
         time.sleep(self._random.uniform(0.05, 0.35))
         self.judge()
         for node in ("driver", "policy", "puppet"):
@@ -189,6 +195,21 @@ class Walk:
             near = joints[(times >= sent_s - 0.05) & (times <= sent_s + 0.3)]
             if len(near) and np.abs(near - np.radians(degrees)).max(axis=1).min() > APART_RAD:
                 raise Unexplained(f"frame and arm were apart at {sent_s:.2f}\n{self.story()}")
+
+    # --- what a person does to have the arm work ------------------------------------------------------------
+
+    def work(self) -> str:
+        """Whatever it takes: reset, enable, an instruction, its approval."""
+        if self._model.latched or self._random.random() < 0.1:
+            self.reset()
+        said = self.enable()
+        if self._model.enabled and "policy" in self._model.up:
+            said = self.instruct()
+            if self._model.approving:
+                time.sleep(0.5)
+                said = self.approve()
+            time.sleep(self._random.uniform(0.0, 1.5))
+        return said
 
     # --- what a person asks the driver for -----------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from console_viewer import ConsoleViewer, read_token, wait_for_rest
+from console_viewer import ConsoleViewer, post_stop, read_token, wait_for_rest
 
 from kine_sim.tasks import TASKS
 from kinevla_policy.free_ports import free_tcp_port
@@ -82,9 +82,9 @@ def test_everybody_sees_pictures_joints_states_and_nodes(bench: Bench):
     assert set(guest.hello["instructions"]) == {task.instruction for task in TASKS}
 
 
-def test_without_the_right_token_nothing_is_done(bench: Bench):
+def test_without_the_right_token_the_arm_is_not_moved(bench: Bench):
     for token in ("", "a-wrong-token-of-my-own"):
-        for name in ("enable", "home", "stop"):
+        for name in ("enable", "home", "reset"):
             ok, message = bench.guest.ask(name, token)
             assert not ok and "token" in message
     time.sleep(1.0)
@@ -119,6 +119,17 @@ def test_a_stop_passes_the_homing_and_is_latched(bench: Bench):
         bench.until_arm(state)
     done = lambda: {event["what"] for event in viewer.news["events"] if event["ok"]}  # noqa: E731
     viewer.until("the log of all commands", lambda: done() >= {"enable", "stop", "reset", "disable"})
+
+
+def test_who_only_looks_can_stop_the_arm_with_and_without_a_web_socket(bench: Bench):
+    viewer, token = bench.viewer, bench.token
+    for stop in (lambda: bench.guest.ask("stop", "")[0], lambda: post_stop(bench.guest.port)):
+        assert viewer.ask("enable", token)[0]
+        bench.until_arm("ENABLED")
+        assert stop()
+        bench.until_arm("STOPPED")
+        assert viewer.ask("reset", token)[0]
+        bench.until_arm("CONNECTED")
 
 
 def test_a_demonstration_is_recorded_with_the_operators_verdict(bench: Bench):

@@ -28,12 +28,13 @@ def rig(tmp_path: Path, own_domain: None) -> Iterator[Rig]:
 
 
 def walk(rig: Rig, steps: int, seed: int) -> Walk:
-    print(f"seed {seed}, {steps} steps")
-    walker = Walk(rig, seed)
-    for number in range(1, steps + 1):
-        walker.step()
-        if number % 100 == 0:
-            print(f"{number} of {steps} steps, the arm moved for {walker.moved_s:.0f} s", flush=True)
+    print(f"seed {seed}, {steps} steps, noted in {rig.folder / 'walk.log'}", flush=True)
+    with (rig.folder / "walk.log").open("w") as log:
+        walker = Walk(rig, seed, log)
+        for number in range(1, steps + 1):
+            walker.step()
+            if number % 100 == 0:
+                print(f"{number} of {steps} steps, the arm moved for {walker.moved_s:.0f} s", flush=True)
     print(dict(walker.taken))
     return walker
 

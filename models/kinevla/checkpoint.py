@@ -7,7 +7,6 @@ changed file is refused before any of it is used.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from kinevla.actions.loading import load_policy_tokenizer
 from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
+from kinevla.bounded import read_json
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import (
@@ -28,6 +28,7 @@ from kinevla.manifest import (
     describe_input,
     file_sha256,
     read_manifest,
+    require_listed,
     verify_manifest,
     write_atomically,
     write_json,
@@ -42,6 +43,7 @@ CHECKPOINT_FORMAT = 1
 CONFIG_NAME, TRAINING_NAME, CARD_NAME = "config.json", "training.json", "README.md"
 TEXT_TOKENIZER, ACTION_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "action_tokenizer", "model"
 _WEIGHT_PREFIXES = (f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-")
+_LOADED = (CONFIG_NAME, TRAINING_NAME, TEXT_TOKENIZER, f"{ACTION_TOKENIZER}/{MANIFEST_NAME}")
 _ENTRIES = (
     "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "known_words", "statistics_sha256",
 )  # fmt: skip
@@ -148,7 +150,7 @@ def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
     if Path(source).resolve() == Path(out).resolve():
         raise CheckpointError(f"{out} cannot be converted in place: give another directory")
     parts = load_checkpoint(source, dtype=None)
-    training = json.loads((Path(source) / TRAINING_NAME).read_text())
+    training = read_json(Path(source) / TRAINING_NAME)
     save_checkpoint(out, parts, training, storage=storage)
     manifest, fresh = read_manifest(source), read_manifest(out)
     weights = [name for name in fresh["files"] if name.startswith(_WEIGHT_PREFIXES)]
@@ -205,7 +207,7 @@ def record_closed_loop(directory: Path, figures: dict[str, Any]) -> None:
     for row in figures["tasks"]:
         if not all(0 <= row[name] <= row["trials"] for name in ("goal", "kinematics")):
             raise CheckpointError(f"closed-loop figures of {row['instruction']!r} are not possible: {row}")
-    training = json.loads((directory / TRAINING_NAME).read_text()) | {"closed_loop": figures}
+    training = read_json(directory / TRAINING_NAME) | {"closed_loop": figures}
     manifest = read_manifest(directory)
     weights = [name for name in manifest["files"] if name.startswith(_WEIGHT_PREFIXES)]
     _write_card(directory, weights, training, parts, manifest["config"], manifest.get("inputs", {}))
@@ -230,7 +232,9 @@ def load_checkpoint(
         CheckpointError: an unknown format, damaged or not finite weights, parts that do not fit together.
     """
     directory = Path(directory)
-    manifest = verify_manifest(directory, kind=CHECKPOINT_KIND)
+    manifest = verify_manifest(directory, kind=CHECKPOINT_KIND, needs=_LOADED)
+    inner = read_manifest(directory / ACTION_TOKENIZER)["files"]
+    require_listed(manifest, directory, (f"{ACTION_TOKENIZER}/{name}" for name in inner))
     content = _read_config(directory / CONFIG_NAME)
     action_tokenizer = load_policy_tokenizer(directory / ACTION_TOKENIZER)
     action_tokenizer.normaliser.require(content["statistics_sha256"], str(directory / CONFIG_NAME))
@@ -252,7 +256,9 @@ def load_checkpoint(
     try:
         with empty_parameters():
             model = KineVLAModel(config, pad_id=vocabulary.pad)
-        load_weights(model, directory, dtype=dtype, device=device, stem=WEIGHTS_STEM)
+        load_weights(
+            model, directory, dtype=dtype, device=device, stem=WEIGHTS_STEM, listed=manifest["files"]
+        )
     except WeightsError as error:
         raise CheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
     model.eval().requires_grad_(False)
@@ -268,7 +274,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         CheckpointError: no JSON object, another format, or a missing entry (named).
     """
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict) or "format" not in content:

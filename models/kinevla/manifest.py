@@ -2,9 +2,11 @@
 
 A directory written by this package (data set, tokeniser, checkpoint, report) holds a `manifest.json`.
 Loading starts with `verify_manifest`, so a half-copied or edited result is refused by name instead of
-being run on a robot. Its `inputs` name the results it was made from by the hashes of their manifests, and
-theirs in turn: a checkpoint says which data set, statistics, tokeniser and towers made it, even where none
-of them is at hand. An older manifest without `inputs` or `config_sha256` stays readable.
+being run on a robot. What is loaded is what is listed: a file that a loader wants and the manifest does not
+name is refused, and so is one that lies elsewhere, behind a link. Its `inputs` name the results it was made
+from by the hashes of their manifests, and theirs in turn: a checkpoint says which data set, statistics,
+tokeniser and towers made it, even where none of them is at hand. An older manifest without `inputs` or
+`config_sha256` stays readable.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kinevla import __version__
+from kinevla.bounded import printable, read_json
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = "kinevla-manifest-1"
@@ -222,8 +225,8 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]
     if not path.is_file():
         raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
     try:
-        manifest = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        manifest = read_json(path)
+    except (OSError, ValueError) as error:
         raise ManifestError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
@@ -242,35 +245,89 @@ def _check_entries(path: Path, files: Any) -> None:
     if not isinstance(files, dict):
         raise ManifestError(f"{path} lists no files")
     for name, entry in files.items():
-        if not isinstance(entry, dict) or not {"bytes", "sha256"} <= set(entry):
-            raise ManifestError(f"{path}: the entry of {name} needs 'bytes' and 'sha256', got {entry!r}")
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise ManifestError(f"{path} lists {name}, which lies outside the result")
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("bytes"), int)
+            or not isinstance(entry.get("sha256"), str)
+        ):
+            raise ManifestError(
+                f"{path}: the entry of {printable(name)} needs 'bytes' and 'sha256', got {printable(entry)}"
+            )
+        if not _lies_inside(name):
+            raise ManifestError(f"{path} lists {printable(name)}, which lies outside the result")
 
 
-def verify_manifest(directory: Path, *, kind: str | None = None, hashes: bool = True) -> dict[str, Any]:
+def _lies_inside(name: str) -> bool:
+    plain = PurePosixPath(name)
+    return str(plain) == name and not plain.is_absolute() and ".." not in plain.parts and "\0" not in name
+
+
+def listed_file(directory: Path, name: str) -> Path:
+    """Return the path of a file that a manifest lists.
+
+    Raises:
+        ManifestError: it is missing, or a link leads out of the result.
+    """
+    path = directory / name
+    if not path.is_file():
+        raise ManifestError(f"{path} is listed in {MANIFEST_NAME} but missing")
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise ManifestError(f"{path} is a link out of the result, to {path.resolve()}")
+    return path
+
+
+def require_listed(manifest: Mapping[str, Any], directory: Path, names: Iterable[str]) -> None:
+    """Refuse a result whose manifest does not list what is going to be loaded from it.
+
+    Raises:
+        ManifestError: naming the files.
+    """
+    files: Collection[str] = manifest["files"]
+    if unlisted := [name for name in names if name not in files]:
+        named = printable(", ".join(unlisted))
+        raise ManifestError(f"{directory}: {named} would be loaded, but {MANIFEST_NAME} does not list it")
+
+
+def verify_manifest(
+    directory: Path, *, kind: str | None = None, hashes: bool = True, needs: Iterable[str] = ()
+) -> dict[str, Any]:
     """Check every file of a result against its manifest and return the manifest.
 
     Args:
         directory: the result.
         kind: the kind of result expected, or None for any.
         hashes: False checks presence and size only (for large data sets whose readers hash lazily).
+        needs: names of files that are going to be loaded, which the manifest must list.
 
     Raises:
-        ManifestError: naming the first file that is missing or whose size or hash differs.
+        ManifestError: naming the first file that is missing, not listed, elsewhere, or whose size or hash
+            differs; or the manifest lists nothing.
     """
     directory = Path(directory)
     manifest = read_manifest(directory, kind=kind)
-    for name, entry in manifest["files"].items():
-        path = directory / name
-        if not path.is_file():
-            raise ManifestError(f"{path} is listed in {MANIFEST_NAME} but missing")
-        size = path.stat().st_size
-        if size != entry["bytes"]:
-            raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
-        if hashes and (found := file_sha256(path)) != entry["sha256"]:
-            raise ManifestError(
-                f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., "
-                f"expected {entry['sha256'][:12]}..."
-            )
+    if not manifest["files"]:
+        raise ManifestError(
+            f"{directory / MANIFEST_NAME} lists no files: nothing of the result is vouched for"
+        )
+    require_listed(manifest, directory, needs)
+    for name in manifest["files"]:
+        verify_file(directory, manifest, name, hashes=hashes)
     return manifest
+
+
+def verify_file(directory: Path, manifest: Mapping[str, Any], name: str, *, hashes: bool = True) -> Path:
+    """Check one file of a result against its manifest and return its path.
+
+    Raises:
+        ManifestError: as `verify_manifest`.
+    """
+    require_listed(manifest, directory, (name,))
+    path, entry = listed_file(directory, name), manifest["files"][name]
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
+    if hashes and (found := file_sha256(path)) != entry["sha256"]:
+        raise ManifestError(
+            f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., expected {entry['sha256'][:12]}..."
+        )
+    return path

@@ -7,8 +7,7 @@ network's own tensors one by one, so a network built under `empty_parameters` ne
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from kinevla.bounded import read_json
 from kinevla.manifest import write_atomically, write_json
 
 Precision = Literal["fp32", "fp16", "bf16"]
@@ -153,25 +153,42 @@ def empty_parameters() -> Iterator[None]:
         nn.Module.register_parameter = register  # type: ignore[method-assign]
 
 
-def weight_files(directory: Path, stem: str = "model") -> list[str]:
+def weight_files(directory: Path, stem: str = "model", listed: Collection[str] | None = None) -> list[str]:
     """Return the names of the weight files of a directory, without the index.
 
+    Args:
+        directory: where they lie.
+        stem: file name without '.safetensors'.
+        listed: names the manifest vouches for; None where there is no manifest.
+
     Raises:
-        WeightsError: neither a single file nor an index, or an unreadable index.
+        WeightsError: neither a single file nor an index, both of them, an unreadable index, or one of them is
+            not listed.
     """
-    index = directory / index_name(stem)
+    single, index = directory / f"{stem}.safetensors", directory / index_name(stem)
+    found = [path for path in (single, index) if path.exists() or path.is_symlink()]
+    for path in found:
+        if listed is not None and path.name not in listed:
+            raise WeightsError(
+                f"{path} lies beside the weights, but the manifest does not list it: remove it, or make the "
+                "result anew"
+            )
+    if len(found) == 2:
+        raise WeightsError(f"{directory} holds both {single.name} and {index.name}: which one counts?")
     if not index.is_file():
-        if (directory / f"{stem}.safetensors").is_file():
-            return [f"{stem}.safetensors"]
-        raise WeightsError(f"{directory} holds neither {stem}.safetensors nor {index.name}")
+        if single.is_file():
+            return [single.name]
+        raise WeightsError(f"{directory} holds neither {single.name} nor {index.name}")
     try:
-        where = json.loads(index.read_text())["weight_map"]
+        where = read_json(index)["weight_map"]
         files = sorted(set(where.values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{index} is no readable index of shards: {error!r}") from error
     for file in files:
-        if Path(file).name != file or not (directory / file).is_file():
-            raise WeightsError(f"{index} names {file}, which is missing")
+        if not isinstance(file, str) or Path(file).name != file or not (directory / file).is_file():
+            raise WeightsError(f"{index} names {str(file)[:200]}, which is missing")
+        if listed is not None and file not in listed:
+            raise WeightsError(f"{index} names {file}, which the manifest does not list")
     return files
 
 
@@ -182,6 +199,7 @@ def load_weights(
     dtype: torch.dtype | None = torch.float32,
     device: torch.device | str = "cpu",
     stem: str = "model",
+    listed: Collection[str] | None = None,
 ) -> None:
     """Put stored weights in the place of a network's tensors.
 
@@ -191,12 +209,13 @@ def load_weights(
         dtype: of parameters in memory; None leaves them as they are stored.
         device: where they go; the network's buffers go there as well.
         stem: file name without '.safetensors'.
+        listed: names the manifest vouches for; nothing else is read. None where there is no manifest.
 
     Raises:
-        WeightsError: missing or damaged files; tensors that are missing, unknown, misshapen or of another
-            type (all listed, and nothing was changed); values that are not finite.
+        WeightsError: missing, unlisted or damaged files; tensors that are missing, unknown, misshapen or of
+            another type (all listed, and nothing was changed); values that are not finite.
     """
-    files = weight_files(directory, stem)
+    files = weight_files(directory, stem, listed)
     own = module.state_dict()
     buffers = {name for name, _ in module.named_buffers()}
     _compare(directory, files, own)

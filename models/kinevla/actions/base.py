@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,8 +14,16 @@ from numpy.typing import NDArray
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.report import TokenizerReport, measure_tokenizer
 from kinevla.actions.tokenizer import TokenizerError, check_chunks
+from kinevla.bounded import read_json
 from kinevla.data.chunks import ChunkConfig, ChunkSet, relative_mask, to_absolute, to_relative
-from kinevla.manifest import read_manifest, verify_manifest, write_atomically, write_json, write_manifest
+from kinevla.manifest import (
+    read_manifest,
+    require_listed,
+    verify_manifest,
+    write_atomically,
+    write_json,
+    write_manifest,
+)
 
 TOKENIZER_KIND = "tokenizer"
 CONFIG_NAME = "tokenizer.json"
@@ -38,6 +45,7 @@ class BaseTokenizer(ABC):
 
     kind: ClassVar[str]
     shared_block: ClassVar[bool] = False
+    file_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float) -> None:
         if not period_s > 0.0:
@@ -142,7 +150,7 @@ class BaseTokenizer(ABC):
         """Return what tokenizer.json holds beyond chunks, period and statistics."""
 
     def _files(self) -> dict[str, bytes]:
-        """Return further files by name."""
+        """Return the further files by name, those of `file_names`."""
         return {}
 
     @classmethod
@@ -199,10 +207,11 @@ class BaseTokenizer(ABC):
             TokenizerError: a tokeniser of another kind, or files that do not fit together.
         """
         directory = Path(directory)
-        verify_manifest(directory, kind=TOKENIZER_KIND)
+        manifest = verify_manifest(directory, kind=TOKENIZER_KIND, needs=(CONFIG_NAME, NORMALISER_NAME))
         settings = read_settings(directory)
         if (found := kind_of(settings)) != cls.kind:
             raise TokenizerError(f"{directory} holds a tokeniser of kind {found!r}, expected {cls.kind!r}")
+        require_listed(manifest, directory, cls.file_names)
         normaliser = ActionNormaliser.load(directory / NORMALISER_NAME)
         try:
             normaliser.require(settings["statistics_sha256"], str(directory / CONFIG_NAME))
@@ -228,7 +237,7 @@ def read_settings(directory: Path) -> dict[str, Any]:
     """
     path = Path(directory) / CONFIG_NAME
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise TokenizerError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):

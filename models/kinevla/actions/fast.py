@@ -45,6 +45,7 @@ class FastTokenizer(BaseTokenizer):
     """
 
     kind = FAST
+    file_names = (BPE_NAME,)
     shared_block = True
 
     def __init__(

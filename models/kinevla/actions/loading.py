@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinevla.actions.base import TOKENIZER_KIND, BaseTokenizer, kind_of, read_settings
+from kinevla.actions.base import CONFIG_NAME, TOKENIZER_KIND, BaseTokenizer, kind_of, read_settings
 from kinevla.actions.bilevel import BiLevelTokenizer
 from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.fast import FastTokenizer
@@ -26,7 +26,7 @@ def load_tokenizer(directory: Path) -> ActionTokenizer:
         TokenizerError: an unknown kind, or files that do not fit together.
     """
     directory = Path(directory)
-    verify_manifest(directory, kind=TOKENIZER_KIND)
+    verify_manifest(directory, kind=TOKENIZER_KIND, needs=(CONFIG_NAME,))
     kind = kind_of(read_settings(directory))
     if kind not in _KINDS:
         raise TokenizerError(f"{directory} holds a tokeniser of kind {kind!r}, known: {', '.join(_KINDS)}")

@@ -7,7 +7,6 @@ and clips, as usual for end-effector deltas (OpenVLA). Gripper dimensions keep t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.bounded import read_json
 from kinevla.manifest import json_sha256, write_json
 
 Mode = Literal["min_max", "quantile"]
@@ -171,7 +171,7 @@ class ActionNormaliser:
             StatisticsError: missing or damaged file, or values that do not match the hash inside.
         """
         try:
-            content = json.loads(Path(path).read_text())
+            content = read_json(Path(path))
             normaliser = cls(
                 tuple(float(value) for value in content["low"]),
                 tuple(float(value) for value in content["high"]),

@@ -37,6 +37,8 @@ class ResidualTokenizer(BaseTokenizer):
         TokenizerError: chunks of another horizon, or levels that are not of this kind.
     """
 
+    file_names = (WEIGHTS_NAME,)
+
     def __init__(
         self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
     ) -> None:

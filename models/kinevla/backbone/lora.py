@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from kinevla.backbone.openvla_weights import PUBLIC_PARTS
+from kinevla.bounded import read_json
 
 ADAPTER_NAME, SETTINGS_NAME = "adapter_model.safetensors", "adapter_config.json"
 ALL_LINEAR = "all-linear"
@@ -214,7 +215,7 @@ def load_adapter(directory: Path, model: nn.Module) -> LoraSettings:
     """
     directory = Path(directory)
     try:
-        values = json.loads((directory / SETTINGS_NAME).read_text())["kinevla"]
+        values = read_json(directory / SETTINGS_NAME)["kinevla"]
         listed: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }

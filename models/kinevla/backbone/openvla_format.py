@@ -7,7 +7,6 @@ a Llama tokenizer, statistics of the data (see `openvla_statistics`) and weights
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig, VitTowerConfig
+from kinevla.bounded import read_json as read_json_file
 
 CONFIG_NAME = "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
@@ -222,8 +222,8 @@ def read_json(directory: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise PublicWeightsError(f"{directory} is no OpenVLA checkpoint: it holds no {name}")
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
+        content = read_json_file(path)
+    except (OSError, ValueError) as error:
         raise PublicWeightsError(f"{path} is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise PublicWeightsError(f"{path} must hold an object, got {type(content).__name__}")

@@ -89,8 +89,12 @@ def _headers(directory: Path) -> _Stored:
     index: dict[str, str] = {}
     if (directory / INDEX_NAME).is_file():
         content = read_json(directory, INDEX_NAME).get("weight_map")
-        if not isinstance(content, dict) or not content:
-            raise PublicWeightsError(f"{directory / INDEX_NAME} holds no weight_map")
+        if (
+            not isinstance(content, dict)
+            or not content
+            or not all(isinstance(v, str) for v in content.values())
+        ):
+            raise PublicWeightsError(f"{directory / INDEX_NAME} holds no weight_map of file names")
         index = content
         files = sorted(set(index.values()))
     elif (directory / SINGLE_NAME).is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,13 +55,14 @@ class TowersArgs:
 
 def run_towers(args: TowersArgs) -> Outcome:
     """Write the towers of a checkpoint in the format of `kinevla vision train`."""
+    from kinevla.bounded import read_json
     from kinevla.checkpoint import TRAINING_NAME, CheckpointError, load_checkpoint
     from kinevla.vision.checkpoint import save_vision
 
     model = load_checkpoint(args.source).model
     if model.config.geometry.tokens == 0:
         raise CheckpointError(f"{args.source} has no towers that find keypoints: there is nothing to take")
-    report = json.loads((args.source / TRAINING_NAME).read_text()).get("vision", {})
+    report = read_json(args.source / TRAINING_NAME).get("vision", {})
     save_vision(
         args.out, model.vision_backbone, model.config, {"taken_from": args.source.name}, report,
         inputs={"checkpoint": args.source},

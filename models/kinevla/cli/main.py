@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinevla import __version__
+from kinevla.bounded import printable
 from kinevla.cli.command import EXIT_MEANING, Command, Exit, Outcome, UsageError
 from kinevla.cli.parse import Request, read_line
 from kinevla.configs.registry import UnknownNameError
 from kinevla.manifest import to_plain
 
+MAX_ERROR_CHARS = 4000
 COMMANDS: tuple[Command, ...] = (
     Command(
         ("data", "generate"),
@@ -316,7 +318,8 @@ def run_request(command: Command, request: Request) -> int:
         print("stopped; run the same command again to go on", file=sys.stderr)
         return Exit.INTERRUPTED
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        print(f"kinevla {command.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
+        print(f"kinevla {command.name}: {text}", file=sys.stderr)
         return Exit.USAGE if isinstance(error, UnknownNameError | UsageError) else Exit.FAILED
     if not isinstance(result, Outcome):
         return int(result)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from kinevla.bounded import read_json
 from kinevla.cli.command import UsageError
 
 
@@ -50,7 +50,7 @@ class TrainingPresets:
 
         path = Path(args.tokenizer) / "tokenizer.json"
         try:
-            found = json.loads(path.read_text()).get("kind", "bilevel_rvq")
+            found = read_json(path).get("kind", "bilevel_rvq")
         except (OSError, ValueError, AttributeError):
             return
         preset = TRAININGS.get(name)

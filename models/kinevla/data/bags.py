@@ -5,7 +5,6 @@ Everything that can be wrong with a bag ends in one `DataError` that names the b
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,16 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
+from kinevla.bounded import MIB, TooLargeError, read_json, require_size
 from kinevla.data.cdr import JointPositions
 from kinevla.data.images import Image, ImageError, decode_jpeg
 from kinevla.data.packing import DataError
 
 JOINT_NAMES = (*(f"joint_{number}" for number in range(1, 8)), "gripper")
+MAX_INFO_BYTES = 4 * MIB
+MAX_CHUNK_BYTES = 1024 * MIB
+_MCAP_MAGIC_BYTES, _CHUNK_OPCODE = 8, 6
+_RECORD, _U64 = struct.Struct("<BQ"), struct.Struct("<Q")
 _SET_ASIDE = ("quarantine", "discarded")
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 _TO_RGB = {
@@ -125,15 +129,32 @@ def open_bag(path: Path) -> Iterator[Bag]:
     if not (path / "metadata.yaml").is_file():
         raise DataError(f"{path} is no rosbag2 folder: it has no metadata.yaml")
     try:
+        require_size(f"{path}/metadata.yaml", (path / "metadata.yaml").stat().st_size, MAX_INFO_BYTES)
+        for file in path.glob("*.mcap"):
+            _check_chunks(file)
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
             yield Bag(path, reader)
-    except (DataError, ImageError) as error:
+    except (DataError, ImageError, TooLargeError) as error:
         raise DataError(error if str(path) in str(error) else f"{path}: {error}") from error
     except (OSError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # the parsers of three formats raise what they like on damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} is damaged or no rosbag2: {reason}") from error
+
+
+def _check_chunks(file: Path) -> None:
+    """Look through the heads of an mcap file's records: no chunk may unpack to more than its bound."""
+    with file.open("rb") as stream:
+        stream.seek(_MCAP_MAGIC_BYTES)
+        while len(head := stream.read(_RECORD.size)) == _RECORD.size:
+            opcode, length = _RECORD.unpack(head)
+            if opcode == _CHUNK_OPCODE and len(times := stream.read(24)) == 24:
+                require_size(f"{file}: a chunk unpacked", _U64.unpack_from(times, 16)[0], MAX_CHUNK_BYTES)
+                length -= 24
+            if length < 0 or length > 1 << 62:
+                return  # damaged: the reader says so
+            stream.seek(length, 1)
 
 
 def find_bags(paths: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -165,7 +186,7 @@ def read_info(path: Path) -> BagInfo:
     if not file.is_file():
         return BagInfo()
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, MAX_INFO_BYTES)
         if content["format"] != 1:
             raise DataError(f"{file} has format {content['format']}, this code reads 1")
         return BagInfo(**{name: content[name] for name in BagInfo.__dataclass_fields__ if name in content})

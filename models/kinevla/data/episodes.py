@@ -15,7 +15,15 @@ from typing import Any
 from kinevla.data.episode import CAMERAS, EPISODE_FORMAT, Episode, encode_frames, read_episode, write_episode
 from kinevla.data.images import MODEL_IMAGE_SIZE, decode_jpeg
 from kinevla.data.packing import DataError
-from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_manifest
+from kinevla.manifest import (
+    MANIFEST_NAME,
+    ManifestError,
+    file_sha256,
+    listed_file,
+    read_manifest,
+    require_listed,
+    write_manifest,
+)
 
 __all__ = [
     "CAMERAS",
@@ -170,10 +178,13 @@ class EpisodeWriter:
 
 def _entries_of(manifest: dict[str, Any]) -> list[EpisodeEntry]:
     names = {field.name for field in fields(EpisodeEntry)}
-    return [
-        EpisodeEntry(**{k: v for k, v in item.items() if k in names})
-        for item in manifest["summary"]["entries"]
-    ]
+    try:
+        return [
+            EpisodeEntry(**{k: v for k, v in item.items() if k in names})
+            for item in manifest["summary"]["entries"]
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ManifestError(f"{MANIFEST_NAME}: its summary lists no episodes: {error!r}") from error
 
 
 class EpisodeReader:
@@ -185,7 +196,7 @@ class EpisodeReader:
         summary: counts.
 
     Raises:
-        ManifestError: no manifest, or of another kind.
+        ManifestError: no manifest, of another kind, or one that does not list all its episodes.
         DataError: a listed episode is missing.
     """
 
@@ -196,6 +207,7 @@ class EpisodeReader:
         self.summary: dict[str, Any] = manifest["summary"]
         self.entries: tuple[EpisodeEntry, ...] = tuple(_entries_of(manifest))
         self._sha256 = {name: item["sha256"] for name, item in manifest["files"].items()}
+        require_listed(manifest, self.directory, (entry.file for entry in self.entries))
         for entry in self.entries:
             if not (self.directory / entry.file).is_file():
                 raise DataError(f"{self.directory / entry.file} is listed in {MANIFEST_NAME} but missing")
@@ -233,9 +245,10 @@ class EpisodeReader:
             DataError: as `read`.
         """
         entry = self.entries[index]
-        path = self.directory / entry.file
-        if not path.is_file():
-            raise DataError(f"{path} is listed in {MANIFEST_NAME} but missing")
+        try:
+            path = listed_file(self.directory, entry.file)
+        except ManifestError as error:
+            raise DataError(str(error)) from error
         if file_sha256(path) != self._sha256[entry.file]:
             raise DataError(f"{path} is damaged: its sha256 differs from {MANIFEST_NAME}")
         return path

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kinevla.data.episode import CAMERAS
 from kinevla.data.episodes import EpisodeReader
+from kinevla.data.npz import check_npz
 from kinevla.data.packing import DataError
 
 _KEPT_PLACES = 4096
@@ -76,6 +77,7 @@ class FrameReader:
             path = self._reader.checked_file(episode)
             self._checked.add(episode)
         try:
+            check_npz(path)
             with np.load(path, allow_pickle=False) as arrays:
                 begins = [_array_begin(path, f"{c}_bytes") + arrays[f"{c}_offsets"] for c in self._cameras]
         except (KeyError, ValueError, struct.error, zipfile.BadZipFile) as error:

@@ -41,10 +41,15 @@ def check_compressed(data: bytes) -> None:
     Raises:
         ImageError: unknown format, a header that ends too early, or a size out of bounds.
     """
-    check_size(*_size_px(data))
+    check_size(*image_size(data))
 
 
-def _size_px(data: bytes) -> tuple[int, int]:
+def image_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels of a PNG or JPEG, from its header.
+
+    Raises:
+        ImageError: unknown format, or a header that ends too early.
+    """
     if data.startswith(_PNG):
         if len(data) < 24 or data[12:16] != b"IHDR":
             raise ImageError(f"{len(data)} bytes of PNG do not begin with a header")

@@ -8,6 +8,7 @@ stores them upside down.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.bounded import MIB, printable, require_size
 from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
@@ -29,6 +31,11 @@ from kinevla.text.corpus import TaskTexts, load_task_texts
 _CAMERAS = {"front": "agentview_rgb", "wrist": "eye_in_hand_rgb"}
 _FINGER_SPAN_M = 0.08
 _STILL = 1e-4
+MAX_ARRAY_BYTES, MAX_CHUNK_BYTES = 2048 * MIB, 256 * MIB
+
+
+class LinkError(ValueError):
+    """A file takes its content from another one."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +96,20 @@ def read_libero(path: Path, config: LiberoConfig) -> Iterator[Episode | str]:
         raise DataError(f"{path} {'holds no hdf5 files' if path.is_dir() else 'does not exist'}")
     try:
         with h5py.File(path, "r") as file:
-            if "data" not in file or not isinstance(file["data"], h5py.Group):
+            group = _own(file, "data")
+            if not isinstance(group, h5py.Group):
                 raise DataError(f"{path} is no LIBERO file: it has no group 'data'")
-            group = file["data"]
             names = sorted((n for n in group if n.startswith("demo_")), key=_number)
             if not names:
                 raise DataError(f"{path} holds no demonstrations")
             texts = find_texts(path, _language(path, group), config)
             for name in names:
                 try:
-                    yield _episode(group[name], f"{path.stem}/{name}", texts, config)
+                    yield _episode(_own(group, name), f"{path.stem}/{name}", texts, config)
                 except (ValueError, KeyError, TypeError, OSError, RuntimeError, ImageError) as error:
                     yield f"{path}: {name}: {' '.join(str(error).split())}"
+    except LinkError as error:
+        raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path} is damaged or no HDF5 file: {' '.join(str(error).split())}") from error
 
@@ -114,7 +123,7 @@ def _language(path: Path, group: h5py.Group) -> str:
     if "problem_info" in group.attrs:
         try:
             spoken: Any = json.loads(group.attrs["problem_info"])["language_instruction"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} has unreadable problem_info: {error!r}") from error
         return " ".join((spoken if isinstance(spoken, str) else "".join(spoken)).strip('"').lower().split())
     return path.stem.removesuffix("_demo").replace("_", " ").lower()
@@ -148,9 +157,7 @@ def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig
     ee_states, fingers = _array(demo, "obs/ee_states", 6), _array(demo, "obs/gripper_states", 2)
     pictures = {}
     for camera, key in _CAMERAS.items():
-        if f"obs/{key}" not in demo:
-            raise ValueError(f"obs/{key} is missing")
-        pictures[camera] = demo[f"obs/{key}"]
+        pictures[camera] = _dataset(demo, f"obs/{key}")
     counts = {len(item) for item in (actions, ee_states, fingers, *pictures.values())}
     if len(counts) != 1:
         raise ValueError(f"actions, states and images have different lengths: {sorted(counts)}")
@@ -194,12 +201,45 @@ def moving_actions(actions: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(moves | (actions[:, 6] != before))
 
 
-def _array(demo: h5py.Group, key: str, width: int) -> NDArray[np.float64]:
-    if key not in demo:
+def _own(group: h5py.Group, key: str) -> Any:
+    """What lies at a key in this very file; None when there is nothing.
+
+    Raises:
+        LinkError: it is a link, which could lead to any file of this computer.
+    """
+    place: Any = group
+    for part in key.split("/"):
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise LinkError(f"{printable(key)} is a link to elsewhere")
+        place = place[part]
+    return place
+
+
+def _dataset(demo: h5py.Group, key: str) -> h5py.Dataset:
+    """The numbers at a key, after a look at what they declare."""
+    found = _own(demo, key)
+    if found is None:
         raise ValueError(f"{key} is missing")
-    values = np.asarray(demo[key], dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != width:
-        raise ValueError(f"{key} has shape {values.shape}, expected (T, {width})")
+    if not isinstance(found, h5py.Dataset) or found.shape is None:
+        raise ValueError(f"{key} is no array of numbers")
+    if found.dtype.kind not in "iuf":
+        raise ValueError(f"{key} holds {found.dtype}: no appropriate function for conversion to numbers")
+    if found.external or found.is_virtual:
+        raise LinkError(f"{key} takes its values from another file")
+    require_size(key, found.size * found.dtype.itemsize, MAX_ARRAY_BYTES)
+    if found.chunks is not None:
+        require_size(f"a chunk of {key}", math.prod(found.chunks) * found.dtype.itemsize, MAX_CHUNK_BYTES)
+    return found
+
+
+def _array(demo: h5py.Group, key: str, width: int) -> NDArray[np.float64]:
+    found = _dataset(demo, key)
+    if found.ndim != 2 or found.shape[1] != width:
+        raise ValueError(f"{key} has shape {found.shape}, expected (T, {width})")
+    values = np.asarray(found, dtype=np.float64)
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(f"{key} is {values[frame, column]} at frame {frame}, column {column}")

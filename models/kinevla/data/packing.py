@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.bounded import TooLargeError
+from kinevla.data.npz import check_npz
+
 
 class DataError(RuntimeError):
     """A data file or data set is damaged, incomplete or of another kind; the text names the file."""
@@ -51,14 +54,17 @@ def read_npz(
     """Read the arrays of an npz but those `without`, never unpickling anything.
 
     Raises:
-        DataError: missing, damaged or incomplete file, named in the text.
+        DataError: missing, damaged, incomplete or too large a file, named in the text.
     """
     try:
+        check_npz(path)
         with np.load(path, allow_pickle=False) as archive:
             held = set(archive.files)
             arrays = {name: archive[name] for name in archive.files if name not in without}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
+    except TooLargeError as error:
+        raise DataError(str(error)) from error
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if missing := [name for name in required if name not in held]:

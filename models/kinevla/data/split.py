@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kinevla.bounded import read_json
 from kinevla.data.chunks import Split, split_of
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
@@ -71,7 +71,7 @@ def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     if not path.is_file():
         return data_split(reader, val_percent)
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
         split = DataSplit(int(content["val_percent"]), *(_names(content, part) for part in ("train", "val")))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error!r}") from error

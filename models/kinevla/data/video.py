@@ -8,7 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from kinevla.bounded import MIB, require_size
 from kinevla.data.images import Image
+
+MAX_FILM_BYTES = 4096 * MIB
 
 
 def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool = False) -> None:
@@ -34,6 +37,16 @@ def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool
 
 
 def read_video(path: Path) -> Image:
-    """Return all frames of a film, (T, H, W, 3) uint8 RGB."""
+    """Return all frames of a film, (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        TooLargeError: more than `MAX_FILM_BYTES` of pixels.
+    """
+    frames: list[Image] = []
+    size = 0
     with av.open(str(path)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        for frame in container.decode(video=0):
+            size += 3 * frame.width * frame.height
+            require_size(f"{path} unpacked so far", size, MAX_FILM_BYTES)
+            frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+    return np.stack(frames)

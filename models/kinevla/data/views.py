@@ -28,7 +28,15 @@ from kinevla.data.images import (
 from kinevla.data.packing import DataError, npz_bytes, pack_bytes, read_npz, unpack_bytes
 from kinevla.data.plugins import RANDOM_VIEWS, load_object, prepare_rendering
 from kinevla.data.workers import Deadline, JobRunner
-from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_atomically, write_manifest
+from kinevla.manifest import (
+    MANIFEST_NAME,
+    ManifestError,
+    file_sha256,
+    listed_file,
+    read_manifest,
+    write_atomically,
+    write_manifest,
+)
 
 VIEWS_KIND = "views"
 SHARD_SIZE = 500
@@ -231,9 +239,10 @@ class ViewReader:
             DataError: missing, damaged or inconsistent shard, named in the text.
         """
         name = self.shards[index]
-        path = self.directory / name
-        if not path.is_file():
-            raise DataError(f"{path} is listed in {MANIFEST_NAME} but missing")
+        try:
+            path = listed_file(self.directory, name)
+        except ManifestError as error:
+            raise DataError(str(error)) from error
         if file_sha256(path) != self._sha256[name]:
             raise DataError(f"{path} is damaged: its sha256 differs from {MANIFEST_NAME}")
         arrays: dict[str, Any] = read_npz(path, _REQUIRED)

@@ -116,5 +116,6 @@ class JobRunner(Generic[Job, Result]):
         if self._workers == 1:
             return _InlineExecutor()
         # Spawned, not forked: a forked child would share the parent's rendering context and thread pools.
+        os.environ["PYTHONSAFEPATH"] = "1"  # a worker imports nothing from the working directory
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)

@@ -9,6 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from kinevla.bounded import MIB, read_bounded
+
+MAX_RECIPE_BYTES = MIB
+
 
 class RecipeError(ValueError):
     """A recipe cannot be read or cannot be run; the text names the entry, its value and the bound."""
@@ -174,10 +178,10 @@ def read_recipe(path: Path) -> Recipe:
         RecipeError: no such file, no TOML, an unknown, missing or misplaced entry, or a value out of bounds.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(read_bounded(Path(path), MAX_RECIPE_BYTES).decode("utf-8"))
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is no TOML: {error}") from error
     try:
         parts: dict[str, Any] = {

@@ -7,7 +7,6 @@ changed towers or data never meet old features.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.bounded import read_json
 from kinevla.data.episodes import EpisodeReader
 from kinevla.manifest import MANIFEST_NAME, file_sha256, write_json
 from kinevla.training.ahead import computed_ahead
@@ -95,7 +95,7 @@ def build_cache(
     directory.mkdir(parents=True, exist_ok=True)
     frames = [entry.frames for entry in reader.entries]
     marker = directory / _DONE_NAME
-    done = json.loads(marker.read_text())["episodes"] if marker.is_file() else 0
+    done = read_json(marker)["episodes"] if marker.is_file() else 0
     arrays = {
         name: np.lib.format.open_memmap(
             directory / f"{name}.npy", mode="r+" if done else "w+", dtype=dtype, shape=None if done else shape

@@ -22,6 +22,7 @@ def launch(config: PolicyTrainConfig) -> dict[str, Any]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    os.environ["PYTHONSAFEPATH"] = "1"  # a process imports nothing from the working directory
     context = torch.multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     torch.multiprocessing.spawn(_work, (config, port, results), nprocs=config.processes)

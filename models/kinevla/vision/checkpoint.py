@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.bounded import read_json
 from kinevla.manifest import verify_manifest, write_json, write_manifest
 from kinevla.weights import Storage, WeightsError, load_weights, save_weights
 
@@ -68,16 +68,16 @@ def load_vision(directory: Path) -> tuple[VisionBackbone, ModelConfig, dict[str,
         VisionCheckpointError: a configuration that cannot be read, or weights that do not fit it or are
             damaged.
     """
-    verify_manifest(directory, kind=VISION_KIND)
+    manifest = verify_manifest(directory, kind=VISION_KIND, needs=(CONFIG_NAME, REPORT_NAME))
     path = directory / CONFIG_NAME
     try:
-        config = ModelConfig.from_dict(json.loads(path.read_text()))
+        config = ModelConfig.from_dict(read_json(path))
     except (ValueError, KeyError, TypeError) as error:
         raise VisionCheckpointError(f"{path} is incomplete or damaged: {error}") from error
     backbone = make_vision(config)
     try:
-        load_weights(backbone, directory, stem=WEIGHTS_STEM)
+        load_weights(backbone, directory, stem=WEIGHTS_STEM, listed=manifest["files"])
     except WeightsError as error:
         raise VisionCheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
-    report: dict[str, Any] = json.loads((directory / REPORT_NAME).read_text())
+    report: dict[str, Any] = read_json(directory / REPORT_NAME)
     return backbone.eval(), config, report

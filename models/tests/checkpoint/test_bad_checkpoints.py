@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from kinevla.actions import StatisticsError, TokenizerError
 from kinevla.checkpoint import CheckpointError, CheckpointParts, load_checkpoint, save_checkpoint
@@ -223,3 +224,76 @@ def test_observations_of_wrong_type_or_size_are_named(checkpoint: Path) -> None:
 def test_threads_below_one_are_refused(checkpoint: Path) -> None:
     with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
         KineVLAPolicy.load(checkpoint, threads=0)
+
+
+def unlist(directory: Path, *names: str) -> None:
+    """Take files out of a manifest; what is left still agrees."""
+    manifest = read_manifest(directory)
+    kept = {name: entry for name, entry in manifest["files"].items() if name not in names}
+    write_json(directory / "manifest.json", manifest | {"files": kept})
+
+
+def test_other_weights_cannot_be_smuggled_in_by_an_index_beside_the_listed_ones(checkpoint: Path) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["projector.fc1.bias"] += 1.0
+    save_file(weights, checkpoint / "evil.safetensors")
+    index = {"weight_map": dict.fromkeys(weights, "evil.safetensors")}
+    write_json(checkpoint / "model.safetensors.index.json", index)
+    with pytest.raises(
+        CheckpointError, match=r"index\.json lies beside the weights, but the manifest does not"
+    ):
+        load_checkpoint(checkpoint)
+
+
+def test_a_listed_index_cannot_name_weights_that_are_not_listed(checkpoint: Path) -> None:
+    weights = checkpoint / "model.safetensors"
+    index = {"weight_map": dict.fromkeys(load_file(weights), "evil.safetensors")}
+    weights.rename(checkpoint / "evil.safetensors")
+    write_json(checkpoint / "model.safetensors.index.json", index)
+    manifest = read_manifest(checkpoint)
+    entry = manifest["files"].pop("model.safetensors")
+    manifest["files"]["model.safetensors.index.json"] = entry
+    write_json(checkpoint / "manifest.json", manifest)
+    reseal(checkpoint)
+    with pytest.raises(CheckpointError, match=r"names evil\.safetensors, which the manifest does not list"):
+        load_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors", "config.json", "text_tokenizer.json", "action_tokenizer/manifest.json",
+        "action_tokenizer/weights.safetensors", "action_tokenizer/normaliser.json",
+    ],
+)  # fmt: skip
+def test_nothing_is_loaded_that_the_manifest_does_not_list(checkpoint: Path, name: str) -> None:
+    unlist(checkpoint, name)
+    with pytest.raises((CheckpointError, ManifestError), match=rf"{Path(name).name}.* not list"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_tokenizer_whose_own_manifest_lists_less_than_it_loads_is_refused(checkpoint: Path) -> None:
+    unlist(checkpoint / "action_tokenizer", "weights.safetensors")
+    reseal(checkpoint)
+    with pytest.raises(ManifestError, match=r"weights\.safetensors would be loaded, but .* does not list it"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_whose_manifest_lists_no_files_is_refused(checkpoint: Path) -> None:
+    unlist(checkpoint, *read_manifest(checkpoint)["files"])
+    with pytest.raises(ManifestError, match="lists no files"):
+        load_checkpoint(checkpoint)
+
+
+def test_weights_behind_a_link_out_of_the_checkpoint_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    (checkpoint / "model.safetensors").rename(tmp_path / "elsewhere")
+    (checkpoint / "model.safetensors").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ManifestError, match="is a link out of the result"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_configuration_nested_without_end_is_refused(checkpoint: Path) -> None:
+    (checkpoint / "config.json").write_text("[" * 500_000)
+    reseal(checkpoint)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read: .* is nested too deep"):
+        load_checkpoint(checkpoint)

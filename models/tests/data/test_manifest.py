@@ -71,7 +71,9 @@ def test_result_of_another_kind_is_refused(result):
         verify_manifest(result, kind="policy")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": "other"}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"format": "other"}', "[" * 200_000], ids=["cut", "list", "other", "deep"]
+)
 def test_unreadable_manifest_is_refused(result, content):
     (result / "manifest.json").write_text(content)
     with pytest.raises(ManifestError, match=r"manifest\.json"):
@@ -186,3 +188,50 @@ def test_a_path_that_is_no_directory_is_named(result):
         read_manifest(result / "a.bin")
     with pytest.raises(ManifestError, match="nowhere does not exist"):
         read_manifest(result / "nowhere")
+
+
+def edit(result: Path, change) -> None:
+    manifest = json.loads((result / "manifest.json").read_text())
+    change(manifest["files"])
+    (result / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_a_manifest_that_lists_nothing_vouches_for_nothing(result):
+    edit(result, lambda files: files.clear())
+    with pytest.raises(ManifestError, match="lists no files"):
+        verify_manifest(result)
+
+
+def test_a_file_that_is_going_to_be_loaded_must_be_listed(result):
+    write_atomically(result / "smuggled.bin", b"third")
+    with pytest.raises(ManifestError, match=r"smuggled\.bin would be loaded, but .* does not list it"):
+        verify_manifest(result, needs=("a.bin", "smuggled.bin"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.bin", "/etc/passwd", "deep/../a.bin", "./a.bin", "deep//b.bin", "", "a\0"]
+)
+def test_a_name_that_leads_out_of_the_result_or_is_not_plain_is_refused(result, name):
+    edit(result, lambda files: files.__setitem__(name, {"bytes": 5, "sha256": "0" * 64}))
+    with pytest.raises(ManifestError, match="lies outside the result"):
+        read_manifest(result)
+
+
+def test_a_link_out_of_the_result_is_refused_and_one_inside_is_not(result, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "a.bin"
+    elsewhere.write_bytes(b"first")
+    (result / "a.bin").unlink()
+    (result / "a.bin").symlink_to(elsewhere)
+    with pytest.raises(ManifestError, match=r"a\.bin is a link out of the result, to .*elsewhere"):
+        verify_manifest(result)
+    (result / "a.bin").unlink()
+    (result / "deep/kept").write_bytes(b"first")
+    (result / "a.bin").symlink_to("deep/kept")
+    verify_manifest(result)
+
+
+def test_a_manifest_larger_than_its_bound_is_refused_before_it_is_read(result):
+    with (result / "manifest.json").open("r+b") as stream:
+        stream.truncate(5 << 30)
+    with pytest.raises(ManifestError, match=r"has 5368709120 bytes, the bound is 67108864"):
+        read_manifest(result)

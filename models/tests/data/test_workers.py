@@ -63,3 +63,30 @@ def test_workers_end_when_the_program_that_started_them_is_killed(tmp_path: Path
         for pid in workers:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "jobs_for_workers.py").write_text(JOBS)
+    program = tmp_path / "program.py"
+    program.write_text(
+        PROGRAM.replace("chain([0.01] * 4, repeat(60.0))", "iter([0.01] * 4)").replace(
+            "next(jobs)", "next(jobs, None)"
+        )
+    )
+    for name in ("pickle", "selectors", "queue"):
+        (tmp_path / "here" / f"{name}.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\n")
+    paths = os.pathsep.join([str(tmp_path), *(path for path in sys.path if path)])
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        cwd=tmp_path / "here",
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+        | {"PYTHONPATH": paths},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 4
+    assert not (tmp_path / "mark").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -24,6 +24,8 @@ from kine_cameras.source import Frame, Intrinsics, Source
 from kine_cameras.worker import CameraWorker, WorkerSettings
 from kine_nodes import declare
 from kine_nodes.image_message import camera_info_message, image_message
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 
 _OK = TransitionCallbackReturn.SUCCESS
 _FAILED = TransitionCallbackReturn.FAILURE
@@ -77,7 +79,7 @@ class CameraNode(LifecycleNode):
                     f"({values['reconnect_max_s']})"
                 )
         except (ValueError, ImportError) as error:
-            self.get_logger().error(f"cannot configure: {error}")
+            self.get_logger().error(f"cannot configure: {printable(error)}")
             return _FAILED
         self._configured, self._message = True, None
         self._frame_id = values["frame_id"] or f"{self.get_name()}_color_optical_frame"
@@ -116,7 +118,7 @@ class CameraNode(LifecycleNode):
         return worker is None or worker.close()
 
     def _say(self, text: str) -> None:
-        self.get_logger().info(text)
+        self.get_logger().info(printable(text))
 
     # --- outputs (images from the camera's thread) ------------------------------------------------------
     def _publish(self, frame: Frame, known: Intrinsics | None) -> None:
@@ -154,7 +156,7 @@ class CameraNode(LifecycleNode):
             )
             self._dropped = report.frames.dropped
             status.level = bytes([level])
-            status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+            status.message, status.values = printable(status.message), key_values(values)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

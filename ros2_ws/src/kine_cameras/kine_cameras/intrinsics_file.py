@@ -6,9 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kine_cameras.source import Intrinsics
+from kine_nodes.files import read_yaml
 
 COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
 
@@ -41,8 +40,8 @@ def read(path: Path) -> Intrinsics:
         ValueError: not there, no YAML, or a value missing, of the wrong length or out of range; names it.
     """
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"calibration file {path} cannot be read: {error}") from error
     try:
         return _intrinsics(content)

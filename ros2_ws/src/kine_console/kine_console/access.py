@@ -1,4 +1,9 @@
-"""Who may command: a token in a file, compared in constant time, with a brake on guessing."""
+"""Who may command: a token in a file, compared in constant time.
+
+The right token is let in whatever others have tried before it: through a tunnel all viewers have one address,
+and nobody may lock the operator out. Guessing is hopeless by the token's length, and slowed down by how many
+requests a connection may send.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,10 @@ import hmac
 import os
 import secrets
 import stat
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
 from pathlib import Path
 
 MIN_TOKEN_CHARS, MAX_TOKEN_CHARS = 16, 256
-MAX_WRONG_TOKENS = 5
-"""Wrong tokens from one address within `WINDOW_S` until it has to wait."""
-WINDOW_S = 60.0
-WAIT_S = 30.0
-_MAX_ADDRESSES = 1000
+MAX_FILE_BYTES = 1024
 
 
 class TokenError(ValueError):
@@ -28,23 +26,21 @@ def read_token(path: Path) -> str:
     """The token in a file, which is made with a random one when it is missing.
 
     Raises:
-        TokenError: unreadable, readable by others, not one line of 16 to 256 printable characters.
+        TokenError: unreadable, of another user, open to others, not one line of 16 to 256 printable
+            characters.
     """
     try:
         if not path.exists():
             _make_token(path)
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise TokenError(f"token file {path} is not a file")
-        if mode & 0o077:
-            raise TokenError(f"token file {path} is open to others (mode {mode & 0o777:o}): chmod 600 {path}")
-        text = path.read_text(encoding="ascii")
-    except UnicodeDecodeError:
-        raise TokenError(f"token file {path} holds more than plain letters, digits and signs") from None
+        _check_folder(path)
+        data = _read_private(path)
     except OSError as error:
         where = "" if error.filename in (None, str(path)) else f": {error.filename}"
         raise TokenError(f"token file {path} cannot be used: {error.strerror}{where}") from None
-    token = text.strip()
+    try:
+        token = data.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise TokenError(f"token file {path} holds more than plain letters, digits and signs") from None
     if not MIN_TOKEN_CHARS <= len(token) <= MAX_TOKEN_CHARS:
         raise TokenError(
             f"token file {path} holds {len(token)} characters, "
@@ -55,6 +51,41 @@ def read_token(path: Path) -> str:
     return token
 
 
+def _check_folder(path: Path) -> None:
+    """Who may write into the folder could put another file in the token's place."""
+    folder = path.parent.stat()
+    if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+        raise TokenError(
+            f"token file {path}: others may write into its folder (mode {folder.st_mode & 0o777:o}): "
+            f"chmod go-w {path.parent}"
+        )
+    if folder.st_uid not in (0, os.geteuid()):
+        raise TokenError(f"token file {path}: its folder belongs to user {folder.st_uid}, not to you")
+
+
+def _read_private(path: Path) -> bytes:
+    """What is looked at is what is read: one open file. Non-blocking, so that a pipe cannot hold it up."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise TokenError(f"token file {path} is not a file")
+        if found.st_uid != os.geteuid():
+            raise TokenError(
+                f"token file {path} belongs to user {found.st_uid}, not to you (user {os.geteuid()}): "
+                "who owns it could change the token"
+            )
+        if found.st_mode & 0o077:
+            raise TokenError(
+                f"token file {path} is open to others (mode {found.st_mode & 0o777:o}): chmod 600 {path}"
+            )
+        if found.st_size > MAX_FILE_BYTES:
+            raise TokenError(f"token file {path} has {found.st_size} bytes, at most {MAX_FILE_BYTES}")
+        return os.read(file, MAX_FILE_BYTES)
+    finally:
+        os.close(file)
+
+
 def _make_token(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -63,68 +94,41 @@ def _make_token(path: Path) -> None:
 
 
 class Access:
-    """Checks tokens and counts wrong ones per address.
+    """Checks tokens.
 
     Args:
         token: the right one.
-        clock: seconds, monotonic.
     """
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, token: str) -> None:
         self._digest = _digest(token)
-        self._clock = clock
-        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
         self.wrong_tokens = 0
 
-    def session(self, address: str) -> Session:
-        """What one connection from `address` may do."""
-        return Session(self, address)
+    def session(self) -> Session:
+        """What one connection may do."""
+        return Session(self)
 
     def matches(self, token: object) -> bool:
         """Whether the token is right; takes the same time for every wrong one."""
         text = token if isinstance(token, str) and len(token) <= MAX_TOKEN_CHARS else ""
         return hmac.compare_digest(_digest(text), self._digest)
 
-    def wait_s(self, address: str) -> float:
-        """How long this address has to wait before it may try again, 0 when it may try now."""
-        times = self._wrong.get(address)
-        if times is None or len(times) < MAX_WRONG_TOKENS or times[0] < self._clock() - WINDOW_S:
-            return 0.0
-        return max(0.0, times[-1] + WAIT_S - self._clock())
-
-    def count_wrong(self, address: str) -> None:
-        """Remember a wrong token; the addresses remembered are bounded."""
-        self.wrong_tokens += 1
-        times = self._wrong.setdefault(address, deque(maxlen=MAX_WRONG_TOKENS))
-        times.append(self._clock())
-        self._wrong.move_to_end(address)
-        if len(self._wrong) > _MAX_ADDRESSES:
-            self._wrong.popitem(last=False)
-
 
 class Session:
-    """The tokens that came over one connection.
+    """The tokens that came over one connection; `proved` once the right one was among them."""
 
-    A connection that has shown the right token is not made to wait for wrong ones that others at the same
-    address sent: nobody can lock the operator out of the stop.
-    """
-
-    def __init__(self, access: Access, address: str) -> None:
-        self._access, self._address = access, address
-        self._proved = False
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.proved = False
 
     def refusal(self, token: object) -> str:
         """Why a command with this token is refused; empty when it is allowed."""
-        wait_s = 0.0 if self._proved else self._access.wait_s(self._address)
-        if wait_s > 0:
-            return f"too many wrong tokens: wait {wait_s:.0f} s"
         if not token:
             return "view only: a command needs the control token"
         if self._access.matches(token):
-            self._proved = True
+            self.proved = True
             return ""
-        self._proved = False
-        self._access.count_wrong(self._address)
+        self._access.wrong_tokens += 1
         return "the control token is wrong"
 
 

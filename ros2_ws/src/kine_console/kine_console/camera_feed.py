@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from kine_nodes.texts import printable
+
 PACKET = struct.Struct("<BxxxI")
 """Head of a picture on its way to a viewer: number of the camera, number of the picture; then the JPEG."""
 
@@ -55,7 +57,7 @@ class CameraFeed:
         try:
             jpeg = await asyncio.to_thread(self._encode, image)
         except Exception as error:  # the middleware's and the decoder's kinds; the feed lives on
-            self.error = " ".join(str(error).split())[:300]
+            self.error = printable(error)
             return
         self.error = ""
         self.number += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.exceptions import ParameterException
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -29,6 +29,7 @@ from kine_console.suggestions import trained_instructions
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_nodes import DIAGNOSTICS_BYTES, IMAGE_BYTES, SMALL_BYTES, bounded_subscription, declare, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
+from kine_nodes.status import key_values
 
 CAMERAS = ("front", "wrist")
 _OK, _FAILED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -107,7 +108,6 @@ class ConsoleNode(LifecycleNode):
             max_viewers=value["max_viewers"],
             state_rate_hz=value["state_rate_hz"],
             image_rate_hz=value["image_rate_hz"],
-            stop_needs_token=value["stop_needs_token"],
             instructions=trained_instructions(value["checkpoint"]),
         )
         server = ConsoleServer(settings, self._state, self._feeds, self._access, self._calls.execute)
@@ -216,9 +216,11 @@ class ConsoleNode(LifecycleNode):
                 "pictures_sent": traffic.pictures,
                 "pictures_skipped_for_slow_viewers": traffic.pictures_skipped,
                 "viewers_too_slow": traffic.too_slow,
+                "viewers_that_sent_too_much": traffic.too_loud,
+                "idle_connections_cut": server.connections_cut,
                 **not_read(self),
             }
-            status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+            status.values = key_values(values)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from kine_nodes.texts import printable
 
 MAX_STATUSES = 64
 MAX_VALUES = 80
@@ -29,8 +32,11 @@ class Status:
         cls, name: str, level: int, message: str, values: Mapping[str, str], received_s: float
     ) -> Status:
         """From whatever a publisher sent."""
-        kept = {key[:MAX_TEXT]: value[:MAX_TEXT] for key, value in list(values.items())[:MAX_VALUES]}
-        return cls(name[:MAX_TEXT], level, message[:MAX_TEXT], kept, received_s)
+        kept = {
+            printable(key, MAX_TEXT): printable(value, MAX_TEXT)
+            for key, value in islice(values.items(), MAX_VALUES)
+        }
+        return cls(printable(name, MAX_TEXT), level, printable(message, MAX_TEXT), kept, received_s)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

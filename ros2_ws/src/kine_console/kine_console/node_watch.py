@@ -33,6 +33,11 @@ class NodeWatch:
             for name, space in self._node.get_node_names_and_namespaces()
             if not name.startswith(_HIDDEN)
         }
+        for name in set(self._clients) - names:
+            # Names that come and go do not pile up.
+            self._node.destroy_client(self._clients.pop(name))
+            self._asked.pop(name, None)
+            self._states.pop(name, None)
         services = dict(self._node.get_service_names_and_types())
         for name in names:
             if "lifecycle_msgs/srv/GetState" in services.get(f"{name}/get_state", ()):

@@ -11,6 +11,7 @@ from std_srvs.srv import Trigger
 
 from kine_console.commands import STOP, VERDICTS, Answer, Command
 from kine_msgs.srv import Approve, DiscardEpisode, Instruct, StartEpisode, StopEpisode
+from kine_nodes.texts import printable
 
 ESTOP, END = "/realman_driver/estop", "/kinevla/stop"
 SERVICES: dict[str, tuple[str, Any]] = {
@@ -67,9 +68,8 @@ class RobotCalls:
             response = await asyncio.wait_for(calls[ESTOP], 2.0)
         except TimeoutError:
             return Answer(False, f"the stop was sent and is not confirmed. {NOT_STOPPED}")
-        if not response.success:
-            return Answer(False, f"{response.message}. {NOT_STOPPED}")
-        return Answer(True, response.message)
+        text = printable(response.message)
+        return Answer(True, text) if response.success else Answer(False, f"{text}. {NOT_STOPPED}")
 
     async def _call(self, service: str, request: Any) -> Any:
         """Send at once, wait for the answer; a call given up on is forgotten."""
@@ -130,4 +130,4 @@ def _answer(name: str, response: Any) -> Answer:
         message = f"{response.episode_id} kept: {seconds:.1f} s, {count} messages, {response.audit}"
     elif name == "record_discard" and ok:
         message = f"{response.episode_id} put aside as discarded"
-    return Answer(ok, message)
+    return Answer(ok, printable(message))

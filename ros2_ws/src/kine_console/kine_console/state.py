@@ -10,11 +10,13 @@ from math import isfinite
 from typing import Any
 
 from kine_console import health
+from kine_nodes.texts import printable
 
 HISTORY_S = 60.0
 SAMPLE_PERIOD_S = 0.1
 MAX_PLANS = 200
 MAX_EVENTS = 60
+MAX_PLAN_TEXT, MAX_CODES = 2000, 64
 JOINT_NAMES = (*(f"joint_{i}" for i in range(1, 8)), "gripper")
 
 
@@ -64,6 +66,7 @@ class ConsoleState:
     def take_plan(self, plan: Mapping[str, Any], latencies_s: Mapping[str, float]) -> None:
         """A plan: its texts and codes, and named latencies (vision, generation, decoder, total, age), s."""
         now_s = self.clock()
+        plan = {key: _bounded(value) for key, value in plan.items()}
         figures = {name: _number(value) for name, value in latencies_s.items()}
         with self._lock:
             self._latencies.append([round(now_s, 3), figures.get("total") or 0.0, figures.get("age") or 0.0])
@@ -72,15 +75,18 @@ class ConsoleState:
     def take_driver(self, state: str, reason: str, source: str) -> None:
         """What the driver does, why, and who moves the arm (empty: nobody)."""
         with self._lock:
-            row = {"state": state, "reason": reason[: health.MAX_TEXT], "source": source[: health.MAX_TEXT]}
+            most = health.MAX_TEXT
+            row = {"state": state, "reason": printable(reason, most), "source": printable(source, most)}
             self._put("driver", {**row, "received_s": round(self.clock(), 1)})
 
     def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
         """One status of `/diagnostics`."""
         status = health.Status.bounded(name, level, message, values, self.clock())
+        name = status.name
         with self._lock:
             if name not in self._statuses and len(self._statuses) >= health.MAX_STATUSES:
-                return
+                # Names that are made up do not keep out those that are real: the most silent one goes.
+                del self._statuses[min(self._statuses, key=lambda n: self._statuses[n].received_s)]
             self._statuses[name] = status
             self._put("statuses", {key: value.as_dict() for key, value in sorted(self._statuses.items())})
             self._put("counters", health.counters(self._statuses.values()))
@@ -102,7 +108,7 @@ class ConsoleState:
         """Add a line to the log of commands that all viewers see."""
         with self._lock:
             line = {"time_s": self._wall_clock(), "who": who, "what": what, "ok": ok}
-            line["message"] = message[:300]
+            line["message"] = printable(message, health.MAX_TEXT)
             self._events.append(line)
             self._put("events", list(self._events))
 
@@ -117,6 +123,13 @@ class ConsoleState:
         """The last minute of joints and the last plans' latencies, for a viewer that has just come."""
         with self._lock:
             return {"joints": list(self._samples), "latencies": list(self._latencies)}
+
+
+def _bounded(value: Any) -> Any:
+    """A field of a plan as it is shown."""
+    if isinstance(value, str):
+        return printable(value, MAX_PLAN_TEXT)
+    return value[:MAX_CODES] if isinstance(value, list) else value
 
 
 def _number(value: float | None) -> float | None:

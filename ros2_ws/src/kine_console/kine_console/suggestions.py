@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from kine_nodes.files import read_json
 
 
 def trained_instructions(checkpoint: str) -> tuple[str, ...]:
@@ -14,7 +15,7 @@ def trained_instructions(checkpoint: str) -> tuple[str, ...]:
     if not checkpoint:
         return ()
     try:
-        tasks = json.loads((Path(checkpoint) / "training.json").read_text(encoding="utf-8"))["tasks"]
+        tasks = read_json(Path(checkpoint) / "training.json")["tasks"]
     except (OSError, ValueError, KeyError, TypeError):
         return ()
     if not isinstance(tasks, list):

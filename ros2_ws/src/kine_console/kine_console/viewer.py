@@ -24,10 +24,37 @@ MAX_ANSWERS = 32
 MAX_PENDING = 8
 BURST, PER_S = 20.0, 5.0
 """Requests a browser may send at once and per second; stops are not counted."""
+MESSAGE_BURST, MESSAGES_PER_S = 1000.0, 200.0
+"""Messages of any kind a browser may send; one that sends more is cut off, for the others' sake."""
+TURN = 16
+"""Messages of one browser that are taken before others have their turn."""
 
 
 class ViewerGone(Exception):
     """The browser does not take what it is sent."""
+
+
+class Credit:
+    """How much may still be sent: so much at once, and so much per second.
+
+    Args:
+        burst: most that is saved up.
+        per_s: what comes back per second.
+    """
+
+    def __init__(self, burst: float, per_s: float) -> None:
+        self._burst, self._per_s = burst, per_s
+        self._left, self._then_s = burst, asyncio.get_running_loop().time()
+
+    def spend(self) -> bool:
+        """Take one; False when there is none left."""
+        now_s = asyncio.get_running_loop().time()
+        self._left = min(self._burst, self._left + (now_s - self._then_s) * self._per_s)
+        self._then_s = now_s
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 @dataclass
@@ -38,6 +65,7 @@ class Traffic:
     pictures: int = 0
     pictures_skipped: int = 0
     too_slow: int = 0
+    too_loud: int = 0
     refused: int = 0
 
 
@@ -49,12 +77,12 @@ class Viewer:
         abort: cuts the connection at once.
         address: where it comes from, for the log.
         session: checks its tokens.
+        in_control: called when it has shown the right token for the first time.
         state, feeds: what it is shown.
         desk: takes its commands.
         traffic: where it counts.
         period_s: time between two rounds.
         gone_s: a browser that takes nothing for so long is let go.
-        stop_needs_token: false: anybody who sees the page may stop the arm.
     """
 
     def __init__(
@@ -63,35 +91,49 @@ class Viewer:
         abort: Callable[[], None],
         address: str,
         session: Session,
+        in_control: Callable[[], None],
         state: ConsoleState,
         feeds: Sequence[CameraFeed],
         desk: CommandDesk,
         traffic: Traffic,
         period_s: float,
         gone_s: float = 10.0,
-        stop_needs_token: bool = True,
     ) -> None:
         self._socket, self._abort, self._address, self._session = socket, abort, address, session
+        self._in_control = in_control
         self._state, self._feeds, self._desk, self._traffic = state, feeds, desk, traffic
-        self._period_s, self._gone_s, self._stop_needs_token = period_s, gone_s, stop_needs_token
+        self._period_s, self._gone_s = period_s, gone_s
         self._answers: deque[dict[str, Any]] = deque(maxlen=MAX_ANSWERS)
         self._wake = asyncio.Event()
         self._pending: set[asyncio.Task[None]] = set()
         self._revision = 0
         self._pictures = {feed.index: 0 for feed in feeds}
         self._round = self._seen = 0
-        self._credit, self._credit_s = BURST, 0.0
+        self._requests = Credit(BURST, PER_S)
 
-    async def serve(self, hello: dict[str, Any]) -> None:
-        """Send and receive until the browser goes or takes nothing any more."""
-        loop = asyncio.get_running_loop()
-        self._credit_s = loop.time()
+    async def serve(self, hello: dict[str, Any], first: str | None = None) -> None:
+        """Send and receive until the browser goes, takes nothing any more or sends too much.
+
+        Args:
+            hello: what it is told at the start.
+            first: a message of it that was received before.
+        """
+        messages, count = Credit(MESSAGE_BURST, MESSAGES_PER_S), 0
         self._answers.append({"hello": hello | {"history": self._state.history()}})
         sender = asyncio.create_task(self._send_all())
         try:
+            if first is not None:
+                self._receive(first)
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
                     self._receive(message.data)
+                if not messages.spend():
+                    self._traffic.too_loud += 1
+                    self._abort()
+                    break
+                count += 1
+                if count % TURN == 0:
+                    await asyncio.sleep(0)
         finally:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
@@ -147,11 +189,8 @@ class Viewer:
 
     # --- from the browser ------------------------------------------------------------------------------
     def _receive(self, text: str) -> None:
-        try:
-            request = json.loads(text)
-        except ValueError:
-            request = None
-        if not isinstance(request, dict):
+        request = parse_request(text)
+        if request is None:
             self._answer(None, Answer(False, "a request must be a JSON object"))
             return
         if "seen" in request:
@@ -166,17 +205,19 @@ class Viewer:
         number, name = request.get("id"), request.get("command")
         number = number if isinstance(number, int) else None
         stop = name == STOP
-        if not stop and not self._spend():
+        # Who sees the arm may stop it: a stop that waits for a token is none.
+        refusal = "" if stop else self._session.refusal(request.get("token"))
+        if self._session.proved:
+            self._in_control()
+        takes_control = name == CHECK_TOKEN and not refusal
+        if not stop and not takes_control and not self._requests.spend():
             self._answer(number, Answer(False, "too many requests: wait a second"))
             return
-        refusal = ""
-        if not (stop and not self._stop_needs_token):
-            refusal = self._session.refusal(request.get("token"))
         if refusal:
             self._traffic.refused += 1
             self._answer(number, Answer(False, refusal))
             return
-        if name == CHECK_TOKEN:
+        if takes_control:
             self._answer(number, Answer(True, "in control"))
             return
         try:
@@ -197,15 +238,15 @@ class Viewer:
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
-    def _spend(self) -> bool:
-        now_s = asyncio.get_running_loop().time()
-        self._credit = min(BURST, self._credit + (now_s - self._credit_s) * PER_S)
-        self._credit_s = now_s
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        return True
-
     def _answer(self, number: int | None, answer: Answer) -> None:
         self._answers.append({"answer": number, "ok": answer.ok, "message": answer.message})
         self._wake.set()
+
+
+def parse_request(text: str) -> dict[str, Any] | None:
+    """The JSON object in a message; None when it holds none."""
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return request if isinstance(request, dict) else None

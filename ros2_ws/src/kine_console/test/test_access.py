@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from kine_console.access import MAX_WRONG_TOKENS, WAIT_S, Access, TokenError, read_token
+from kine_console.access import Access, TokenError, read_token
 
 TOKEN = "the-right-token-of-today"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
@@ -66,46 +59,58 @@ def test_a_token_file_that_cannot_be_made_is_refused_with_the_reason(tmp_path: P
         read_token(tmp_path / "file" / "token")
 
 
+def test_a_folder_that_others_may_write_into_is_refused_as_the_token_could_be_replaced(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    path = write(tmp_path / "folder" / "token", TOKEN)
+    (tmp_path / "folder").chmod(0o777)
+    with pytest.raises(TokenError, match=r"others may write into its folder \(mode 777\): chmod go-w"):
+        read_token(path)
+    (tmp_path / "folder").chmod(0o1777)  # as /tmp: only the owner can replace the file
+    assert read_token(path) == TOKEN
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_token_file_of_another_user_is_refused(tmp_path: Path):
+    path = write(tmp_path / "token", TOKEN)
+    os.chown(path, 4711, 4711)
+    with pytest.raises(TokenError, match=r"belongs to user 4711, not to you"):
+        read_token(path)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with pytest.raises(TokenError, match=r"belongs to user 4711, not to you"):
+        read_token(link)
+
+
+def test_a_huge_token_file_or_a_pipe_is_refused_before_it_is_read(tmp_path: Path):
+    path = write(tmp_path / "token", "")
+    os.truncate(path, 3 << 30)
+    with pytest.raises(TokenError, match="has 3221225472 bytes, at most 1024"):
+        read_token(path)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(TokenError, match="is not a file"):
+        read_token(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("token", ["", None, 7, TOKEN + "x", TOKEN[:-1], "ü" * 20, "x" * 100_000])
 def test_only_the_right_token_is_allowed(token):
-    session = Access(TOKEN).session("10.0.0.1")
+    session = Access(TOKEN).session()
     assert session.refusal(token) != ""
     assert session.refusal(TOKEN) == ""
     assert session.refusal(token) != ""
 
 
-def test_guessing_is_slowed_down_and_ends_with_the_wait():
-    clock = Clock()
-    access = Access(TOKEN, clock)
-    for _ in range(MAX_WRONG_TOKENS):
-        assert access.session("10.0.0.1").refusal("wrong") == "the control token is wrong"
-    assert "too many wrong tokens" in access.session("10.0.0.1").refusal(TOKEN), (
-        "a new connection does not help"
-    )
-    assert access.session("10.0.0.2").refusal(TOKEN) == "", "other addresses are not concerned"
-    clock.now_s += WAIT_S + 1
-    assert access.session("10.0.0.1").refusal(TOKEN) == ""
-
-
-def test_an_operator_in_control_is_not_locked_out_by_wrong_tokens_from_the_same_address():
+def test_the_right_token_is_let_in_after_any_number_of_wrong_ones():
     access = Access(TOKEN)
-    operator, guesser = access.session("127.0.0.1"), access.session("127.0.0.1")
-    assert operator.refusal(TOKEN) == ""
-    for _ in range(3 * MAX_WRONG_TOKENS):
-        assert guesser.refusal("guess") != ""
-    assert operator.refusal(TOKEN) == ""
+    guesser = access.session()
+    for _ in range(200):
+        assert guesser.refusal("guess") == "the control token is wrong"
+    assert access.session().refusal(TOKEN) == ""
+    assert guesser.refusal(TOKEN) == ""
+    assert access.wrong_tokens == 200
 
 
 def test_looking_without_a_token_counts_as_no_guess():
     access = Access(TOKEN)
     for _ in range(100):
-        assert "view only" in access.session("10.0.0.1").refusal("")
+        assert "view only" in access.session().refusal("")
     assert access.wrong_tokens == 0
-
-
-def test_what_is_remembered_of_guessers_is_bounded():
-    access = Access(TOKEN)
-    for number in range(3000):
-        access.session(f"10.1.{number // 256}.{number % 256}").refusal("guess")
-    assert len(access._wrong) <= 1000
-    assert access.wrong_tokens == 3000

@@ -104,3 +104,28 @@ def test_the_trained_instructions_come_from_the_checkpoint_and_a_broken_one_give
     for text in ("{", "[]", '{"tasks": 3}'):
         (tmp_path / "training.json").write_text(text)
         assert trained_instructions(str(tmp_path)) == ()
+
+
+def test_what_others_call_things_is_shown_in_one_line_and_cut():
+    state, evil = ConsoleState(), "a\n\x1b[31m\u202e" * 2000
+    state.take_status(evil, 0, evil, {evil: evil})
+    state.take_plan({"instruction": evil, "goal_codes": list(range(5000)), "chunk_id": 1}, {})
+    state.take_driver("ENABLED", evil, evil)
+    state.log("somebody", "instruct", False, evil)
+    _, changed = state.changes(0)
+    ((name, status),) = changed["statuses"].items()
+    shown = [name, status["message"], *status["values"], *status["values"].values()]
+    shown += [changed["plan"]["instruction"], changed["driver"]["reason"], changed["driver"]["source"]]
+    shown += [changed["events"][0]["message"]]
+    for text in shown:
+        assert text.isprintable() and len(text) <= 2000
+    assert len(changed["plan"]["goal_codes"]) == 64
+
+
+def test_made_up_statuses_do_not_keep_a_real_one_out():
+    state = ConsoleState()
+    for number in range(MAX_STATUSES + 20):
+        state.take_status(f"made up {number}", 0, "", {})
+    state.take_status("realman_driver: arm", 0, "ENABLED", {})
+    _, changed = state.changes(0)
+    assert "realman_driver: arm" in changed["statuses"] and len(changed["statuses"]) == MAX_STATUSES

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from kine_nodes.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ def read_mount(path: Path, parents: tuple[str, ...]) -> Mount:
         ValueError: not there, a value missing, not finite or no unit quaternion, or an unknown parent.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"mount file {path} cannot be read: {error}") from error
+    try:
         mount = content["mount"]
         parent = str(mount["parent_frame"])
         translation = np.array([float(value) for value in mount["translation_m"]])
         x, y, z, w = (float(value) for value in mount["quaternion_xyzw"])
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"mount file {path} cannot be read: {error}") from error
     except KeyError as error:
         raise ValueError(f"mount file {path} lacks {error}") from error
     except (TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kine_nodes.texts import MAX_NAME, printable
 from kinevla.data.image_bounds import ImageError, check_compressed, check_size
 
 try:  # a build against another NumPy fails in other ways than ImportError
@@ -41,7 +42,8 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     encoding, height, width, step = message.encoding, message.height, message.width, message.step
     channels = _CHANNELS.get(encoding)
     if channels is None:
-        raise ImageError(f"image encoding '{encoding}' is not one of {', '.join(_CHANNELS)}")
+        shown = printable(encoding, MAX_NAME)
+        raise ImageError(f"image encoding '{shown}' is not one of {', '.join(_CHANNELS)}")
     check_size(width, height)
     if step < width * channels:
         raise ImageError(

@@ -15,6 +15,8 @@ import math
 import time
 from dataclasses import dataclass
 
+from kine_nodes.texts import printable
+
 UNNAMED = "(unnamed)"
 MAX_SOURCE_LENGTH = 64
 # How long a refused second source is mentioned.
@@ -44,8 +46,7 @@ def origin_of(frame_id: str) -> ChunkOrigin:
     trace, mark, tail = frame_id[:512].rpartition("@")
     numbered = bool(mark) and tail.isascii() and tail.isdigit() and len(tail) <= 20
     source = (trace if numbered else frame_id[:512]).partition("/")[0]
-    printable = source if source.isprintable() else ascii(source)[1:-1]
-    return ChunkOrigin(printable[:MAX_SOURCE_LENGTH] or UNNAMED, int(tail) if numbered else None)
+    return ChunkOrigin(printable(source, MAX_SOURCE_LENGTH) or UNNAMED, int(tail) if numbered else None)
 
 
 @dataclass(frozen=True)

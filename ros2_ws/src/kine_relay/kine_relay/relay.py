@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kine_nodes.motion_right import MotionRight, origin_of
+from kine_nodes.texts import listed
 from kine_relay.mapping import GripperMap, JointMap
 
 NS_PER_S = 1_000_000_000
@@ -192,10 +193,10 @@ class Relay:
     def _check_shape(self, names: Sequence[str], points: Sequence[tuple[float, Sequence[float]]]) -> None:
         wanted = {joint.ours for joint in self.joints} | {self.gripper.ours}
         if set(names) != wanted or len(names) != len(wanted):
-            raise Refused("names", f"joints are {', '.join(names)}; must be {', '.join(sorted(wanted))}")
+            raise Refused("names", f"joints are {listed(names)}; must be {', '.join(sorted(wanted))}")
         times = [time_s for time_s, _ in points]
         if not times or times[0] <= 0.0 or any(b <= a for a, b in pairwise(times)):
-            raise Refused("times", f"times from start are {times}, must be positive and increasing")
+            raise Refused("times", f"times from start are {listed(times)}, must be positive and increasing")
         for time_s, positions in points:
             if len(positions) != len(names) or not all(math.isfinite(value) for value in positions):
                 raise Refused("values", f"the point at {time_s} s needs {len(names)} finite positions")

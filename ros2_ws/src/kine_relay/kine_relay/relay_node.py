@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -12,6 +12,7 @@ import kine_nodes
 from kine_msgs.msg import DriverState
 from kine_nodes import SMALL_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
+from kine_nodes.status import key_values
 from kine_relay.parameters import TABLE, make_relay
 from kine_relay.relay import NS_PER_S, Point, Refused
 
@@ -135,9 +136,7 @@ class RelayNode(ManagedNode):
         status.message = "enabled" if relay.enabled else f"stopped: {relay.stop_reason}"
         values = {"passed": relay.passed, "refused": sum(relay.refusals.values())}
         values |= {f"refused.{rule}": count for rule, count in sorted(relay.refusals.items())}
-        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        status.values += [KeyValue(key=key, value=value) for key, value in not_read(self).items()]
-        status.values.append(KeyValue(key="last_refusal", value=relay.last_refusal))
+        status.values = key_values({**values, **not_read(self), "last_refusal": relay.last_refusal})
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

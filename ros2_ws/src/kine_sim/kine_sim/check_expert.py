@@ -7,9 +7,11 @@ success of goal and kinematics per task and in total with Wilson 95 % intervals.
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from math import sqrt
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
@@ -76,13 +78,19 @@ def _run_task(job: tuple[int, int, float | None]) -> list[Trial]:
     return [run_trial(task, seed, friction, env) for seed in range(trials)]
 
 
+def worker_pool(processes: int) -> Pool:
+    """Processes for the checks; they import nothing from the working directory."""
+    os.environ["PYTHONSAFEPATH"] = "1"
+    return get_context("spawn").Pool(processes)
+
+
 def run_all(trials: int, friction: float | None = None, processes: int = 2) -> list[Trial]:
     """Run every task from `trials` placements (seeds 0, 1, ...) in parallel processes."""
     jobs = [(task.number, trials, friction) for task in TASKS]
     if processes == 1:
         results = [_run_task(job) for job in jobs]
     else:
-        with get_context("spawn").Pool(processes) as pool:
+        with worker_pool(processes) as pool:
             results = pool.map(_run_task, jobs, chunksize=1)
     return [trial for part in results for trial in part]
 

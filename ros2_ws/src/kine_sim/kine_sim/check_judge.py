@@ -11,12 +11,11 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from kine_sim.check_expert import SETTLE_STEPS
+from kine_sim.check_expert import SETTLE_STEPS, worker_pool
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
 from kine_sim.judge import Verdict
@@ -92,7 +91,7 @@ def confusion(trials: int, processes: int = 2) -> list[Cell]:
     jobs = [(task.number, trials) for task in TASKS]
     if processes == 1:
         return [cell for job in jobs for cell in _run_row(job)]
-    with get_context("spawn").Pool(processes) as pool:
+    with worker_pool(processes) as pool:
         return [cell for row in pool.imap(_run_row, jobs) for cell in row]
 
 

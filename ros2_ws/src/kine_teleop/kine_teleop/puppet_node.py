@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
@@ -24,6 +24,8 @@ from kine_nodes import (
 )
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, DriverWatch
 from kine_nodes.motion_right import tagged
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 from kine_teleop.puppet.drift import DriftBounds
 from kine_teleop.puppet.limits import FollowLimits
 from kine_teleop.puppet.mapping import JointMapping, LeaderError, Pose
@@ -204,7 +206,7 @@ class PuppetNode(ManagedNode):
         return self._answer(self._session.check_drift(time.monotonic()), response)
 
     def _answer(self, answer: Answer, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = answer.ok, answer.text
+        response.success, response.message = answer.ok, printable(answer.text)
         self._look_at_state()
         return response
 
@@ -244,7 +246,7 @@ class PuppetNode(ManagedNode):
             if self._disable_on_stop and not asked_for:
                 # Not waited for: the driver's answer comes when the arm has stopped.
                 self._disable.call_async(Trigger.Request())
-            self.get_logger().warning(f"stopped: {self._session.reason}")
+            self.get_logger().warning(f"stopped: {printable(self._session.reason)}")
         else:
             self.get_logger().info(f"{was.value} -> {state.value}")
         self._publish_diagnostics()
@@ -264,8 +266,8 @@ class PuppetNode(ManagedNode):
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if stopped else DiagnosticStatus.OK,
             name=STATUS_NAME,
-            message=f"stopped: {session.reason}" if stopped else session.state.value,
-            values=[KeyValue(key=key, value=str(value)) for key, value in (values | not_read(self)).items()],
+            message=printable(f"stopped: {session.reason}") if stopped else session.state.value,
+            values=key_values(values | not_read(self)),
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

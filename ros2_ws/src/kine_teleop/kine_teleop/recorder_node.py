@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -27,6 +27,8 @@ from kine_nodes import (
     not_read,
     spin_until_signal,
 )
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
@@ -62,7 +64,7 @@ class RecorderNode(ManagedNode):
                 f"repaired {result.folder}: {result.messages} messages, {result.verdict}"
             )
         for text in failed:
-            self.get_logger().error(f"not repaired: {text}")
+            self.get_logger().error(f"not repaired: {printable(text)}")
         self._subscriptions_by_topic: dict[str, tuple[Subscription, ReliabilityPolicy]] = {}
         for topic in self._recorder.topics.values():
             self._subscribe(topic, ReliabilityPolicy.BEST_EFFORT)
@@ -159,15 +161,17 @@ class RecorderNode(ManagedNode):
         worst = {"good": DiagnosticStatus.OK, "suspect": DiagnosticStatus.WARN, "bad": DiagnosticStatus.ERROR}
         level = DiagnosticStatus.ERROR if status["error"] else DiagnosticStatus.OK
         text = status["error"] or "idle"
-        values = [KeyValue(key=key, value=str(value)) for key, value in (status | not_read(self)).items()]
+        values = dict(status) | not_read(self)
         if audit is not None:
             level = worst[audit["verdict"]]
             text = "; ".join(["recording", audit["verdict"], *audit["reasons"]])
             for name, figures in audit["topics"].items():
-                values.append(KeyValue(key=name, value=", ".join(f"{k} {v}" for k, v in figures.items())))
+                values[name] = ", ".join(f"{k} {v}" for k, v in figures.items())
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        message.status = [DiagnosticStatus(level=level, name="recorder", message=text, values=values)]
+        message.status = [
+            DiagnosticStatus(level=level, name="recorder", message=printable(text), values=key_values(values))
+        ]
         self._diagnostics.publish(message)
 
     def close(self) -> None:

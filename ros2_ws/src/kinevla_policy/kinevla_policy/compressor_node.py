@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from functools import partial
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -18,6 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 import kine_nodes
 from kine_nodes import AUTOSTART, IMAGE_BYTES, ManagedNode, Parameter, bounded_subscription, not_read
 from kine_nodes.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
+from kine_nodes.status import key_values
 
 TABLE = AUTOSTART | {
     "topics": Parameter(
@@ -75,12 +76,10 @@ class CompressorNode(ManagedNode):
             name="image_compressor", hardware_id="image_compressor", level=DiagnosticStatus.OK
         )
         status.message = f"jpegs of quality {self._quality}"
-        values = (
-            dict(self._counts)
-            | not_read(self)
-            | {f"{topic} published by": name for topic, name in self._published_by_others.items()}
-        )
-        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        values = dict(self._counts) | not_read(self) | {
+            f"{topic} published by": name for topic, name in self._published_by_others.items()
+        }
+        status.values = key_values(values)
         diagnostics = DiagnosticArray(status=[status])
         diagnostics.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics)

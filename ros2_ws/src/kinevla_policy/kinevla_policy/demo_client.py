@@ -12,6 +12,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -66,12 +67,14 @@ class DemoClient:
         bounded_subscription(self.node, kind, topic, take, qos, max_bytes)
 
     def _spin(self) -> None:
-        try:
-            # Not `spin`: what ends it from another thread may free what it is just using.
-            while not self._closing.is_set():
+        # Not `spin`: what ends it from another thread may free what it is just using.
+        while not self._closing.is_set():
+            try:
                 self._executor.spin_once(timeout_sec=0.1)
-        except ExternalShutdownException:
-            return
+            except InvalidHandle:
+                continue  # another thread has just given back a client that was being looked at
+            except ExternalShutdownException:
+                return
 
     def _take_image(self, camera: str, message: Image) -> None:
         self.images[camera] = image_to_rgb(message)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 from kinevla_policy.loop_types import LoopStatus
 
 NAME = "kinevla: policy"
@@ -27,7 +29,7 @@ def policy_status(
     if loop is None:
         status.level, status.message = DiagnosticStatus.WARN, "not active"
     else:
-        status.message = loop.phase
+        status.message = printable(loop.phase)
         entries |= {
             "instruction": loop.instruction,
             "instruction id": loop.instruction_id,
@@ -43,5 +45,5 @@ def policy_status(
     for camera, rate_hz in slow_cameras.items():
         status.level = DiagnosticStatus.WARN
         entries[f"{camera} camera is slow"] = f"{rate_hz:.0f} Hz"
-    status.values = [KeyValue(key=str(key), value=str(value)) for key, value in entries.items()]
+    status.values = key_values(entries)
     return status

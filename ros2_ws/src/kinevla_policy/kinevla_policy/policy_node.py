@@ -22,6 +22,7 @@ from kine_msgs.srv import Approve, Instruct
 from kine_nodes import IMAGE_BYTES, SMALL_BYTES, StopLane, bounded_subscription, declare, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
+from kine_nodes.texts import printable
 from kinevla_policy import messages, parameters
 from kinevla_policy.camera_watch import CameraRules, CameraWatch
 from kinevla_policy.instruction_gate import InstructionGate
@@ -33,6 +34,7 @@ from kinevla_policy.policy_diagnostics import policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 _OK = TransitionCallbackReturn.SUCCESS
+MAX_ANSWER = 2000
 _FAILED = TransitionCallbackReturn.FAILURE
 
 
@@ -162,7 +164,7 @@ class PolicyNode(LifecycleNode):
 
     def _refuse_image(self, camera: str, reason: str) -> None:
         self._counts[f"{camera} images refused"] += 1
-        self._last_image_refusal = f"{camera} camera: {reason}"
+        self._last_image_refusal = printable(f"{camera} camera: {reason}")
         self.get_logger().warning(self._last_image_refusal, throttle_duration_sec=2.0)
 
     def _take_state(self, message: JointState) -> None:
@@ -218,8 +220,8 @@ class PolicyNode(LifecycleNode):
             text = self._gate.admit(request.instruction, time.monotonic(), self._obstacles())
         except ValueError as error:
             self._counts["instructions refused"] += 1
-            response.message = self._last_refusal = str(error)
-            self.get_logger().warning(f"instruction refused: {error}")
+            response.message = self._last_refusal = printable(error)
+            self.get_logger().warning(f"instruction refused: {self._last_refusal}")
             return response
         self._counts["instructions"] += 1
         response.accepted = True
@@ -234,10 +236,10 @@ class PolicyNode(LifecycleNode):
             response.message = "the policy node is not active"
             return response
         answer = self._loop.approve(request.instruction_id, request.kinematics_reasoning)
-        response.accepted, response.message = answer.accepted, answer.text
+        response.accepted, response.message = answer.accepted, printable(answer.text, MAX_ANSWER)
         response.instruction_id = answer.instruction_id
         self._counts["approvals" if answer.accepted else "approvals refused"] += 1
-        self.get_logger().info(f"approve: {answer.text}")
+        self.get_logger().info(f"approve: {response.message}")
         return response
 
     def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -259,7 +261,7 @@ class PolicyNode(LifecycleNode):
 
     def _ended(self, instruction_id: int, reason: str) -> None:
         self._counts["instructions ended"] += 1
-        self.get_logger().info(f"instruction {instruction_id} ended: {reason}")
+        self.get_logger().info(f"instruction {instruction_id} ended: {printable(reason)}")
         self._publish_diagnostics()
 
     def _end_instruction(self, reason: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from kine_nodes.child import child_environment, module_command
+
+_RUNNER = "kinevla_policy.runner"
 
 
 class StackProcess:
@@ -25,10 +27,10 @@ class StackProcess:
         self.log = log
         self._file = log.open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kinevla_policy.runner", *options],
+            module_command(_RUNNER, *options),
             stdout=self._file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+            env=child_environment(_RUNNER, {"ROS_DOMAIN_ID": str(domain)}),
             # A Ctrl-C at the terminal is handled here, once, and passed on in order.
             start_new_session=True,
         )

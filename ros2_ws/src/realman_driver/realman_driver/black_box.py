@@ -18,9 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kine_nodes.child import child_environment, module_command
+from kine_nodes.texts import printable
+
 from .gate import ReceivedChunk
 from .state import ArmState
 
+_WRITER = "realman_driver.black_box_writer"
 # What happens just after a stop is worth as much as what led to it.
 AFTERMATH_S = 0.5
 WRITE_TIMEOUT_S = 60.0
@@ -179,7 +183,7 @@ class BlackBox:
 
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
-        self._remarks.append((time.monotonic(), level, text))
+        self._remarks.append((time.monotonic(), level, printable(text)))
 
     def message(self, topic: Topic, data: bytes) -> None:
         """Note a message of others; one too large is only mentioned."""
@@ -222,7 +226,8 @@ class BlackBox:
             settings, data = self._settings, self._pickled(reason)
             limits = (str(settings.max_bags), str(settings.min_free_mb))
             done = subprocess.run(
-                [sys.executable, "-m", "realman_driver.black_box_writer", str(settings.folder), *limits],
+                module_command(_WRITER, str(settings.folder), *limits),
+                env=child_environment(_WRITER),
                 input=data,
                 capture_output=True,
                 timeout=WRITE_TIMEOUT_S,

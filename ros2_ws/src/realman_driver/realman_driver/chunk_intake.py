@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 
 from kine_nodes.motion_right import ChunkOrigin, origin_of
+from kine_nodes.texts import printable
 
 from .black_box import BlackBox
 from .clock_watch import ClockWatch
@@ -67,7 +68,7 @@ class ChunkIntake:
             self._supervisor.right.use(origin.source, observed_s + chunk.points[-1].time_s)
         else:
             self.refusals[refusal.rule] += 1
-            self.last_refusal, self.last_refused = refusal.text, chunk.frame_id[:200]
+            self.last_refusal, self.last_refused = refusal.text, printable(chunk.frame_id, 200)
         return refusal
 
     def refuse_size(self, size: int, max_bytes: int) -> Refusal:

@@ -36,6 +36,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import DriverState
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
+from kine_nodes.texts import printable
 
 from . import black_box_plans, messages, parameters
 from .arm_interface import Arm, LinkSettings
@@ -56,6 +57,7 @@ CHUNK_QOS = QoSProfile(depth=5)
 REFUSAL_LOG_PERIOD_S = 1.0
 # After a refused chunk the next one waits: a flood of them leaves time for all else the driver does.
 REFUSAL_PAUSE_S = 0.002
+MAX_LOG_TEXT = 1000
 # Between two messages of the driver's state without a change: who listens takes silence for a dead driver.
 STATE_PERIOD_S = 0.1
 
@@ -212,7 +214,7 @@ class DriverNode(LifecycleNode):
 
     def _log(self, level: str, text: str) -> None:
         # rclpy ties a severity to the line of the call: one line each.
-        logger = self.get_logger()
+        logger, text = self.get_logger(), printable(text, MAX_LOG_TEXT)
         if level == "error":
             logger.error(text)
         elif level == "warning":
@@ -282,7 +284,7 @@ class DriverNode(LifecycleNode):
             answer = getattr(driver, name)()
             decision = answer if isinstance(answer, Decision) else await awaitable(answer)
             assert decision is not None  # the future below always carries one
-            response.success, response.message = decision.ok, decision.text
+            response.success, response.message = decision.ok, printable(decision.text, MAX_LOG_TEXT)
             self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
             self._publish_state()
             with suppress(Exception):  # the context may end at any moment

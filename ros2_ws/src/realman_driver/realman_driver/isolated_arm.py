@@ -7,17 +7,17 @@ goes to the controller over a fresh TCP connection (`raw_stop`).
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from kine_nodes.child import child_environment, module_command
 
 from . import sdk_wire
 from .arm_interface import (
@@ -31,6 +31,7 @@ from .arm_interface import (
 )
 from .raw_stop import CONFIRMED, NO_ANSWER, SENDING_FAILED, send_raw_stop
 
+_HOST = "realman_driver.sdk_host"
 # A frame that is not sent by then counts as not sent (a full buffer in front of a frozen controller).
 FRAME_TIMEOUT_S = 0.3
 # A healthy process takes a stop within a millisecond; then the SDK answers within its own half second.
@@ -198,7 +199,7 @@ class IsolatedArm:
                 requests.send(pickle.dumps((number, method, arguments)))
                 end_s = time.monotonic() + REQUEST_TIMEOUT_S
                 while data := _receive(requests, end_s - time.monotonic()):
-                    answered, kind, value = pickle.loads(data)
+                    answered, kind, value = sdk_wire.unpack_answer(data)
                     if answered != number:
                         continue
                     if kind == "ok":
@@ -216,14 +217,13 @@ class IsolatedArm:
     def _start(self) -> _Host:
         ours, theirs = sdk_wire.pair()
         descriptors = theirs.descriptors()
-        command = [sys.executable, "-m", "realman_driver.sdk_host", json.dumps(asdict(self._settings))]
-        paths = os.pathsep.join(path for path in sys.path if path)
+        arguments = (json.dumps(asdict(self._settings)), *map(str, descriptors))
         try:
             process = subprocess.Popen(
-                [*command, *map(str, descriptors)],
+                module_command(_HOST, *arguments),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
-                env=dict(os.environ, PYTHONPATH=paths),
+                env=child_environment(_HOST),
             )
         except OSError as error:
             raise ArmError(f"the process of the SDK could not be started: {error}") from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from kine_msgs.msg import DriverState
+from kine_nodes.status import key_values
+from kine_nodes.texts import printable
 
 from .arm_model import AXIS_NAMES
 from .diagnostics import Report
@@ -62,7 +64,7 @@ def to_driver_state(driver: Driver, now_s: float, now_ns: int) -> DriverState:
     state = supervisor.state
     message = DriverState(
         state=getattr(DriverState, state.value),
-        reason=supervisor.reason,
+        reason=printable(supervisor.reason),
         epoch=supervisor.right.epoch,
         source=HOME_SOURCE if state is State.HOMING else supervisor.right.source(now_s),
         stack_id=driver.config.stack_id,
@@ -77,9 +79,9 @@ def to_driver_state(driver: Driver, now_s: float, now_ns: int) -> DriverState:
 
 def to_diagnostics(report: Report, name: str, hardware_id: str, now_ns: int) -> DiagnosticArray:
     """One diagnostic status in an array."""
-    status = DiagnosticStatus(level=bytes([report.level]), name=name, message=report.message)
+    status = DiagnosticStatus(level=bytes([report.level]), name=name, message=printable(report.message))
     status.hardware_id = hardware_id
-    status.values = [KeyValue(key=key, value=value) for key, value in report.values.items()]
+    status.values = key_values(report.values)
     message = DiagnosticArray(status=[status])
     message.header.stamp = to_time(now_ns)
     return message

@@ -79,7 +79,7 @@ class SdkHost:
     def _serve_requests(self) -> None:
         while data := _receive(self._sockets.requests):
             number, method, arguments = pickle.loads(data)
-            _send(self._sockets.requests, pickle.dumps((number, *self._call(method, arguments))))
+            _send(self._sockets.requests, sdk_wire.pack_answer(number, *self._call(method, arguments)))
         self._orphaned()
 
     def _call(self, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:

@@ -6,13 +6,16 @@ Both ends are this package's own code, started together; a closed socket means t
 
 from __future__ import annotations
 
+import io
 import marshal
+import pickle
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
+from . import arm_interface
 from .arm_interface import RawState
 from .arm_model import JOINT_COUNT
 
@@ -111,6 +114,34 @@ def pack_state(raw: RawState) -> bytes:
 def pack_event(device: int, success: bool) -> bytes:
     """An arrival event of the arm."""
     return marshal.dumps((EVENT, (device, success)))
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Takes numbers, texts, tuples and the records of `arm_interface`; anything else is no answer."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = getattr(arm_interface, name, None) if module == arm_interface.__name__ else None
+        if not (isinstance(found, type) and is_dataclass(found)):
+            raise ValueError(f"an answer holds {module}.{name}, which is no record of the arm")
+        return found
+
+
+def pack_answer(number: int, kind: str, value: Any) -> bytes:
+    """The answer to a request: 'ok' with its value, or a kind of error with its text."""
+    return pickle.dumps((number, kind, value))
+
+
+def unpack_answer(data: bytes) -> tuple[int, str, Any]:
+    """Number, kind and value of an answer. Nothing of what the SDK's process sends is run here.
+
+    Raises:
+        ValueError: no answer.
+    """
+    try:
+        number, kind, value = _PlainUnpickler(io.BytesIO(data)).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"an answer of {len(data)} bytes cannot be read: {error}") from error
+    return number, kind, value
 
 
 def unpack_news(data: bytes) -> tuple[int, tuple[Any, ...]]:

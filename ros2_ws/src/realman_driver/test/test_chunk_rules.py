@@ -211,3 +211,24 @@ def test_every_figure_in_a_text_has_a_unit() -> None:
             r"\d+\.\d{3}(?!\d)(?![\],]| rad| s\b| m\b| is outside)", refusal_of(chunk).text
         ):
             raise AssertionError(f"{figure} has no unit in {refusal_of(chunk).text!r}")
+
+
+EVIL_NAME = "joint_1\n[ERROR] the arm is safe\x1b[31m\u202e"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (EVIL_NAME, *AXIS_NAMES[1:]),
+        (*AXIS_NAMES[:7], EVIL_NAME * 10_000),
+        tuple(f"{EVIL_NAME}{number}" for number in range(50_000)),
+        AXIS_NAMES * 10_000,
+    ],
+    ids=["colours", "long", "many", "many good ones"],
+)
+def test_what_a_chunk_calls_its_joints_cannot_write_into_the_log_or_fill_it(names: tuple[str, ...]) -> None:
+    refusal = check_chunk(named(*names), ChunkRules(), SITUATION)
+    assert isinstance(refusal, Refusal) and refusal.rule == "joint_names"
+    for text in (refusal.text, refusal.joint, refusal.bound, str(refusal.value)):
+        assert len(text) <= 500
+        assert text.isprintable()

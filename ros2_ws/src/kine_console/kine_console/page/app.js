@@ -17,7 +17,7 @@ const CARD = {
 const news = { driver: null, statuses: {}, services: {}, nodes: {}, counters: [], cameras: {}, joints: null, plan: null, viewers: 0 };
 let nodeTime = 0, nodeTimeAt = 0;        // the node's clock, s, and when it was told, ms
 let token = sessionStorage.getItem('token') || '';
-let inControl = false, stopNeedsToken = true, armState = '', approvalOf = 0;
+let inControl = false, armState = '', approvalOf = 0;
 let arm = null;
 const cameras = [...document.querySelectorAll('.camera')].map((figure) => ({
   figure, image: figure.querySelector('img'), text: figure.querySelector('p'), note: figure.querySelector('figcaption span'), at: -Infinity,
@@ -30,8 +30,10 @@ const degrees = (rad) => (rad === null ? null : (rad * 180) / Math.PI);
 
 // --- news ------------------------------------------------------------------------------------------
 const link = new Link({
+  open() {
+    if (token) takeControl();
+  },
   hello(hello) {
-    stopNeedsToken = hello.stop_needs_token;
     const box = $('suggestions');
     box.hidden = !hello.instructions.length;
     box.querySelector('div').replaceChildren(...hello.instructions.map((text) => {
@@ -65,11 +67,11 @@ const link = new Link({
   },
   state(alive, text) {
     if (!alive) inControl = false;
-    else if (token) takeControl();   // also after a silence on the same connection
+    else if (token && !inControl) takeControl();   // also after a silence on the same connection
     document.body.classList.toggle('no-link', !alive);
     $('banner').hidden = alive;
     if (!alive) {
-      banner('NO LINK TO THE CONSOLE', text || 'Nothing on this page is live and no command works. To stop the arm, use the emergency stop switch.');
+      banner('NO LINK TO THE CONSOLE', text || 'Nothing on this page is live. STOP is tried all the same; to be sure, use the emergency stop switch.');
     }
     refresh();
   },
@@ -165,11 +167,7 @@ function enableButtons(alive) {
   for (const [name, state] of [['enable', 'CONNECTED'], ['reset', 'STOPPED']]) {
     document.querySelector(`button[data-command=${name}]`).classList.toggle('primary', armState === state);
   }
-  const stop = alive && (inControl || !stopNeedsToken);
-  $('stop').disabled = !stop;
-  if (!alive) $('stop-hint').textContent = 'NO LINK';
-  else if (!stop) $('stop-hint').textContent = 'needs control';
-  else if (!stopping) $('stop-hint').textContent = 'Esc or Space';
+  if (!stopping) $('stop-hint').textContent = alive ? 'Esc or Space' : 'NO LINK';
   const word = $('control-word');
   word.className = may ? 'good' : '';
   word.textContent = may ? 'You are in control' : 'View only';
@@ -198,15 +196,9 @@ async function command(name, args = {}) {
 
 let stopping = false;
 async function stop() {
-  if ($('stop').disabled) {
-    banner('THE STOP WAS NOT SENT', link.alive ? 'View only: enter the control token, or use the emergency stop switch.' : 'There is no link to the console. Use the emergency stop switch.');
-    $('banner').hidden = false;
-    if (link.alive) setTimeout(() => { $('banner').hidden = link.alive; }, 4000);
-    return;
-  }
   stopping = true;
   $('stop-hint').textContent = 'stopping …';
-  const answer = await link.request('stop', {}, token);
+  const answer = await link.stop();
   stopping = false;
   say('answer-instruct', '', '');   // what was started is over
   say('answer-arm', answer.ok ? 'good' : 'bad', answer.message);

@@ -3,10 +3,11 @@
 const SILENCE_MS = 2000;   // without news for so long the link counts as lost
 const RETRY_MS = 1000;
 const ANSWER_MS = 65000;
+const STOP_MS = 3000, STOP_ATTEMPTS = 3;
 const HEAD_BYTES = 8;
 
 export class Link {
-  /** handlers: hello(object), round(changed, now_s), picture(camera, blob), state(alive, text) */
+  /** handlers: open(), hello(object), round(changed, now_s), picture(camera, blob), state(alive, text) */
   constructor(handlers) {
     this.handlers = handlers;
     this.alive = false;
@@ -26,6 +27,8 @@ export class Link {
     socket.onmessage = (event) => {
       if (socket === this.socket) this.take(event.data);
     };
+    // The token goes first: it is what gets an operator in when all places are taken.
+    socket.onopen = () => { if (socket === this.socket) this.handlers.open(); };
     socket.onclose = (event) => {
       if (socket !== this.socket) return;
       this.socket = null;
@@ -92,5 +95,23 @@ export class Link {
         if (this.waiting.delete(id)) resolve({ ok: false, lost: true, message: 'no answer from the console' });
       }, ANSWER_MS);
     });
+  }
+
+  /** Stop the arm; needs no token, and no WebSocket when there is none. Resolves to {ok, message}. */
+  async stop() {
+    if (this.alive) {
+      const answer = await Promise.race([
+        this.request('stop', {}, ''),
+        new Promise((resolve) => { setTimeout(() => resolve({ lost: true }), STOP_MS); }),
+      ]);
+      if (!answer.lost) return answer;
+    }
+    for (let attempt = 0; attempt < STOP_ATTEMPTS; attempt++) {
+      try {
+        const response = await fetch('/stop', { method: 'POST', signal: AbortSignal.timeout(STOP_MS) });
+        return await response.json();
+      } catch { /* once more */ }
+    }
+    return { ok: false, message: 'The console does not answer: the stop was not sent. Use the emergency stop switch.' };
   }
 }

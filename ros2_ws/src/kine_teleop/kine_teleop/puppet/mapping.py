@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kine_nodes.texts import listed
 from realman_driver.arm_model import JOINT_COUNT, JOINT_NAMES
 
 Pose = tuple[float, ...]
@@ -84,7 +85,7 @@ class JointMapping:
     @staticmethod
     def _value(given: dict[str, float], name: str) -> float:
         if name not in given:
-            raise LeaderError(f"the leader's message has no joint {name!r}, it has {sorted(given)}")
+            raise LeaderError(f"the leader's message has no joint {name!r}, it has {listed(sorted(given))}")
         return float(given[name])
 
     def _opening(self, given: dict[str, float], held_opening: float) -> float:

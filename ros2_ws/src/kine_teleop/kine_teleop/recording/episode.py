@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -11,8 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kine_nodes.files import MAX_YAML_BYTES, parse_yaml, read_bounded, read_json
 from kine_teleop.recording.audit import BAD
 
 FORMAT = 1
@@ -55,14 +55,16 @@ class Episode:
             ValueError: there is none, it is damaged, or of another format.
         """
         try:
-            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            episode = cls(**content)
+            episode = cls(**read_json(folder / FILE))
         except FileNotFoundError:
             raise ValueError(f"{folder} is no episode: {FILE} is missing") from None
-        except (json.JSONDecodeError, TypeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{folder / FILE} is damaged: {error}") from None
         if episode.format != FORMAT:
             raise ValueError(f"{folder / FILE} has format {episode.format}, this program reads {FORMAT}")
+        name = episode.episode_id
+        if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name:
+            raise ValueError(f"{folder / FILE} is damaged: its episode_id {name!r:.100} is no plain name")
         return episode
 
 
@@ -72,8 +74,14 @@ def file_away(folder: Path, episode: Episode) -> Path:
 
 
 def move(folder: Path, place: str) -> Path:
-    """Move an episode into the folder `place` beside it."""
+    """Move an episode into the folder `place` beside it.
+
+    Raises:
+        OSError: that folder cannot be made, or is a link: the episode would end up elsewhere.
+    """
     target = folder.parent / place / folder.name
+    if target.parent.is_symlink():
+        raise OSError(errno.ELOOP, f"{target.parent} is a link, the episode stays where it is", str(folder))
     target.parent.mkdir(exist_ok=True)
     return folder.rename(target)
 
@@ -98,9 +106,9 @@ def read_calibration(path: str) -> dict[str, Any]:
     if not path:
         return {}
     try:
-        data = Path(path).read_bytes()
-        content = yaml.safe_load(data)
+        data = read_bounded(Path(path), MAX_YAML_BYTES)
+        content = parse_yaml(data)
         json.dumps(content)
-    except (OSError, yaml.YAMLError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"calibration file {path} cannot be read: {error}") from None
     return {"file": Path(path).name, "sha256": hashlib.sha256(data).hexdigest(), "content": content}

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream, RecordBuilder
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, ChunkIndex, DataEnd, Footer, Header, MessageIndex, Schema, Statistics
 
 from kine_teleop.recording.audit import SUSPECT, Audit
 from kine_teleop.recording.bag_writer import RESERVE_NAME, BagContents, write_metadata
-from kine_teleop.recording.episode import Episode, file_away
+from kine_teleop.recording.episode import FILE, Episode, file_away
 from kine_teleop.recording.schemas import has_header, header_stamp_ns
 from kine_teleop.recording.topics import Topic
 
+MAX_CHUNK_BYTES = 1 << 30
 MAGIC = b"\x89MCAP0\r\n"
 _HEAD = struct.Struct("<BQ")
 _MESSAGE = struct.Struct("<HIQQ")
@@ -110,6 +112,8 @@ def _scan(file: BinaryIO, path: Path, visit: Visit | None) -> _Scan:
             break
         if opcode == Opcode.CHUNK:
             _close_chunk(scan)
+            if length > MAX_CHUNK_BYTES:
+                raise ValueError(f"{path}: a chunk has {length} bytes, the bound is {MAX_CHUNK_BYTES}")
             chunk = Chunk.read(ReadDataStream(BytesIO(file.read(length))))
             if chunk.compression:
                 raise ValueError(f"{path} has {chunk.compression} chunks; only plain ones are read")
@@ -226,6 +230,17 @@ def repair(folder: Path) -> Repair:
     """
     episode = Episode.load(folder)
     bag = folder / f"{episode.episode_id}_0.mcap"
+    # A repair cuts the file and writes beside it: never through a link to somewhere else.
+    for path in (folder, bag, folder / FILE, folder / f"{FILE}.part", folder / "metadata.yaml.part"):
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link: only what lies in the folder itself is repaired")
+    try:
+        return _repair(folder, episode, bag)
+    except (struct.error, LookupError, TypeError, AttributeError, McapError) as error:
+        raise ValueError(f"{bag} is damaged beyond repair: {error!r}") from error
+
+
+def _repair(folder: Path, episode: Episode, bag: Path) -> Repair:
     if bag.exists() and is_finished(bag) and (folder / "metadata.yaml").exists() and episode.audit:
         return Repair(folder, False, 0, str(episode.audit["verdict"]))
     audit = Audit.of((Topic(**item) for item in episode.topics), 0)

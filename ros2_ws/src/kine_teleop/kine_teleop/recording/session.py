@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kine_nodes.texts import text_problem
 from kine_teleop.recording import schemas
 from kine_teleop.recording.audit import BAD, SUSPECT, Audit
 from kine_teleop.recording.bag_writer import BagWriter, PlainFile
@@ -27,6 +28,7 @@ from kine_teleop.recording.task_texts import fill, known_texts
 from kine_teleop.recording.topics import AUDIT_TOPIC, Topic
 
 MIB = 1024 * 1024
+MAX_NOTE, MAX_OPERATOR = 1000, 100
 
 
 class RecorderError(Exception):
@@ -113,7 +115,8 @@ class Recorder:
         """Begin an episode.
 
         Raises:
-            RecorderError: one is running, the instruction is not 1..200 characters, or the disk is too full.
+            RecorderError: one is running, the instruction is not 1..200 characters, a text is too long or
+                holds control characters, or the disk is too full.
         """
         if self._running:
             raise RecorderError(f"episode {self._running.episode.episode_id} is running: stop it first")
@@ -121,6 +124,13 @@ class Recorder:
             raise RecorderError(
                 f"the instruction has {len(instruction.strip())} characters, allowed are 1 to 200"
             )
+        for what, text, most in (
+            ("instruction", instruction.strip(), 200),
+            ("goal reasoning", goal, MAX_NOTE),
+            ("kinematics reasoning", kinematics, MAX_NOTE),
+            ("operator's name", operator, MAX_OPERATOR),
+        ):
+            _check_text(what, text, most)
         free = self.free_mb()
         if free < self.settings.min_free_mb:
             raise RecorderError(
@@ -180,8 +190,7 @@ class Recorder:
         run = self._expect_running()
         if verdict not in VERDICTS:
             raise RecorderError(f"verdict '{verdict}' is none of {', '.join(VERDICTS)}")
-        if len(note) > 1000:
-            raise RecorderError(f"the note has {len(note)} characters, at most 1000 are allowed")
+        _check_text("note", note, MAX_NOTE)
         run.episode.verdict, run.episode.note = verdict, note
         return self._end(run)
 
@@ -192,8 +201,7 @@ class Recorder:
             RecorderError: none is running, or the reason is longer than 1000 characters.
         """
         run = self._expect_running()
-        if len(reason) > 1000:
-            raise RecorderError(f"the reason has {len(reason)} characters, at most 1000 are allowed")
+        _check_text("reason", reason, MAX_NOTE)
         run.episode.note = reason
         self._end(run, DISCARDED)
         return run.episode.episode_id
@@ -268,6 +276,11 @@ class Recorder:
         spans = [t for t in audit.topics.values() if t.messages]
         duration = max((t.last_ns for t in spans), default=0) - min((t.first_ns for t in spans), default=0)
         return Finished(episode.episode_id, folder, text, duration / 1e9, sum(counts.values()))
+
+
+def _check_text(what: str, text: str, most: int) -> None:
+    if problem := text_problem(text, most):
+        raise RecorderError(f"the {what} {problem}")
 
 
 def audit_message(audit: Audit, now_ns: int) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kine_nodes.texts import printable
+
 from ..arm_model import Limits
 
 
@@ -53,6 +55,13 @@ class Refusal:
     value: float | str
     bound: str
     text: str
+
+    def __post_init__(self) -> None:
+        """Names of a chunk are whatever somebody sent: they are shown printable and bounded."""
+        for name in ("joint", "value", "bound", "text"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, printable(value))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kine_nodes.texts import MAX_NAME, listed, printable
+
 from ..arm_model import AXIS_NAMES
 from .chunk import ChunkRules, ReceivedChunk, Refusal, Situation
 
@@ -11,10 +13,10 @@ def joint_names(chunk: ReceivedChunk, _rules: ChunkRules, _now: Situation) -> Re
     if chunk.joint_names == AXIS_NAMES:
         return None
     bound = ", ".join(AXIS_NAMES)
-    unknown = [name for name in chunk.joint_names if name not in AXIS_NAMES]
+    unknown = [printable(name, MAX_NAME) for name in chunk.joint_names if name not in AXIS_NAMES][:1]
     missing = [name for name in AXIS_NAMES if name not in chunk.joint_names]
     if unknown:
-        what = f"{unknown[0]!r} is not a joint of this arm"
+        what = f"'{unknown[0]}' is not a joint of this arm"
     elif missing:
         what = f"{missing[0]} is missing"
     elif len(chunk.joint_names) != len(AXIS_NAMES):
@@ -22,5 +24,5 @@ def joint_names(chunk: ReceivedChunk, _rules: ChunkRules, _now: Situation) -> Re
     else:
         what = "the order is wrong"
     joint = (unknown or missing or [""])[0]
-    given = ", ".join(chunk.joint_names)
+    given = listed(chunk.joint_names)
     return Refusal("joint_names", joint, given, bound, f"joint_names [{given}]: {what}; expected [{bound}]")
