@@ -37,9 +37,7 @@ class Rm75LeaderNode(ManagedNode):
         ip, port = value["robot_ip"], value["robot_port"]
         settings = LinkSettings(ip, port, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
         arm = RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
-        self._leader = Rm75Leader(
-            arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"]
-        )
+        self._leader = Rm75Leader(arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"])
         self._published_ns = 0
         self._count = len(AXIS_NAMES) if value["gripper"] else len(AXIS_NAMES) - 1
         self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)

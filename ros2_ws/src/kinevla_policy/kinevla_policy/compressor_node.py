@@ -76,9 +76,11 @@ class CompressorNode(ManagedNode):
             name="image_compressor", hardware_id="image_compressor", level=DiagnosticStatus.OK
         )
         status.message = f"jpegs of quality {self._quality}"
-        values = dict(self._counts) | not_read(self) | {
-            f"{topic} published by": name for topic, name in self._published_by_others.items()
-        }
+        values = (
+            dict(self._counts)
+            | not_read(self)
+            | {f"{topic} published by": name for topic, name in self._published_by_others.items()}
+        )
         status.values = key_values(values)
         diagnostics = DiagnosticArray(status=[status])
         diagnostics.header.stamp = self.get_clock().now().to_msg()
