@@ -17,11 +17,15 @@ from types import FrameType
 from typing import NoReturn
 
 import rclpy
-from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from kine_nodes import parameter_file
+from kine_nodes.bounded import BoundedExecutor
+
+# How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
+SWITCH_INTERVAL_S = 0.001
 
 _stop = threading.Event()
 _serving = threading.Event()
@@ -65,12 +69,13 @@ def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | No
     What the node holds when it begins to serve is taken out of the garbage collector's rounds: going through
     all modules and messages holds up every thread for some tens of milliseconds now and then.
 
-    `executor` None: a single-threaded one.
+    `executor` None: a single-threaded one, in which messages that are too large hold up no thread.
     """
     gc.collect()
     gc.freeze()
     _serving.set()
-    executor = executor or SingleThreadedExecutor()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    executor = executor or BoundedExecutor()
     executor.add_node(node)
     try:
         while rclpy.ok() and not _stop.is_set():

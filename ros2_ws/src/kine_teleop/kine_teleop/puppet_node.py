@@ -14,7 +14,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
 from kine_msgs.msg import DriverState
-from kine_nodes import ManagedNode
+from kine_nodes import SMALL_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, DriverWatch
 from kine_nodes.motion_right import tagged
 from kine_nodes.status import key_values
@@ -106,7 +106,7 @@ class PuppetNode(ManagedNode):
             (Bool, "~/deadman", self._on_deadman, 10),
             (DriverState, DRIVER_STATE_TOPIC, self._on_driver_state, DRIVER_STATE_QOS),
         ):
-            self.create_subscription(type_, topic, self.while_active(take), depth)
+            bounded_subscription(self, type_, topic, self.while_active(take), depth, SMALL_BYTES)
         self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
         for name, serve in (
             ("start", self._on_start),
@@ -235,7 +235,7 @@ class PuppetNode(ManagedNode):
             level=DiagnosticStatus.WARN if stopped else DiagnosticStatus.OK,
             name=STATUS_NAME,
             message=printable(f"stopped: {session.reason}") if stopped else session.state.value,
-            values=key_values(values),
+            values=key_values(values | not_read(self)),
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

@@ -14,7 +14,7 @@ from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import ManagedNode
+from kine_nodes import DIAGNOSTICS_BYTES, IMAGE_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
 from kine_teleop.parameters import RECORDER
@@ -67,9 +67,9 @@ class RecorderNode(ManagedNode):
             self.destroy_subscription(before[0])
         depth = CAMERA_DEPTH if topic.camera else STATE_DEPTH
         qos = QoSProfile(depth=depth, reliability=reliability)
-        subscription = self.create_subscription(
-            _message_class(topic.type_name), topic.name, self._taker(topic.name), qos, raw=True
-        )
+        kind, take = _message_class(topic.type_name), self._taker(topic.name)
+        size = IMAGE_BYTES if topic.camera else DIAGNOSTICS_BYTES
+        subscription = bounded_subscription(self, kind, topic.name, take, qos, size, raw=True)
         self._subscriptions_by_topic[topic.name] = (subscription, reliability)
 
     def _taker(self, name: str) -> Callable[[Any], None]:
@@ -144,7 +144,7 @@ class RecorderNode(ManagedNode):
         worst = {"good": DiagnosticStatus.OK, "suspect": DiagnosticStatus.WARN, "bad": DiagnosticStatus.ERROR}
         level = DiagnosticStatus.ERROR if status["error"] else DiagnosticStatus.OK
         text = status["error"] or "idle"
-        values = dict(status)
+        values = dict(status) | not_read(self)
         if audit is not None:
             level = worst[audit["verdict"]]
             text = "; ".join(["recording", audit["verdict"], *audit["reasons"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Approve, Instruct
-from kine_nodes import ManagedNode
+from kine_nodes import IMAGE_BYTES, SMALL_BYTES, ManagedNode, StopLane, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kine_nodes.texts import printable
@@ -46,6 +47,8 @@ class PolicyNode(ManagedNode):
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
         self._ending: PlanLoop | None = None
+        self._stop_lane = StopLane(self)
+        self._stop_lane.serve(Trigger, "/kinevla/stop", self._stop)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -90,16 +93,15 @@ class PolicyNode(ManagedNode):
         )
         for camera in ("front", "wrist"):
             topic = self._value(f"{camera}_topic") + ("/compressed" if transport == "compressed" else "")
-            self.create_subscription(
-                IMAGE_TYPES[transport], topic, lambda m, c=camera: self._take_image(c, m), newest
-            )
-        self.create_subscription(
-            JointState, self._value("joint_state_topic"), self._take_state, qos_profile_sensor_data
+            take = partial(self._take_image, camera)
+            bounded_subscription(self, IMAGE_TYPES[transport], topic, take, newest, IMAGE_BYTES)
+        states = self._value("joint_state_topic")
+        bounded_subscription(self, JointState, states, self._take_state, qos_profile_sensor_data, SMALL_BYTES)
+        driver_states = self._value("driver_state_topic")
+        bounded_subscription(
+            self, DriverState, driver_states, self._take_driver_state, DRIVER_STATE_QOS, SMALL_BYTES
         )
-        topic = self._value("driver_state_topic")
-        self.create_subscription(DriverState, topic, self._take_driver_state, DRIVER_STATE_QOS)
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
-        self.create_service(Trigger, "/kinevla/stop", self._stop)
         self.create_service(Approve, "/kinevla/approve", self._approve)
         self._gate = InstructionGate(
             self._policy.check_instruction, self._value("min_instruction_interval_s")
@@ -135,6 +137,11 @@ class PolicyNode(ManagedNode):
     def forget(self) -> None:
         """Let the checkpoint go."""
         self._policy = self._buffer = None
+
+    def destroy_node(self) -> None:
+        """End the stop's own service too."""
+        self._stop_lane.close()
+        super().destroy_node()
 
     # --- inputs --------------------------------------------------------------------------------------
     def _take_image(self, camera: str, message: Image | CompressedImage) -> None:
@@ -259,11 +266,11 @@ class PolicyNode(ManagedNode):
 
     def _end_instruction(self, reason: str) -> bool:
         """End what runs, and replace what is left of its chunk by the pose the arm has; False: none ran."""
-        assert self._buffer is not None
-        running = None if self._loop is None else self._loop.running
-        if running is None or self._loop is None or not self._loop.stop(reason):
+        loop, buffer = self._loop, self._buffer  # this may be the stop's thread: others change them meanwhile
+        running = None if loop is None else loop.running
+        if running is None or loop is None or buffer is None or not loop.stop(reason):
             return False
-        newest = self._buffer.latest_state()
+        newest = buffer.latest_state()
         if newest is not None:
             pose = [float(value) for value in newest[1]]
             hold = messages.hold_message(pose, newest[0], running.instruction_id, running.epoch)
@@ -274,7 +281,7 @@ class PolicyNode(ManagedNode):
         if not rclpy.ok():
             return
         now_ns = self._now_ns()
-        values: dict[str, Any] = dict(self._counts)
+        values: dict[str, Any] = dict(self._counts) | not_read(self)
         rates = {camera: watch.rate_hz(now_ns) for camera, watch in self._watches.items()}
         for camera, watch in self._watches.items():
             values[f"{camera} camera Hz"] = f"{rates[camera]:.0f}"

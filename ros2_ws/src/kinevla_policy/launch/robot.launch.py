@@ -73,7 +73,11 @@ def generate_launch_description() -> LaunchDescription:
     transport = (
         []
         if "FASTDDS_DEFAULT_PROFILES_FILE" in os.environ
-        else [SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile)]
+        else [
+            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
+            # Also how these profiles hold memory, which rmw_fastrtps decides by itself otherwise.
+            SetEnvironmentVariable("RMW_FASTRTPS_USE_QOS_FROM_XML", "1"),
+        ]
     )
     return LaunchDescription([*arguments, *transport, OpaqueFunction(function=_start)])
 

@@ -228,6 +228,10 @@ class Driver:
             return Decision(False, f"cannot reset: {error}")
 
     def _send_frame(self, position_rad: tuple[float, ...]) -> int:
+        if self.supervisor.state is not State.ENABLED:
+            # A stop came in its own thread just now, between the stream's look at the state and this frame.
+            self.streamer.halt()
+            return 0
         code = self._arm.send_setpoint_rad(position_rad)
         if code == 0:
             self.watch.following.frame_sent(position_rad, time.monotonic())
