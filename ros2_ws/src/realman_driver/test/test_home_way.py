@@ -121,8 +121,12 @@ def rig() -> Iterator[Rig]:
                 steps = [min(0.01, max(-0.01, g - q)) for g, q in zip(goal, rig.arm.position, strict=True)]
                 moved = [q + step for q, step in zip(rig.arm.position, steps, strict=True)]
                 near = max(abs(g - q) for g, q in zip(goal, moved, strict=True)) < 1e-9
+                newest = rig.driver.link.newest
+                # On a busy computer the datagrams may be behind; a request shall not be ahead of them.
+                rig.arm.asked_position = None if newest is None else newest.position_rad
                 rig.arm.position = goal if near else tuple(moved)
                 time.sleep(0.005)
+            rig.arm.asked_position = None
 
         threading.Thread(target=move, daemon=True).start()
 
