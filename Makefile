@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench motion soak fuzz expert judge data train ablation docs containers clean
+.PHONY: help setup build demo test test-slow test-browser lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -78,6 +78,9 @@ containers: $(VENV)/.docs  ## lint the container files (no engine needed)
 # --- measurements and training --------------------------------------------------------------------
 bench: build  ## 60 s of 100 Hz stream from the SDK to the emulated controller
 	$(RUN) python benchmarks/canfd_stream.py --seconds 60
+
+stops: build  ## stop latency, idle and beside floods of chunks and picture bombs: 200 stops each
+	$(RUN) python benchmarks/stop_latency.py --stops 200
 
 fuzz: build  ## CHUNKS mad and sane chunks through gate and executor, judged frame by frame
 	$(RUN) python ros2_ws/src/realman_driver/test/gate_fuzz.py --chunks $(CHUNKS)

@@ -22,12 +22,12 @@ sys.path.insert(0, str(TESTS))
 from camera_rig import wait_for  # noqa: E402
 from test_camera_node_through_ros import Client, NodeProcess  # noqa: E402
 
-from kinevla_policy.free_ports import quiet_domain  # noqa: E402
+from kine_nodes.own_domain import OwnDomain  # noqa: E402
 
 
 def measure(seconds: float) -> dict[str, float | int | str]:
     """The figures of one run."""
-    domain = quiet_domain()
+    domain = OwnDomain().number  # until the end of this program
     client = Client(domain)
     node = NodeProcess(domain, ["software_camera_node.py"], "serial:='0123'", "diagnostics_period_s:=0.2")
     try:

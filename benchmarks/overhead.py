@@ -157,7 +157,8 @@ def main() -> None:
     }
     wire = line.listen()
     with line.start() as process:
-        client = DemoClient()
+        client = DemoClient(stack_id=process.stack_id)
+        overrides["stack_id"] = process.stack_id
         try:
             client.wait_for("both images", lambda: len(client.images) == 2, 180, process.alive)
             client.enable(60.0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ import psutil
 
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient, StackError
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
 
 POLICY, DRIVER = "kinevla: policy", "realman_driver: arm"
@@ -124,16 +123,15 @@ def main() -> None:
         parser.error("--minutes must be within 0.5..1440")
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    port = free_tcp_port()
     samples: list[Sample] = []
     state = {"instructions": 0}
     line = ["--sim", "--robot-port", str(port), "--seed", "3"]
     if options.patient:
         for node in ("driver", "policy"):
             line += [f"--{node}-config", str(Path(__file__).with_name(f"patient_{node}.yaml"))]
-    process = StackProcess(line, out / "stack.log", domain)
-    client = DemoClient()
+    process = StackProcess(line, out / "stack.log")
+    client = DemoClient(stack_id=process.stack_id)
     children: list[psutil.Process] = []
     try:
         client.wait_for("both images", lambda: len(client.images) == 2, 180, process.alive)

@@ -1,15 +1,14 @@
-"""How benchmarks start the whole stack: options they share, a free port and domain, a look at the wire."""
+"""How benchmarks start the whole stack: options they share, a free port, a look at the wire."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from wire_times import Frames, WireTimes
 
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
 
 
@@ -20,18 +19,16 @@ class StackLine:
     Attributes:
         out: folder of the results.
         port: TCP port of the emulated controller.
-        domain: ROS domain, set in this process as well.
         arguments: of the stack.
     """
 
     out: Path
     port: int
-    domain: int
     arguments: list[str]
 
     def start(self) -> StackProcess:
         """Start it; used as a context."""
-        return StackProcess(self.arguments, self.out / "stack.log", self.domain)
+        return StackProcess(self.arguments, self.out / "stack.log")
 
     def listen(self) -> WireTimes:
         """Note frames on the wire from now on. Ends the program where that is not permitted."""
@@ -48,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(options: argparse.Namespace, *arguments: str, nodes: tuple[str, ...]) -> StackLine:
-    """Choose port and domain.
+    """Choose a port.
 
     Args:
         options: from `add_options`.
@@ -57,13 +54,12 @@ def prepare(options: argparse.Namespace, *arguments: str, nodes: tuple[str, ...]
     """
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    port = free_tcp_port()
     line = ["--sim", "--robot-port", str(port), *arguments]
     if options.patient:
         for node in nodes:
             line += [f"--{node}-config", str(Path(__file__).with_name(f"patient_{node}.yaml"))]
-    return StackLine(out, port, domain, line)
+    return StackLine(out, port, line)
 
 
 __all__ = ["Frames", "StackLine", "add_options", "prepare"]

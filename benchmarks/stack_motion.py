@@ -133,7 +133,7 @@ def main() -> None:
     record = Record()
     wire = line.listen()
     with line.start() as process:
-        client = DemoClient()
+        client = DemoClient(stack_id=process.stack_id)
         topic = "/realman_driver/joint_trajectory"
         client.node.create_subscription(JointTrajectory, topic, record.take, 20)
         try:

@@ -15,5 +15,9 @@ export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
 # Nodes on other machines are found through ROS_STATIC_PEERS or a wider discovery range: then UDP on every interface.
 kine_hosts=single
 [[ -z "${ROS_STATIC_PEERS:-}" && "$ROS_AUTOMATIC_DISCOVERY_RANGE" == LOCALHOST ]] || kine_hosts=multi
-export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$KINE_ROOT/ros2_ws/src/kinevla_policy/config/fastdds_${kine_hosts}_host.xml}"
+if [[ -z "${FASTDDS_DEFAULT_PROFILES_FILE:-}" ]]; then
+  export FASTDDS_DEFAULT_PROFILES_FILE="$KINE_ROOT/ros2_ws/src/kinevla_policy/config/fastdds_${kine_hosts}_host.xml"
+  # Also how these profiles hold memory, which rmw_fastrtps decides by itself otherwise.
+  export RMW_FASTRTPS_USE_QOS_FROM_XML=1
+fi
 export PYTHONUNBUFFERED=1

@@ -18,9 +18,8 @@ from kine_cameras import parameters as cameras
 from kine_console import parameters as console
 from kine_nodes import Parameter
 from kine_relay import parameters as relay
-from kine_sim.nodes import sim_node
-from kine_teleop import puppet_node, recorder_node, rm75_leader_node, sim_leader_node
-from kinevla_policy import compressor_node
+from kine_sim.nodes import parameters as sim
+from kine_teleop import parameters as teleop
 from kinevla_policy import parameters as policy
 from kinevla_policy.stack import StackSettings
 from realman_driver import parameters as driver
@@ -34,8 +33,15 @@ HEAD = """# Parameters and launch arguments
 <!-- Written by scripts/write_parameters.py from the tables in the code: do not edit. -->
 
 The nodes' parameters with unit, default and bounds (both included). The same stands in the parameter files of
-the packages, and `ros2 param describe` tells it of a running node. A value outside its bounds ends the node
-at its start with one line that names it. `make docs` writes this page anew.
+the packages, and `ros2 param describe` tells it of a running node. `make docs` writes this page anew.
+
+What does not fit is refused with one line that names file, parameter, value and bound, and an exit code: a
+value outside its bounds or of another type (`1` where `1.0` is meant), an unknown parameter or launch
+argument, and a parameter file that is missing, no YAML, or names no section for its node or one for a node
+that does not exist. Launch file and process runner look before they start anything, a node when it starts. A
+file may have sections for several nodes; what stands under `/**` must be known to each node that reads the
+file. `~` and paths from the working directory are expanded in launch arguments. A node that ends ends all
+others, and the exit code of launch and runner is not 0; Ctrl-C gives 0 (the runner: 130).
 """
 
 
@@ -45,17 +51,17 @@ NODES: list[tuple[str, str, Mapping[str, Parameter]]] = [
     (
         "Image compressor, `/image_compressor`",
         "kinevla_policy/config/image_compressor.yaml",
-        compressor_node.TABLE,
+        policy.COMPRESSOR,
     ),
     ("Driver, `/realman_driver`", "realman_driver/config/driver.yaml", driver.TABLE),
     ("Cameras, `/front` and `/wrist`", "kine_cameras/config/cameras.yaml", cameras.TABLE),
     ("Operator's page, `/kine_console`", "kine_console/config/console.yaml", console.TABLE),
-    ("Recorder, `/recorder`", "kine_teleop/config/recorder.yaml", recorder_node.PARAMETERS),
-    ("Puppet, `/kine_teleop`", "kine_teleop/config/puppet.yaml", puppet_node.PARAMETERS),
-    ("Leader arm, `/rm75_leader`", "kine_teleop/config/rm75_leader.yaml", rm75_leader_node.PARAMETERS),
-    ("Simulated leader, `/sim_leader`", "kine_teleop/config/sim_leader.yaml", sim_leader_node.PARAMETERS),
+    ("Recorder, `/recorder`", "kine_teleop/config/recorder.yaml", teleop.RECORDER),
+    ("Puppet, `/kine_teleop`", "kine_teleop/config/puppet.yaml", teleop.PUPPET),
+    ("Leader arm, `/rm75_leader`", "kine_teleop/config/rm75_leader.yaml", teleop.RM75_LEADER),
+    ("Simulated leader, `/sim_leader`", "kine_teleop/config/sim_leader.yaml", teleop.SIM_LEADER),
     ("Relay to another arm, `/kine_relay`", "kine_relay/config/relay.yaml", relay.TABLE),
-    ("Simulated robot, `/kine_sim`", "kine_sim/config/sim.yaml", sim_node.PARAMETERS),
+    ("Simulated robot, `/kine_sim`", "kine_sim/config/sim.yaml", sim.TABLE),
 ]
 
 

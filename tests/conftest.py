@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,20 +9,9 @@ import pytest
 from running_stack import RunningStack, start_stack
 
 
-@pytest.fixture
-def own_domain() -> Iterator[None]:
-    """Puts `ROS_DOMAIN_ID` back after a test that starts a stack of its own."""
-    before = os.environ.get("ROS_DOMAIN_ID")
-    yield
-    os.environ.pop("ROS_DOMAIN_ID", None)
-    if before is not None:
-        os.environ["ROS_DOMAIN_ID"] = before
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The whole simulated robot with the shipped checkpoint, ready for instructions."""
-    before = os.environ.get("ROS_DOMAIN_ID")
     running = start_stack(tmp_path_factory.mktemp("stack"), "--task", "5", "--seed", "3")
     client, alive = running.client, running.process.alive
     try:
@@ -37,6 +25,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         client.close()
         running.process.stop()
         print(running.process.tail(40))
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before

@@ -7,7 +7,6 @@ topics named in its parameters.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,12 +23,14 @@ from numpy.typing import NDArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from kine_nodes.own_domain import OwnDomain
 from kine_sim.controller.frame_checker import peak_acceleration_rad_s2
 from kine_sim.controller.record_judge import undisturbed
 from kine_sim.tasks import TASKS
 from kinevla_policy import runner, stack
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.free_ports import free_tcp_port
+from kinevla_policy.handshake import new_stack_id
 from running_stack import PATIENT_DRIVER, PATIENT_POLICY
 
 POLICY, ARM = "kinevla: policy", "realman_driver: arm"
@@ -58,8 +59,7 @@ class FaultyStack:
 
     def __init__(self, folder: Path, **policy: Any) -> None:
         self.folder = folder
-        self.domain, self.port = quiet_domain(), free_tcp_port()
-        os.environ["ROS_DOMAIN_ID"] = str(self.domain)
+        self._domain, self.port = OwnDomain(), free_tcp_port()
         parameters = yaml.safe_load(PATIENT_POLICY.read_text())
         topics = {f"{camera}_topic": f"/spoilt/{camera}" for camera in ("front", "wrist")}
         parameters["kinevla"]["ros__parameters"] |= topics | policy
@@ -72,6 +72,8 @@ class FaultyStack:
             seed=SEED,
             driver_config=str(PATIENT_DRIVER),
             policy_config=str(policy_file),
+            stack_id=new_stack_id(),
+            black_box_folder=str(folder / "black_box"),
         )
         self._logs: list[Any] = []
         sim = [sys.executable, str(Path(__file__).with_name("recorded_sim.py")), str(folder / "side_port")]
@@ -79,7 +81,7 @@ class FaultyStack:
         sim += ["-p", f"task:={TASK}", "-p", f"seed:={SEED}", "-p", f"frame_log:='{folder / 'wire.jsonl'}'"]
         self.processes = {"sim": self._start("sim", sim), "driver": self._start_node("realman_driver")}
         self.start_policy()
-        self.client = DemoClient()
+        self.client = DemoClient(stack_id=self.settings.stack_id)
         self.spoil: Spoil = leave
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         for camera in ("front", "wrist"):
@@ -240,6 +242,7 @@ class FaultyStack:
                 process.wait()
         for log in self._logs:
             log.close()
+        self._domain.close()
 
 
 class Throttle:

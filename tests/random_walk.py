@@ -35,6 +35,7 @@ MOVING_RAD_S = 0.02
 SPEED_OVER_S = 0.06
 # How far the newest frame and the measured position may be apart while the driver streams.
 APART_RAD = 0.45
+POLICY = "kinevla: policy"
 PARAMETERS = {"driver": "max_velocity_rad_s", "policy": "max_plan_age_s", "puppet": "horizon_s"}
 
 
@@ -200,7 +201,9 @@ class Walk:
 
     def work(self) -> str:
         """Whatever it takes: reset, enable, an instruction, its approval."""
-        if self._model.latched or self._random.random() < 0.1:
+        state = self._rig.client.driver_state
+        stopped = state is not None and state.state == DriverState.STOPPED
+        if self._model.latched or stopped or self._random.random() < 0.1:
             self.reset()
         said = self.enable()
         if self._model.enabled and "policy" in self._model.up:
@@ -430,15 +433,20 @@ class Walk:
     def node_killed(self) -> str:
         name = self._random.choice(sorted(self._model.up))
         self._end_node(name)
-        if name != "puppet":
-            self._rig.start(name, **self._policy_parameters() if name == "policy" else {})
+        if name == "policy":
+            self._start_policy()
+        elif name == "driver":
+            self._rig.start(name)
             self._model.up.add(name)
         self._ready()
         return name
 
-    def _policy_parameters(self) -> dict[str, bool]:
+    def _start_policy(self) -> None:
         self._model.approving = self._random.random() < 0.3
-        return {"require_approval": self._model.approving}
+        self._rig.client.diagnostics.pop(POLICY, None)
+        self._rig.start("policy", require_approval=self._model.approving)
+        self._model.up.add("policy")
+        self._rig.wait_for("the policy", lambda: self._rig.client.diagnostic(POLICY), 60.0)
 
     def node_deactivated(self) -> str:
         name = self._random.choice(sorted(self._model.up))
@@ -480,8 +488,7 @@ class Walk:
         """Where the policy has ended it is started again; both take requests."""
         if "policy" not in self._model.up and self._random.random() < 0.5:
             self._end_puppet()
-            self._rig.start("policy", **self._policy_parameters())
-            self._model.up.add("policy")
+            self._start_policy()
         connected = lambda: self._rig.client.driver_state.state != DriverState.DISCONNECTED  # noqa: E731
         self._rig.wait_for("the driver to connect", connected, 60.0)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
 
 PATIENT_DRIVER = Path(__file__).parent / "patient_driver.yaml"
@@ -24,7 +23,11 @@ class RunningStack:
     client: DemoClient
     traffic: Path
     port: int
-    domain: int
+
+    @property
+    def domain(self) -> int:
+        """ROS domain of the stack."""
+        return self.process.domain
 
     def records(self) -> list[dict]:
         """Everything the emulated controller has received and sent so far."""
@@ -56,11 +59,10 @@ class RunningStack:
 
 
 def start_stack(folder: Path, *options: str) -> RunningStack:
-    """Start the simulated stack on a free port and in a quiet ROS domain."""
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    """Start the simulated stack on a free port and in a ROS domain of its own, until `process.stop`."""
+    port = free_tcp_port()
     traffic = folder / "traffic.jsonl"
     line = ["--sim", "--robot-port", str(port), "--frame-log", str(traffic)]
     line += ["--driver-config", str(PATIENT_DRIVER), "--policy-config", str(PATIENT_POLICY), *options]
-    process = StackProcess(line, folder / "stack.log", domain)
-    return RunningStack(process, DemoClient(), traffic, port, domain)
+    process = StackProcess(line, folder / "stack.log")
+    return RunningStack(process, DemoClient(stack_id=process.stack_id), traffic, port)

@@ -90,7 +90,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("browser")
-    before, port = os.environ.get("ROS_DOMAIN_ID"), free_tcp_port()
+    port = free_tcp_port()
     settings = yaml.safe_load(PATIENT_POLICY.read_text())
     settings["kinevla"]["ros__parameters"]["require_approval"] = True
     (folder / "policy.yaml").write_text(yaml.safe_dump(settings))
@@ -124,9 +124,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         running.client.close()
         running.process.stop()
         print(running.process.tail(40))
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before
 
 
 def arm_state(desk: Desk) -> str:

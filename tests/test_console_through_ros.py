@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("console")
-    before, port = os.environ.get("ROS_DOMAIN_ID"), free_tcp_port()
+    port = free_tcp_port()
     options = [
         "--task",
         "5",
@@ -64,9 +63,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         running.client.close()
         running.process.stop()
         print(running.process.tail(40))
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before
 
 
 def test_everybody_sees_pictures_joints_states_and_nodes(bench: Bench):

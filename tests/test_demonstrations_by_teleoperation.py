@@ -118,11 +118,7 @@ def lead_and_record(running: RunningStack, folder: Path, log: IO[str], task: int
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_led_demonstrations_train_beside_generated_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A domain of its own, put back after the test: only one source may drive the arm.
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(20 + (os.getpid() + 60) % 80))
+def test_led_demonstrations_train_beside_generated_ones(tmp_path: Path) -> None:
     bags = []
     for task, seed in SCENES:
         place = tmp_path / f"task{task}"

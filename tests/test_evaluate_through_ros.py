@@ -25,7 +25,7 @@ def run(out: Path, *options: str) -> dict:
     return row
 
 
-def test_a_trial_of_the_policy_runs_through_all_nodes(tmp_path: Path, own_domain):
+def test_a_trial_of_the_policy_runs_through_all_nodes(tmp_path: Path):
     out = tmp_path / "evaluation"
     row = run(out, "--checkpoint", str(CHECKPOINT), "--tasks", "5", "--films", "all")
     assert row["task"] == 5 and row["seed"] == 9_000_000
@@ -37,7 +37,7 @@ def test_a_trial_of_the_policy_runs_through_all_nodes(tmp_path: Path, own_domain
 
 
 @pytest.mark.slow
-def test_the_scripted_expert_is_a_control_through_ros_too(tmp_path: Path, own_domain):
+def test_the_scripted_expert_is_a_control_through_ros_too(tmp_path: Path):
     for task in (1, 6):
         row = run(tmp_path / str(task), "--policy", "expert", "--tasks", str(task), "--films", "none")
         assert row["goal"] and row["kinematics"], row["reasons"]

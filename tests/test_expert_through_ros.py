@@ -30,7 +30,7 @@ def chunk(targets: np.ndarray, stamp) -> JointTrajectory:
 
 
 @pytest.mark.parametrize(("task_number", "seed"), [(1, 4), (6, 4)], ids=["bread", "carrot by the lower part"])
-def test_the_judge_is_satisfied(tmp_path, own_domain, task_number: int, seed: int):
+def test_the_judge_is_satisfied(tmp_path, task_number: int, seed: int):
     task = TASKS[task_number - 1]
     expert = ScriptedExpert(World(sample_scene(task, seed)), task)
     expert.plan()

@@ -7,7 +7,6 @@ before another one is given.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +30,6 @@ BLIND_S = 3.0
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
-    before = os.environ.get("ROS_DOMAIN_ID")
     running = FaultyStack(
         tmp_path_factory.mktemp("faults"),
         max_blind_s=BLIND_S,
@@ -44,9 +42,6 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStack]:
     finally:
         running.close()
         print(running.log()[-6000:])
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before
     assert "Traceback" not in running.log()
 
 

@@ -11,12 +11,13 @@ import pytest
 from random_walk import Walk
 from walk_rig import Rig
 
-from kinevla_policy.free_ports import quiet_domain
+from kine_nodes.own_domain import OwnDomain
 
 
 @pytest.fixture
-def rig(tmp_path: Path, own_domain: None) -> Iterator[Rig]:
-    rig = Rig(tmp_path, quiet_domain())
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    domain = OwnDomain()
+    rig = Rig(tmp_path)
     try:
         for name in ("driver", "policy"):
             rig.start(name)
@@ -25,6 +26,7 @@ def rig(tmp_path: Path, own_domain: None) -> Iterator[Rig]:
         yield rig
     finally:
         rig.close()
+        domain.close()
 
 
 def walk(rig: Rig, steps: int, seed: int) -> Walk:

@@ -24,7 +24,7 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     return [p.name() for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp_path: Path, own_domain):
+def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp_path: Path):
     running = start_stack(tmp_path, "--task", "1", "--seed", "2")
     client = running.client
     try:
@@ -54,10 +54,11 @@ def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp
     assert "SIGKILL" not in log, log[-3000:]
 
 
-def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path, own_domain):
+def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path):
     running = start_stack(tmp_path, "--task", "1", "--seed", "2", "--no-policy")
     client = running.client
-    spec = next(s for s in stack.nodes(stack.StackSettings(sim=True)) if s.name == "kinevla")
+    settings = stack.StackSettings(sim=True, stack_id=running.process.stack_id)
+    spec = next(s for s in stack.nodes(settings) if s.name == "kinevla")
     policy = subprocess.Popen(runner.command(spec), start_new_session=True)
     try:
         client.wait_for(

@@ -13,7 +13,7 @@ import pytest
 import two_hosts
 from two_hosts import RUN, Host, Link
 
-from kinevla_policy.free_ports import quiet_domain
+from kine_nodes.own_domain import OwnDomain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 OFFICE_LINK = Link(rate_mbit=100, delay_s=0.02)
@@ -73,7 +73,8 @@ def hosts() -> Iterator[tuple[Host, Host]]:
 def start_both(hosts: tuple[Host, Host], folder: Path) -> dict[str, str]:
     """The stack on both machines; returns the environment for the operator."""
     robot_pc, workstation = hosts
-    domain = {"ROS_DOMAIN_ID": str(quiet_domain())}
+    with OwnDomain() as own:
+        domain = {"ROS_DOMAIN_ID": str(own.number)}
     robot_pc.start(
         [*STACK, "--sim", "--no-policy", "--task", TASK, "--seed", "3"], folder / "robot.log", **domain
     )

@@ -93,7 +93,12 @@ class Host:
 
     def environment(self) -> dict[str, str]:
         """A fresh shell in which the user has named the other machine."""
-        chosen_by_us = ("FASTDDS_DEFAULT_PROFILES_FILE", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS")
+        chosen_by_us = (
+            "FASTDDS_DEFAULT_PROFILES_FILE",
+            "RMW_FASTRTPS_USE_QOS_FROM_XML",
+            "ROS_AUTOMATIC_DISCOVERY_RANGE",
+            "ROS_STATIC_PEERS",
+        )
         rest = {name: value for name, value in os.environ.items() if name not in chosen_by_us}
         return {**rest, "ROS_STATIC_PEERS": self.peer}
 

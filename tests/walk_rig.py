@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -34,7 +33,7 @@ sys.path.insert(0, str(DRIVER_TESTS))
 from emulator_rig import Emulator, child_environment  # noqa: E402
 
 HOME_RAD = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
-CALL_S, THERE_S = 30.0, 1.0
+CALL_S, THERE_S = 20.0, 1.0
 # On a busy computer a late datagram or picture must not end what the walk has begun.
 DRIVER = {
     "state_timeout_s": 0.5,
@@ -65,16 +64,14 @@ NODES = {"driver": "/realman_driver", "policy": "/kinevla", "puppet": "/kine_tel
 
 
 class Rig:
-    """All of it, in a ROS domain of its own.
+    """All of it, in this program's ROS domain.
 
     Args:
         folder: for logs and the record of the wire.
-        domain: `ROS_DOMAIN_ID`.
     """
 
-    def __init__(self, folder: Path, domain: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        os.environ["ROS_DOMAIN_ID"] = str(domain)
         self.emulator = Emulator(folder / "wire.jsonl", generation=4)
         self.parameters: dict[str, dict[str, Any]] = {
             "driver": DRIVER | {"robot_ip": "127.0.0.1", "robot_port": self.emulator.port},

@@ -6,25 +6,16 @@ would shift pixels between training and the robot without any error being raised
 
 from __future__ import annotations
 
-import struct
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.data.image_bounds import ImageError, check_compressed
+
 MODEL_IMAGE_SIZE = 128
 JPEG_QUALITY = 95
 
-MAX_IMAGE_PIXELS = 64_000_000
-_PNG, _PNG_SIZE = b"\x89PNG\r\n\x1a\n", struct.Struct(">8xII")
-_JPEG, _SEGMENT, _FRAME_SIZE = b"\xff\xd8", struct.Struct(">BBH"), struct.Struct(">HH")
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # start of frame, of any kind
-
 Image = NDArray[np.uint8]
-
-
-class ImageError(ValueError):
-    """An array is no camera image of the expected kind."""
 
 
 def check_image(image: Image) -> None:
@@ -106,50 +97,17 @@ def encode_jpeg(image: Image) -> bytes:
     return bytes(encoded.tobytes())
 
 
-def image_size(content: bytes) -> tuple[int, int]:
-    """Return width and height of a JPEG or PNG from its header, before anything is decoded.
-
-    Raises:
-        ImageError: the bytes are neither, or end within the header.
-    """
-    try:
-        if content.startswith(_PNG):
-            width, height = _PNG_SIZE.unpack_from(content, len(_PNG))
-            return int(width), int(height)
-        if content.startswith(_JPEG):
-            return _jpeg_size(content)
-    except struct.error:
-        pass
-    raise ImageError(f"{len(content)} bytes are no readable JPEG image")
-
-
-def _jpeg_size(content: bytes) -> tuple[int, int]:
-    position = len(_JPEG)
-    while True:
-        prefix, marker, length = _SEGMENT.unpack_from(content, position)
-        if prefix != 0xFF:
-            raise ImageError(f"{len(content)} bytes are no readable JPEG image")
-        if marker == 0xFF:  # a fill byte
-            position += 1
-        elif marker in _FRAMES:
-            height, width = _FRAME_SIZE.unpack_from(content, position + _SEGMENT.size + 1)
-            return int(width), int(height)
-        else:
-            position += 2 + length
-
-
 def decode_jpeg(content: bytes) -> Image:
     """Decompress a JPEG (or PNG) into an RGB array (H, W, 3).
 
     Raises:
-        ImageError: the bytes are no such image, or one of more than `MAX_IMAGE_PIXELS`.
+        ImageError: the bytes are no such image, or it has more pixels than `image_bounds` allows.
     """
-    width, height = image_size(content)
-    if width * height > MAX_IMAGE_PIXELS:
-        raise ImageError(
-            f"an image of {width} x {height} has {width * height} pixels, the bound is {MAX_IMAGE_PIXELS}"
-        )
-    decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    check_compressed(content)
+    try:
+        decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        decoded = None
     if decoded is None:
         raise ImageError(f"{len(content)} bytes are no readable JPEG image")
     return np.ascontiguousarray(decoded[:, :, ::-1])

@@ -21,7 +21,8 @@ from test_handing_on import write_libero
 
 from kinevla.data import lerobot, npz, video
 from kinevla.data.bags import open_bag, read_info
-from kinevla.data.images import ImageError, decode_jpeg, encode_jpeg, image_size
+from kinevla.data.image_bounds import image_size
+from kinevla.data.images import ImageError, decode_jpeg, encode_jpeg
 from kinevla.data.lerobot import read_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, read_libero
 from kinevla.data.npz import check_npz
@@ -92,7 +93,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def test_an_image_of_a_data_set_is_bounded_by_its_header():
-    with pytest.raises(ImageError, match=r"524288 x 524288 has 274877906944 pixels, the bound is 64000000"):
+    with pytest.raises(ImageError, match="image has 524288 x 524288 pixels, a side may have at most 8192"):
         decode_jpeg(png(2**19, 2**19))
     jpeg = bytearray(encode_jpeg(np.zeros((16, 24, 3), np.uint8)))
     frame = jpeg.index(b"\xff\xc0")
@@ -110,7 +111,7 @@ def test_the_header_of_every_kind_of_jpeg_is_read(options):
     assert image_size(content) == (56, 34)
     assert decode_jpeg(content).shape == (34, 56, 3)
     for cut in range(0, 200):
-        with pytest.raises(ImageError, match="no readable JPEG"):
+        with pytest.raises(ImageError, match=rf"{cut} bytes"):
             decode_jpeg(content[:cut])
 
 

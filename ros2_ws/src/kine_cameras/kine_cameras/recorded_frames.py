@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kine_nodes.image_conversion import compressed_to_rgb, image_to_rgb
+from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -47,9 +48,8 @@ def frames(path: Path, topic: str = "", rate_hz: float = 30.0) -> TimedImages:
 
 def _folder(files: list[Path], rate_hz: float) -> TimedImages:
     for index, file in enumerate(files):
-        bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if bgr is not None:
-            yield index / rate_hz, _rgb(bgr)
+        with suppress(ImageError):
+            yield index / rate_hz, compressed_to_rgb(file.read_bytes())
 
 
 def _video(capture: cv2.VideoCapture) -> TimedImages:

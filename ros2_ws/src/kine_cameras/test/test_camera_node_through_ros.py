@@ -1,10 +1,10 @@
 """The node as its subscribers see it."""
 
 import os
-import random
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from kine_cameras.software_camera import capture_ns
 from kine_nodes.image_conversion import image_to_rgb
+from kine_nodes.own_domain import OwnDomain
 
 HERE = Path(__file__).parent
 
@@ -86,8 +87,9 @@ class NodeProcess:
 
 
 @pytest.fixture
-def domain() -> int:
-    return random.SystemRandom().randint(20, 99)
+def domain() -> Iterator[int]:
+    with OwnDomain() as own:
+        yield own.number
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ class CameraFeed:
     Args:
         index: number of the camera in the packets, 0..255.
         name: as the page shows it.
-        encode: JPEG of what was given to `put`; called in another thread. It raises ValueError for an image
-            that cannot be shown, with the reason.
+        encode: JPEG of what was given to `put`; called in another thread. An error it raises is shown in the
+            place of the picture, and the next picture is tried.
     """
 
     def __init__(self, index: int, name: str, encode: Callable[[Any], bytes]) -> None:
@@ -56,7 +56,7 @@ class CameraFeed:
             return
         try:
             jpeg = await asyncio.to_thread(self._encode, image)
-        except ValueError as error:
+        except Exception as error:  # the middleware's and the decoder's kinds; the feed lives on
             self.error = printable(error)
             return
         self.error = ""

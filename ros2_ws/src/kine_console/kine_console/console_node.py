@@ -25,7 +25,14 @@ from kine_console.server import ConsoleServer, ServerSettings
 from kine_console.state import ConsoleState
 from kine_console.suggestions import trained_instructions
 from kine_msgs.msg import BiLevelPlan, DriverState
-from kine_nodes import ManagedNode
+from kine_nodes import (
+    DIAGNOSTICS_BYTES,
+    IMAGE_BYTES,
+    SMALL_BYTES,
+    ManagedNode,
+    bounded_subscription,
+    not_read,
+)
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
 from kine_nodes.status import key_values
 
@@ -68,11 +75,16 @@ class ConsoleNode(ManagedNode):
         for feed in self._feeds:
             topic = self.values[f"{feed.name}_topic"] + suffix
             # As bytes: a picture that nobody looks at is not even unpacked.
-            self.create_subscription(IMAGE_TYPES[transport], topic, feed.put, newest, raw=True)
-        self.create_subscription(JointState, self.values["joint_state_topic"], self._take_joints, newest)
-        self.create_subscription(DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS)
-        self.create_subscription(BiLevelPlan, "/kinevla/plan", self._take_plan, 10)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
+            bounded_subscription(self, IMAGE_TYPES[transport], topic, feed.put, newest, IMAGE_BYTES, raw=True)
+        joints = self.values["joint_state_topic"]
+        bounded_subscription(self, JointState, joints, self._take_joints, newest, SMALL_BYTES)
+        bounded_subscription(
+            self, DriverState, DRIVER_STATE_TOPIC, self._take_driver, DRIVER_STATE_QOS, SMALL_BYTES
+        )
+        bounded_subscription(self, BiLevelPlan, "/kinevla/plan", self._take_plan, 10, SMALL_BYTES)
+        bounded_subscription(
+            self, DiagnosticArray, "/diagnostics", self._take_diagnostics, 50, DIAGNOSTICS_BYTES
+        )
 
     def begin(self) -> None:
         """Serve the page."""
@@ -172,6 +184,7 @@ class ConsoleNode(ManagedNode):
                 "viewers_too_slow": traffic.too_slow,
                 "viewers_that_sent_too_much": traffic.too_loud,
                 "idle_connections_cut": server.connections_cut,
+                **not_read(self),
             }
             status.values = key_values(values)
         array = DiagnosticArray(status=[status])

@@ -9,6 +9,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from kine_nodes.image_conversion import compressed_to_rgb, image_to_rgb, rgb_to_jpeg
+from kinevla.data.image_bounds import check_compressed
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 _JPEG_START = b"\xff\xd8\xff"
@@ -22,6 +23,7 @@ def encoder(transport: str, quality: int) -> Callable[[bytes], bytes]:
     def compressed(data: bytes) -> bytes:
         message: Any = deserialize_message(data, CompressedImage)
         content = bytes(message.data)
+        check_compressed(content)
         if content.startswith(_JPEG_START):
             return content
         return rgb_to_jpeg(compressed_to_rgb(content), quality)

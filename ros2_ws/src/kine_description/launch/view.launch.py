@@ -19,6 +19,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from kine_description.make_urdf import urdf
+from kine_nodes.launch_arguments import refuse_unknown
 
 MOUNTS = ("front_mount", "wrist_mount")
 
@@ -49,6 +50,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _publisher(context: LaunchContext) -> list[Node]:
+    refuse_unknown(context.argv, (*MOUNTS, "rviz"), __file__)
     files = {name: LaunchConfiguration(name).perform(context) for name in MOUNTS}
     description = ParameterValue(urdf(**files), value_type=str)
     return [

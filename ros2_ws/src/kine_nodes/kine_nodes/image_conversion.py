@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kine_nodes.texts import MAX_NAME, printable
+from kinevla.data.image_bounds import ImageError, check_compressed, check_size
 
 try:  # a build against another NumPy fails in other ways than ImportError
     from cv_bridge import CvBridge
@@ -30,25 +31,20 @@ _TO_RGB = {
 }
 
 
-class ImageError(ValueError):
-    """An image message that cannot be shown as RGB; the text names the field and the bound."""
-
-
 def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     """Pixels of a `sensor_msgs/Image` as (height, width, 3) uint8 RGB.
 
     For rgb8 without cv_bridge the result is a view of the message's buffer: no copy.
 
     Raises:
-        ImageError: unknown encoding, empty image, or a buffer shorter than height x step.
+        ImageError: unknown encoding, empty or too large an image, or a buffer shorter than height x step.
     """
     encoding, height, width, step = message.encoding, message.height, message.width, message.step
     channels = _CHANNELS.get(encoding)
     if channels is None:
         shown = printable(encoding, MAX_NAME)
         raise ImageError(f"image encoding '{shown}' is not one of {', '.join(_CHANNELS)}")
-    if height == 0 or width == 0:
-        raise ImageError(f"image is empty: {width} x {height} pixels")
+    check_size(width, height)
     if step < width * channels:
         raise ImageError(
             f"image step is {step} bytes, a row of {width} {encoding} pixels needs {width * channels}"
@@ -57,9 +53,12 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
         raise ImageError(
             f"image holds {len(message.data)} bytes, {height} rows of {step} need {height * step}"
         )
-    if _BRIDGE is not None:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(message, "rgb8"), dtype=np.uint8)
-    return _rgb_view(message, channels)
+    try:
+        if _BRIDGE is not None:
+            return np.asarray(_BRIDGE.imgmsg_to_cv2(message, "rgb8"), dtype=np.uint8)
+        return _rgb_view(message, channels)
+    except Exception as error:  # cv_bridge and OpenCV have errors of their own
+        raise ImageError(f"image of {width} x {height} {encoding} pixels: {_one_line(error)}") from error
 
 
 def _rgb_view(message: Any, channels: int) -> NDArray[np.uint8]:
@@ -81,9 +80,19 @@ def compressed_to_rgb(data: bytes) -> NDArray[np.uint8]:
     """A jpeg or png (`sensor_msgs/CompressedImage.data`) as (height, width, 3) uint8 RGB.
 
     Raises:
-        ImageError: bytes that OpenCV cannot decode.
+        ImageError: another format, a size out of bounds, or bytes that OpenCV cannot decode.
     """
-    decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR) if len(data) else None
+    content = bytes(data)
+    check_compressed(content)
+    try:
+        decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{len(content)} bytes of compressed image: {_one_line(error)}") from error
     if decoded is None:
-        raise ImageError(f"{len(data)} bytes of compressed image cannot be decoded")
+        raise ImageError(f"{len(content)} bytes of compressed image cannot be decoded")
+    check_size(decoded.shape[1], decoded.shape[0])
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

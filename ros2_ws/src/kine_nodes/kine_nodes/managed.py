@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter as RosParameter
 
 from kine_nodes.parameters import Parameter, declare
+from kine_nodes.system_clock import require_system_clock
 from kine_nodes.texts import printable
 
 AUTOSTART = {"autostart": Parameter(True, "configure and activate without a lifecycle manager")}
@@ -40,11 +41,12 @@ class ManagedNode(LifecycleNode):
 
     Raises:
         rclpy.exceptions.ParameterException: a value that is not allowed.
-        ValueError: the same, found by `check`.
+        ValueError: the same, found by `check`, or simulated time was chosen.
     """
 
     def __init__(self, name: str, table: Mapping[str, Parameter]) -> None:
         super().__init__(name)
+        require_system_clock(self)
         self.values: dict[str, Any] = declare(self, table, read_only=False)
         self.serving = False
         self.failure: Exception | None = None

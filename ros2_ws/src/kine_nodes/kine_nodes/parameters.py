@@ -1,13 +1,26 @@
-"""Parameters from one table with text and bounds."""
+"""Parameters from one table with text and bounds; what a node does not know is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import math
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+
+from kine_nodes import parameter_file
+
+KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number with a decimal point",
+    str: "a text",
+}
+SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -39,14 +52,56 @@ class Parameter:
             ]
         return descriptor
 
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, e.g. `is 5.0, must be within [0.01, 3.14]`; empty when nothing is."""
+        shown = repr(value)[:SHOWN_CHARACTERS]
+        many = isinstance(self.default, (list, tuple))
+        if many != isinstance(value, (list, tuple)):
+            return f"is {shown}, must be {'a list' if many else KINDS[type(self.default)]}"
+        items, models = (value, self.default) if many else ([value], [self.default])
+        for item in items:
+            if models and type(item) is not type(models[0]):
+                each = "each value of it " if many else ""
+                return f"is {shown}, {each}must be {KINDS[type(models[0])]}"
+            if isinstance(item, float) and not math.isfinite(item):
+                return f"is {shown}, must be finite"
+            if self.low is not None and self.high is not None and not self.low <= item <= self.high:
+                return f"is {shown}, must be within [{self.low:.12g}, {self.high:.12g}]"
+        return ""
+
 
 def declare(node: Node, table: Mapping[str, Parameter], read_only: bool = True) -> dict[str, Any]:
     """Declare all parameters of the table and return their values.
 
     Raises:
-        rclpy.exceptions.InvalidParameterValueException: a value given at start is outside its bounds.
-        rclpy.exceptions.InvalidParameterTypeException: a value given at start has another type.
+        ValueError: a parameter file of the command line does not fit, a parameter is given that the node does
+            not have, or a value has another type or is outside its bounds; names it.
     """
-    for name, parameter in table.items():
-        node.declare_parameter(name, parameter.default, parameter.descriptor(read_only))
-    return {name: node.get_parameter(name).value for name in table}
+    name = node.get_fully_qualified_name()
+    for path in parameter_file.given(sys.argv):
+        parameter_file.check(path, name, table)
+    # rclpy tells what was given at the start only here: nodes ignore what they do not declare.
+    given = node._parameter_overrides
+    for parameter, value in given.items():
+        if parameter in table:
+            problem = table[parameter].problem(value.value)
+            if problem:
+                raise ValueError(f"{parameter} {problem}")
+        elif not node.has_parameter(parameter) and not standard(parameter):
+            raise ValueError(unknown("parameter", parameter, table))
+    for parameter, entry in table.items():
+        default = list(entry.default) if isinstance(entry.default, tuple) else entry.default
+        node.declare_parameter(parameter, default, entry.descriptor(read_only))
+    return {parameter: node.get_parameter(parameter).value for parameter in table}
+
+
+def standard(name: str) -> bool:
+    """Whether every ROS node has this parameter."""
+    return name in ("use_sim_time", "start_type_description_service") or name.startswith("qos_overrides.")
+
+
+def unknown(kind: str, name: str, known: Iterable[str], owner: str = "") -> str:
+    """The sentence that refuses a name, with the nearest known one: `parameter 'seeed' is unknown, ...`."""
+    near = difflib.get_close_matches(name, tuple(known), n=1, cutoff=0.5)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"{kind} {name[:SHOWN_CHARACTERS]!r}{f' of {owner}' if owner else ''} is unknown{hint}"

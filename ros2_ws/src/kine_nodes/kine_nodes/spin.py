@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import threading
+from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import rclpy
-from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+
+from kine_nodes import parameter_file
+from kine_nodes.bounded import BoundedExecutor
+
+# How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
+SWITCH_INTERVAL_S = 0.001
 
 _stop = threading.Event()
 _serving = threading.Event()
@@ -29,16 +38,29 @@ def _ask_to_stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
+def _refuse(text: str) -> NoReturn:
+    print(f"{Path(sys.argv[0]).stem}: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
 def init(args: list[str] | None = None) -> None:
     """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context.
 
-    Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt.
+    Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt. ROS arguments that are not
+    allowed, or a parameter file that cannot be read, end the program with status 2 and one line.
     """
     _stop.clear()
     _serving.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        for path in parameter_file.given(sys.argv if args is None else args):
+            parameter_file.read(path)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except ValueError as error:
+        _refuse(str(error))
+    except RuntimeError as error:
+        _refuse(f"ROS arguments that it cannot start with: {error}")
 
 
 def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | None = None) -> None:
@@ -47,12 +69,13 @@ def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | No
     What the node holds when it begins to serve is taken out of the garbage collector's rounds: going through
     all modules and messages holds up every thread for some tens of milliseconds now and then.
 
-    `executor` None: a single-threaded one.
+    `executor` None: a single-threaded one, in which messages that are too large hold up no thread.
     """
     gc.collect()
     gc.freeze()
     _serving.set()
-    executor = executor or SingleThreadedExecutor()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    executor = executor or BoundedExecutor()
     executor.add_node(node)
     try:
         while rclpy.ok() and not _stop.is_set():

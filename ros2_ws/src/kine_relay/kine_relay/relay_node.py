@@ -10,7 +10,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
 from kine_msgs.msg import DriverState
-from kine_nodes import ManagedNode
+from kine_nodes import SMALL_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS
 from kine_nodes.status import key_values
 from kine_relay.parameters import TABLE, make_relay
@@ -40,8 +40,11 @@ class RelayNode(ManagedNode):
             DriverState, value["driver_state_topic"], DRIVER_STATE_QOS
         )
         take_state, take_chunk = self.while_active(self._take_state), self.while_active(self._take_chunk)
-        self.create_subscription(JointState, value["state_topic"], take_state, qos_profile_sensor_data)
-        self.create_subscription(JointTrajectory, value["chunk_topic"], take_chunk, 5)
+        for kind, topic, take, qos in (
+            (JointState, value["state_topic"], take_state, qos_profile_sensor_data),
+            (JointTrajectory, value["chunk_topic"], take_chunk, 5),
+        ):
+            bounded_subscription(self, kind, topic, take, qos, SMALL_BYTES)
         self.create_service(Trigger, "~/enable", self.answered_while_active(self._enable))
         self.create_service(Trigger, "~/stop", self.answered_while_active(self._stop))
         self.create_timer(0.5, self._publish_diagnostics)
@@ -140,7 +143,7 @@ class RelayNode(ManagedNode):
         status.message = "enabled" if relay.enabled else f"stopped: {relay.stop_reason}"
         values = {"passed": relay.passed, "refused": sum(relay.refusals.values())}
         values |= {f"refused.{rule}": count for rule, count in sorted(relay.refusals.items())}
-        status.values = key_values({**values, "last_refusal": relay.last_refusal})
+        status.values = key_values({**values, **not_read(self), "last_refusal": relay.last_refusal})
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

@@ -1,7 +1,6 @@
 """Policy on one side, a ros2_control arm on the other: names and types as both expect them."""
 
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from kine_nodes.own_domain import OwnDomain
 
 CONFIG = Path(__file__).parents[1] / "config" / "relay.yaml"
 THEIRS = [f"arm_joint_{i}" for i in range(1, 8)]
@@ -80,19 +81,20 @@ class Sides:
 
 @pytest.fixture
 def sides():
-    domain = random.SystemRandom().randint(20, 99)
+    domain = OwnDomain()
     process = subprocess.Popen(
         [sys.executable, "-m", "kine_relay.relay_node", "--ros-args", "--params-file", str(CONFIG)],
-        env=os.environ | {"ROS_DOMAIN_ID": str(domain)},
+        env=dict(os.environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    sides = Sides(domain)
+    sides = Sides(domain.number)
     yield sides
     process.terminate()
     output, _ = process.communicate(timeout=20)
     sides.close()
+    domain.close()
     assert process.returncode == 0, output
 
 

@@ -14,55 +14,22 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 import kine_nodes
 from kine_msgs.msg import DriverState
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import SMALL_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, DriverWatch
 from kine_nodes.motion_right import tagged
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
+from kine_teleop.parameters import PUPPET
 from kine_teleop.puppet.drift import DriftBounds
 from kine_teleop.puppet.limits import FollowLimits
 from kine_teleop.puppet.mapping import JointMapping, LeaderError, Pose
 from kine_teleop.puppet.session import MOVING, Answer, Session, SessionConfig, State
-from realman_driver.arm_model import AXIS_NAMES, JOINT_NAMES
+from realman_driver.arm_model import AXIS_NAMES
 
 SOURCE = "kine_teleop"
 STATUS_NAME = "kine_teleop: puppet"
 SOURCES_PERIOD_S = 0.2
 NEWEST = QoSProfile(depth=1)
-
-PARAMETERS = AUTOSTART | {
-    "rate_hz": Parameter(50.0, "targets sent to the driver per second", 10.0, 100.0),
-    "horizon_s": Parameter(0.06, "time the follower is given to reach a target, s", 0.02, 0.5),
-    "leader_joints": Parameter(list(JOINT_NAMES), "the leader's names of what drives joint_1..joint_7"),
-    "sign": Parameter([1.0] * 7, "per joint: 1, or -1 where the leader is mirrored"),
-    "scale": Parameter([1.0] * 7, "per joint: factor on the leader's angle"),
-    "offset_rad": Parameter([0.0] * 7, "per joint: added after sign and scale, rad"),
-    "leader_gripper": Parameter("gripper", "the leader's name of its gripper; empty: it has none"),
-    "gripper_closed": Parameter(0.0, "what the leader reports with the gripper closed"),
-    "gripper_open": Parameter(1.0, "what the leader reports with the gripper open"),
-    "gripper_slack": Parameter(0.05, "how far outside 0..1 an opening still counts as the end", 0.0, 0.3),
-    "joint_margin_rad": Parameter(0.02, "distance kept from the joints' limits, rad", 0.0, 0.5),
-    "max_speed_rad_s": Parameter(2.0, "fastest joint; faster stops the session, rad/s", 0.05, 2.5),
-    "max_step_rad": Parameter(0.15, "largest step between two messages of the leader, rad", 0.01, 0.35),
-    "deadman_timeout_s": Parameter(0.3, "oldest deadman message that counts, s", 0.05, 2.0),
-    "leader_timeout_s": Parameter(0.2, "oldest leader message that counts, s", 0.02, 2.0),
-    "follower_timeout_s": Parameter(0.2, "oldest follower message that counts, s", 0.02, 2.0),
-    "align_by_moving": Parameter(
-        True, "start moves the follower to the leader; false: refuses unless aligned"
-    ),
-    "align_tolerance_rad": Parameter(0.05, "aligned within this, per joint, rad", 0.005, 0.2),
-    "align_speed_rad_s": Parameter(0.25, "speed of the motion to the leader, rad/s", 0.02, 1.0),
-    "max_align_rad": Parameter(1.0, "largest distance of that motion, per joint, rad", 0.01, 6.0),
-    "align_timeout_s": Parameter(15.0, "longest duration of that motion, s", 1.0, 120.0),
-    "max_follow_error_rad": Parameter(0.5, "follower's largest distance from its target, rad", 0.05, 1.0),
-    "follow_error_s": Parameter(0.3, "how long it may be further, s", 0.05, 5.0),
-    "require_drift_check": Parameter(True, "start wants a passed drift check"),
-    "drift_valid_s": Parameter(3600.0, "how long a passed drift check is valid, s", 1.0, 86400.0),
-    "drift_joint_rad": Parameter(0.0175, "largest offset of a joint that passes, rad", 0.001, 0.2),
-    "drift_tool_m": Parameter(0.015, "largest distance of the tools that passes, m", 0.001, 0.2),
-    "drift_poses": Parameter(1, "poses of a drift check", 1, 20),
-    "disable_on_stop": Parameter(True, "a stop nobody asked for also disables the driver"),
-}
 
 
 def session_config(value: dict[str, Any]) -> SessionConfig:
@@ -109,7 +76,7 @@ class PuppetNode(ManagedNode):
     """`/kine_teleop`: leader in, chunks for the driver out."""
 
     def __init__(self) -> None:
-        super().__init__("kine_teleop", PARAMETERS)
+        super().__init__("kine_teleop", PUPPET)
 
     def check(self) -> None:
         """Mapping and bounds fit together."""
@@ -139,7 +106,7 @@ class PuppetNode(ManagedNode):
             (Bool, "~/deadman", self._on_deadman, 10),
             (DriverState, DRIVER_STATE_TOPIC, self._on_driver_state, DRIVER_STATE_QOS),
         ):
-            self.create_subscription(type_, topic, self.while_active(take), depth)
+            bounded_subscription(self, type_, topic, self.while_active(take), depth, SMALL_BYTES)
         self._disable: Any = self.create_client(Trigger, "/realman_driver/disable")
         for name, serve in (
             ("start", self._on_start),
@@ -268,7 +235,7 @@ class PuppetNode(ManagedNode):
             level=DiagnosticStatus.WARN if stopped else DiagnosticStatus.OK,
             name=STATUS_NAME,
             message=printable(f"stopped: {session.reason}") if stopped else session.state.value,
-            values=key_values(values),
+            values=key_values(values | not_read(self)),
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

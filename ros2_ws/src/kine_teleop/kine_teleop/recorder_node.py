@@ -14,23 +14,15 @@ from rclpy.subscription import Subscription
 
 import kine_nodes
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import DIAGNOSTICS_BYTES, IMAGE_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
+from kine_teleop.parameters import RECORDER
 from kine_teleop.recording.episode import VERDICTS
 from kine_teleop.recording.repair import repair_all
 from kine_teleop.recording.session import Recorder, RecorderError, RecorderSettings
 from kine_teleop.recording.topics import Topic, episode_topics
 
-PARAMETERS = AUTOSTART | {
-    "folder": Parameter("~/kine_episodes", "where the episodes go; made when missing"),
-    "image_rate_hz": Parameter(30.0, "expected rate of both cameras; 0: not judged", 0.0, 120.0),
-    "joint_rate_hz": Parameter(200.0, "expected rate of the joint states; 0: not judged", 0.0, 1000.0),
-    "min_free_mb": Parameter(2000, "free space a recording needs to start, MiB", 1, 10_000_000),
-    "stop_free_mb": Parameter(100, "a recording ends below this free space, MiB", 1, 1_000_000),
-    "queue_mb": Parameter(256, "how much may wait for the disk, MiB", 1, 16_384),
-    "calibration_file": Parameter("", "YAML or JSON file stored with each episode; empty: none"),
-}
 CAMERA_DEPTH, STATE_DEPTH = 60, 1000  # two seconds of frames, five of joint states
 
 
@@ -38,7 +30,7 @@ class RecorderNode(ManagedNode):
     """Hands received bytes to `Recorder`, and its answers to services and diagnostics."""
 
     def __init__(self) -> None:
-        super().__init__("recorder", PARAMETERS)
+        super().__init__("recorder", RECORDER)
 
     def setup(self) -> None:
         """Put the folder in order and open the topics."""
@@ -75,9 +67,9 @@ class RecorderNode(ManagedNode):
             self.destroy_subscription(before[0])
         depth = CAMERA_DEPTH if topic.camera else STATE_DEPTH
         qos = QoSProfile(depth=depth, reliability=reliability)
-        subscription = self.create_subscription(
-            _message_class(topic.type_name), topic.name, self._taker(topic.name), qos, raw=True
-        )
+        kind, take = _message_class(topic.type_name), self._taker(topic.name)
+        size = IMAGE_BYTES if topic.camera else DIAGNOSTICS_BYTES
+        subscription = bounded_subscription(self, kind, topic.name, take, qos, size, raw=True)
         self._subscriptions_by_topic[topic.name] = (subscription, reliability)
 
     def _taker(self, name: str) -> Callable[[Any], None]:
@@ -152,7 +144,7 @@ class RecorderNode(ManagedNode):
         worst = {"good": DiagnosticStatus.OK, "suspect": DiagnosticStatus.WARN, "bad": DiagnosticStatus.ERROR}
         level = DiagnosticStatus.ERROR if status["error"] else DiagnosticStatus.OK
         text = status["error"] or "idle"
-        values = dict(status)
+        values = dict(status) | not_read(self)
         if audit is not None:
             level = worst[audit["verdict"]]
             text = "; ".join(["recording", audit["verdict"], *audit["reasons"]])

@@ -9,30 +9,18 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
 
 import kine_nodes
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import ManagedNode
+from kine_teleop.parameters import RM75_LEADER
 from kine_teleop.puppet.rm75_leader import Rm75Leader
 from realman_driver.arm_model import AXIS_NAMES
 from realman_driver.sdk_arm import LinkSettings, RealmanArm
-
-PARAMETERS = AUTOSTART | {
-    "robot_ip": Parameter("192.168.1.19", "IPv4 address of the leader's controller"),
-    "robot_port": Parameter(8080, "TCP port of the leader's controller", 1, 65535),
-    "udp_host_ip": Parameter(
-        "", "IPv4 address of this computer as the leader sees it; empty: found by itself"
-    ),
-    "udp_port": Parameter(8090, "UDP port for its state, not the follower's; 0: any free one", 0, 65535),
-    "rate_hz": Parameter(50.0, "messages per second", 10.0, 200.0),
-    "sensitivity": Parameter(100, "of drag teach, 100: as delivered, less: heavier", 0, 100),
-    "gripper": Parameter(True, "read the leader's gripper; false: it has none"),
-    "state_timeout_s": Parameter(0.15, "older state is not published, s", 0.02, 1.0),
-}
 
 
 class Rm75LeaderNode(ManagedNode):
     """`/rm75_leader`: drag teach is on while this node is active and the controller answers."""
 
     def __init__(self) -> None:
-        super().__init__("rm75_leader", PARAMETERS)
+        super().__init__("rm75_leader", RM75_LEADER)
 
     def setup(self) -> None:
         """Open the topics; the arm is not connected yet."""

@@ -10,22 +10,11 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 import kine_nodes
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import ManagedNode
+from kine_teleop.parameters import SIM_LEADER
 from kine_teleop.puppet.human_timing import TimingSettings
 from kine_teleop.puppet.scripted_leader import LeaderSettings, ScriptedLeader
 from realman_driver.arm_model import AXIS_NAMES
-
-PARAMETERS = AUTOSTART | {
-    "task": Parameter(5, "task that is shown; the simulator's", 1, 7),
-    "seed": Parameter(1, "of the scene; the simulator's", 0, 2**31 - 1),
-    "randomise": Parameter(True, "the simulator's"),
-    "rate_hz": Parameter(50.0, "messages per second", 10.0, 200.0),
-    "hand_seed": Parameter(0, "of timing and tremor", 0, 2**31 - 1),
-    "slowdown": Parameter(1.6, "time taken per second of the plan", 1.0, 5.0),
-    "pause_share": Parameter(0.2, "share of the strokes that are followed by a pause", 0.0, 1.0),
-    "tremor_rad": Parameter(0.002, "standard deviation of the tremor, rad", 0.0, 0.02),
-    "offset_rad": Parameter([0.0] * 7, "added to what is reported: a leader out of calibration, rad"),
-}
 
 
 def leader_settings(value: Mapping[str, Any]) -> LeaderSettings:
@@ -49,7 +38,7 @@ class SimLeaderNode(ManagedNode):
     """`/sim_leader`: rests in the scene's start pose until `~/play`."""
 
     def __init__(self) -> None:
-        super().__init__("sim_leader", PARAMETERS)
+        super().__init__("sim_leader", SIM_LEADER)
 
     def check(self) -> None:
         """The demonstration can be made."""

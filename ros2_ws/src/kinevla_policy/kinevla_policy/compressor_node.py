@@ -16,23 +16,17 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 import kine_nodes
-from kine_nodes import AUTOSTART, ManagedNode, Parameter
+from kine_nodes import IMAGE_BYTES, ManagedNode, bounded_subscription, not_read
 from kine_nodes.image_conversion import ImageError, image_to_rgb, rgb_to_jpeg
 from kine_nodes.status import key_values
-
-TABLE = AUTOSTART | {
-    "topics": Parameter(
-        ["/front/color/image_raw", "/wrist/color/image_raw"], "images to publish again as <topic>/compressed"
-    ),
-    "jpeg_quality": Parameter(90, "quality of the jpegs", 1, 100),
-}
+from kinevla_policy.parameters import COMPRESSOR
 
 
 class CompressorNode(ManagedNode):
     """`/image_compressor`: `sensor_msgs/Image` in, `sensor_msgs/CompressedImage` with the same header out."""
 
     def __init__(self) -> None:
-        super().__init__("image_compressor", TABLE)
+        super().__init__("image_compressor", COMPRESSOR)
 
     def setup(self) -> None:
         """Open the topics."""
@@ -47,7 +41,7 @@ class CompressorNode(ManagedNode):
         for topic in values["topics"]:
             self._outputs[topic] = self.create_publisher(CompressedImage, f"{topic}/compressed", offered)
             take = self.while_active(partial(self._take, topic))
-            self.create_subscription(Image, topic, take, newest)
+            bounded_subscription(self, Image, topic, take, newest, IMAGE_BYTES)
         self.create_timer(1.0, self._each_second)
 
     def _take(self, topic: str, message: Image) -> None:
@@ -79,9 +73,11 @@ class CompressorNode(ManagedNode):
             name="image_compressor", hardware_id="image_compressor", level=DiagnosticStatus.OK
         )
         status.message = f"jpegs of quality {self._quality}"
-        values = dict(self._counts) | {
-            f"{topic} published by": name for topic, name in self._published_by_others.items()
-        }
+        values = (
+            dict(self._counts)
+            | not_read(self)
+            | {f"{topic} published by": name for topic, name in self._published_by_others.items()}
+        )
         status.values = key_values(values)
         diagnostics = DiagnosticArray(status=[status])
         diagnostics.header.stamp = self.get_clock().now().to_msg()

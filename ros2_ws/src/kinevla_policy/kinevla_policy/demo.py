@@ -6,7 +6,6 @@ ROS 2, the vendor's SDK and its TCP/UDP protocol are real; the controller is emu
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -20,7 +19,8 @@ from rich.table import Table
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient, StackError
 from kinevla_policy.demo_film import FRAMES_PER_S, FilmFrame, write_gif, write_mp4
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.folder_lock import only_run_in
+from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
 
 
@@ -174,17 +174,24 @@ def report(run: Run, film: Path, console: Console) -> None:
 def main() -> None:
     """Run the demonstration; exit code 1 when the stack failed, whatever the judge says."""
     args = tyro.cli(DemoArgs, description=__doc__)
-    console = Console(width=120 if not sys.stdout.isatty() else None)
-    out = args.out.resolve()
-    domain, port = quiet_domain(), free_tcp_port()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     if not 1 <= args.task <= len(TASKS):
         sys.exit(f"demo: task {args.task} is outside 1..{len(TASKS)}")
+    out = args.out.expanduser().resolve()
+    try:
+        with only_run_in(out):
+            demonstrate(args, out)
+    except (ValueError, OSError) as error:
+        sys.exit(f"demo: {error}")
+
+
+def demonstrate(args: DemoArgs, out: Path) -> None:
+    """Start the stack, run the instruction, write the results to `out` and print the report."""
+    console = Console(width=120 if not sys.stdout.isatty() else None)
     instruction = args.instruction or TASKS[args.task - 1].instruction
     task = judged_task(args.task, instruction)
-    options = ["--sim", "--robot-port", str(port), "--task", str(task), "--seed", str(args.seed)]
+    options = ["--sim", "--robot-port", str(free_tcp_port()), "--task", str(task), "--seed", str(args.seed)]
     options += ["--frame-log", str(out / "controller_traffic.jsonl")]
     if args.checkpoint:
         options += ["--checkpoint", args.checkpoint]
@@ -192,8 +199,8 @@ def main() -> None:
         if file:
             options += [f"--{node}-config", file]
     console.print(f"Starting simulator, driver and policy (log: {out / 'stack.log'})")
-    with StackProcess(options, out / "stack.log", domain) as stack:
-        client = DemoClient()
+    with StackProcess(options, out / "stack.log") as stack:
+        client = DemoClient(stack_id=stack.stack_id)
         try:
             run = follow(client, stack, instruction, args.timeout_s, console)
         except StackError as error:

@@ -13,7 +13,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
@@ -22,8 +22,11 @@ from trajectory_msgs.msg import JointTrajectory
 
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Instruct
+from kine_nodes import DIAGNOSTICS_BYTES, IMAGE_BYTES, SMALL_BYTES, bounded_subscription
+from kine_nodes.bounded import BoundedExecutor
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, not_enabled
 from kine_nodes.image_conversion import image_to_rgb
+from kinevla_policy.handshake import Handshake
 
 T = TypeVar("T")
 
@@ -33,9 +36,14 @@ class StackError(RuntimeError):
 
 
 class DemoClient:
-    """Calls the services and keeps what the topics say. Runs its own executor thread."""
+    """Calls the services and keeps what the topics say. Runs its own executor thread.
 
-    def __init__(self, name: str = "kinevla_demo") -> None:
+    Args:
+        name: of its node.
+        stack_id: of the stack that it may enable and instruct; empty: whichever is there.
+    """
+
+    def __init__(self, name: str = "kinevla_demo", stack_id: str = "") -> None:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = Node(name, context=self._context)
@@ -49,22 +57,21 @@ class DemoClient:
         self._closing = threading.Event()
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         for camera in ("front", "wrist"):
-            self.node.create_subscription(
-                Image, f"/{camera}/color/image_raw", lambda m, c=camera: self._take_image(c, m), newest
-            )
-        self.node.create_subscription(BiLevelPlan, "/kinevla/plan", self.plans.append, 20)
-        self.node.create_subscription(
-            JointTrajectory, "/realman_driver/joint_trajectory", self.chunks.append, 20
-        )
-        self.node.create_subscription(JointState, "/joint_states", self._take_state, 50)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50)
-        self.node.create_subscription(
-            DriverState, DRIVER_STATE_TOPIC, self._take_driver_state, DRIVER_STATE_QOS
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
+            topic = f"/{camera}/color/image_raw"
+            self._listen(Image, topic, lambda m, c=camera: self._take_image(c, m), newest, IMAGE_BYTES)
+        self._listen(BiLevelPlan, "/kinevla/plan", self.plans.append, 20)
+        self._listen(JointTrajectory, "/realman_driver/joint_trajectory", self.chunks.append, 20)
+        self._listen(JointState, "/joint_states", self._take_state, 50)
+        self._listen(DiagnosticArray, "/diagnostics", self._take_diagnostics, 50, DIAGNOSTICS_BYTES)
+        self._listen(DriverState, DRIVER_STATE_TOPIC, self._take_driver_state, DRIVER_STATE_QOS)
+        self._handshake = Handshake(self.node, stack_id) if stack_id else None
+        self._executor = BoundedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="demo-client", daemon=True)
         self._thread.start()
+
+    def _listen(self, kind: type, topic: str, take: Any, qos: Any, max_bytes: int = SMALL_BYTES) -> None:
+        bounded_subscription(self.node, kind, topic, take, qos, max_bytes)
 
     def _spin(self) -> None:
         # Not `spin`: what ends it from another thread may free what it is just using.
@@ -112,8 +119,11 @@ class DemoClient:
         """Call a service and wait for its answer.
 
         Raises:
-            StackError: no server, or no answer, within `timeout_s`.
+            StackError: no server, or no answer, within `timeout_s`; or it is another stack's.
         """
+        obstacle = self._handshake.obstacle(service, timeout_s) if self._handshake else ""
+        if obstacle:
+            raise StackError(obstacle)
         client: Any = self.node.create_client(kind, service)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):

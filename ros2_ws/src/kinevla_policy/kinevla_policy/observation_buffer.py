@@ -87,6 +87,18 @@ class ObservationBuffer:
         with self._changed:
             return self._newest(not_before_ns)
 
+    def silence(self, not_before_ns: int) -> str:
+        """Which camera, or the joint states, have not been heard since then, in words; empty: none."""
+        with self._changed:
+            newest = {f"image from the {c} camera": f[-1][0] if f else None for c, f in self._frames.items()}
+            newest["joint state"] = self._states[-1][0] if self._states else None
+        for what, stamp_ns in newest.items():
+            if stamp_ns is None:
+                return f"no {what} yet"
+            if stamp_ns < not_before_ns:
+                return f"the newest {what} is {(not_before_ns - stamp_ns) / NS_PER_S:.3f} s too old"
+        return ""
+
     def wait_newest(self, not_before_ns: int, timeout_s: float) -> SyncedObservation | str:
         """Like `newest`, but waits up to `timeout_s` for one."""
         result: SyncedObservation | str = "no observation yet"

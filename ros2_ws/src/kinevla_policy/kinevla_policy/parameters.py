@@ -1,12 +1,13 @@
-"""Parameters of the policy node: one table with text and bounds."""
+"""Parameters of the policy node and of the image compressor: a table each, with text and bounds."""
 
 from __future__ import annotations
 
-from kine_nodes import Parameter
+from kine_nodes import AUTOSTART, Parameter
 
 TABLE = {
     "checkpoint": Parameter("", "folder of the trained policy"),
     "autostart": Parameter(True, "configure and activate without a lifecycle manager"),
+    "stack_id": Parameter("", "who started this policy, told in its diagnostics"),
     "threads": Parameter(1, "CPU threads of the model", 1, 64),
     "image_transport": Parameter("raw", "raw, or compressed: listen to <topic>/compressed"),
     "front_topic": Parameter("/front/color/image_raw", "images of the front camera"),
@@ -32,6 +33,13 @@ TABLE = {
     "frozen_motion_rad": Parameter(0.1, "an image unchanged over such a motion is frozen, rad", 0.01, 3.0),
     "max_stamp_ahead_s": Parameter(0.05, "images stamped further in the future are refused, s", 0.0, 1.0),
     "min_camera_rate_hz": Parameter(10.0, "slower cameras are reported, Hz", 0.0, 120.0),
+}
+
+COMPRESSOR = AUTOSTART | {
+    "topics": Parameter(
+        ["/front/color/image_raw", "/wrist/color/image_raw"], "images to publish again as <topic>/compressed"
+    ),
+    "jpeg_quality": Parameter(90, "quality of the jpegs", 1, 100),
 }
 
 LOOP_SETTINGS = (

@@ -12,6 +12,7 @@ from kine_nodes.texts import printable
 from kinevla_policy.loop_types import LoopStatus
 
 NAME = "kinevla: policy"
+STACK_ID = "stack id"
 
 
 def policy_status(

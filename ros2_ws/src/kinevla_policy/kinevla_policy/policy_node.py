@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 import kine_nodes
 from kine_msgs.msg import BiLevelPlan, DriverState
 from kine_msgs.srv import Approve, Instruct
-from kine_nodes import ManagedNode
+from kine_nodes import IMAGE_BYTES, SMALL_BYTES, ManagedNode, StopLane, bounded_subscription, not_read
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DriverWatch
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
 from kine_nodes.texts import printable
@@ -29,7 +30,7 @@ from kinevla_policy.loop_types import ChunkReport, LoopSettings
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
 from kinevla_policy.plan_loop import PlanLoop
-from kinevla_policy.policy_diagnostics import policy_status
+from kinevla_policy.policy_diagnostics import STACK_ID, policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 MAX_ANSWER = 2000
@@ -46,6 +47,8 @@ class PolicyNode(ManagedNode):
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
         self._ending: PlanLoop | None = None
+        self._stop_lane = StopLane(self)
+        self._stop_lane.serve(Trigger, "/kinevla/stop", self._stop)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -75,7 +78,9 @@ class PolicyNode(ManagedNode):
         try:
             self._policy = CheckpointPolicy(checkpoint, self._value("threads"))
         except Exception as error:
-            self.get_logger().error(f"cannot load the checkpoint '{checkpoint}': {error}")
+            self.get_logger().error(
+                f"cannot load the checkpoint '{printable(checkpoint)}': {printable(error)}"
+            )
             raise ValueError(f"cannot start with the checkpoint '{checkpoint}'") from error
         self.get_logger().info(f"loaded {checkpoint} in {time.monotonic() - started_s:.1f} s")
         transport = self._value("image_transport")
@@ -88,16 +93,15 @@ class PolicyNode(ManagedNode):
         )
         for camera in ("front", "wrist"):
             topic = self._value(f"{camera}_topic") + ("/compressed" if transport == "compressed" else "")
-            self.create_subscription(
-                IMAGE_TYPES[transport], topic, lambda m, c=camera: self._take_image(c, m), newest
-            )
-        self.create_subscription(
-            JointState, self._value("joint_state_topic"), self._take_state, qos_profile_sensor_data
+            take = partial(self._take_image, camera)
+            bounded_subscription(self, IMAGE_TYPES[transport], topic, take, newest, IMAGE_BYTES)
+        states = self._value("joint_state_topic")
+        bounded_subscription(self, JointState, states, self._take_state, qos_profile_sensor_data, SMALL_BYTES)
+        driver_states = self._value("driver_state_topic")
+        bounded_subscription(
+            self, DriverState, driver_states, self._take_driver_state, DRIVER_STATE_QOS, SMALL_BYTES
         )
-        topic = self._value("driver_state_topic")
-        self.create_subscription(DriverState, topic, self._take_driver_state, DRIVER_STATE_QOS)
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
-        self.create_service(Trigger, "/kinevla/stop", self._stop)
         self.create_service(Approve, "/kinevla/approve", self._approve)
         self._gate = InstructionGate(
             self._policy.check_instruction, self._value("min_instruction_interval_s")
@@ -133,6 +137,11 @@ class PolicyNode(ManagedNode):
     def forget(self) -> None:
         """Let the checkpoint go."""
         self._policy = self._buffer = None
+
+    def destroy_node(self) -> None:
+        """End the stop's own service too."""
+        self._stop_lane.close()
+        super().destroy_node()
 
     # --- inputs --------------------------------------------------------------------------------------
     def _take_image(self, camera: str, message: Image | CompressedImage) -> None:
@@ -199,8 +208,7 @@ class PolicyNode(ManagedNode):
         assert self._buffer is not None
         found = [self._driver.obstacle(time.monotonic())]
         oldest_ns = self._now_ns() - int(self._settings.max_observation_age_s * 1e9)
-        seen = self._buffer.newest(oldest_ns)
-        found.append(seen if isinstance(seen, str) else "")
+        found.append(self._buffer.silence(oldest_ns))
         return [text for text in found if text]
 
     # --- services ------------------------------------------------------------------------------------
@@ -258,11 +266,11 @@ class PolicyNode(ManagedNode):
 
     def _end_instruction(self, reason: str) -> bool:
         """End what runs, and replace what is left of its chunk by the pose the arm has; False: none ran."""
-        assert self._buffer is not None
-        running = None if self._loop is None else self._loop.running
-        if running is None or self._loop is None or not self._loop.stop(reason):
+        loop, buffer = self._loop, self._buffer  # this may be the stop's thread: others change them meanwhile
+        running = None if loop is None else loop.running
+        if running is None or loop is None or buffer is None or not loop.stop(reason):
             return False
-        newest = self._buffer.latest_state()
+        newest = buffer.latest_state()
         if newest is not None:
             pose = [float(value) for value in newest[1]]
             hold = messages.hold_message(pose, newest[0], running.instruction_id, running.epoch)
@@ -273,7 +281,7 @@ class PolicyNode(ManagedNode):
         if not rclpy.ok():
             return
         now_ns = self._now_ns()
-        values: dict[str, Any] = dict(self._counts)
+        values: dict[str, Any] = dict(self._counts) | not_read(self)
         rates = {camera: watch.rate_hz(now_ns) for camera, watch in self._watches.items()}
         for camera, watch in self._watches.items():
             values[f"{camera} camera Hz"] = f"{rates[camera]:.0f}"
@@ -285,6 +293,7 @@ class PolicyNode(ManagedNode):
         if self._latency_s is not None:
             values["chunk latency s"] = f"{self._latency_s:.3f}"
         slow = {camera: rate for camera, rate in rates.items() if rate < self._rules.min_camera_rate_hz}
+        values[STACK_ID] = self._value("stack_id")
         status = policy_status(None if self._loop is None else self._loop.status(), values, slow)
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()

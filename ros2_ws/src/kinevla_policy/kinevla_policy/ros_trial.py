@@ -8,7 +8,6 @@ does. What is measured comes from topics; only the verdict comes from the simula
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +35,7 @@ from kinevla.evaluation.trial import (
     result_of,
 )
 from kinevla_policy.demo_client import DemoClient, StackError
-from kinevla_policy.free_ports import free_tcp_port, quiet_domain
+from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
 from realman_driver.arm_model import AXIS_NAMES
 
@@ -138,23 +137,15 @@ def run_trial(job: TrialJob) -> TrialResult:
 @contextmanager
 def _stack(options: list[str], folder: str) -> Iterator[tuple[StackProcess, DemoClient]]:
     """A stack and its client in a ROS domain and on a port of their own."""
-    before = os.environ.get("ROS_DOMAIN_ID")
-    domain = quiet_domain()
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
     line = [*options, "--robot-port", str(free_tcp_port())]
-    try:
-        with StackProcess(line, Path(folder) / "stack.log", domain) as stack:
-            client = DemoClient("kinevla_evaluation")
-            try:
-                yield stack, client
-            except StackError as error:
-                raise StackError(f"{error}; the stack said:\n{stack.tail()}") from error
-            finally:
-                client.close()
-    finally:
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before
+    with StackProcess(line, Path(folder) / "stack.log") as stack:
+        client = DemoClient("kinevla_evaluation", stack.stack_id)
+        try:
+            yield stack, client
+        except StackError as error:
+            raise StackError(f"{error}; the stack said:\n{stack.tail()}") from error
+        finally:
+            client.close()
 
 
 def _wait_until_ready(stack: StackProcess, client: DemoClient, by_policy: bool) -> None:

@@ -18,6 +18,8 @@ from kinevla_policy.stack import NodeSpec, StackSettings, nodes
 
 # As long as `ros2 launch` waits before it kills a node: 5 s for SIGINT and 5 s for SIGTERM.
 KILL_AFTER_S = 10
+ENDED = 1
+"""Exit code when a process ended by itself without an error of its own."""
 
 
 def command(spec: NodeSpec) -> list[str]:
@@ -46,14 +48,22 @@ def _yaml(value: object) -> str:
 
 
 def run(settings: StackSettings) -> int:
-    """Run the stack until a process ends or a signal comes; returns the exit code."""
+    """Run the stack until a process ends or a signal comes.
+
+    Returns:
+        128 and the signal's number after a signal, else the code of the process that ended, and never 0: a
+        robot with a part missing has not ended well.
+
+    Raises:
+        ValueError, LookupError, FileNotFoundError: see `nodes` and `command`; nothing was started.
+    """
     honcho.manager.KILL_WAIT = KILL_AFTER_S
     manager = honcho.manager.Manager()
     for spec in nodes(settings):
         # `exec`, so that signals reach the node and not a shell around it.
         manager.add_process(spec.name, "exec " + shlex.join(command(spec)), env=dict(os.environ))
     manager.loop()
-    return int(manager.returncode or 0)
+    return int(manager.returncode or 0) or ENDED
 
 
 def main() -> None:

@@ -2,87 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 
+from kine_nodes import parameter_file
+from kinevla_policy.stack_checks import NodeSpec, check
+from kinevla_policy.stack_settings import StackSettings
 
-@dataclass(frozen=True)
-class StackSettings:
-    """Launch arguments of the stack.
-
-    Attributes:
-        sim: simulated robot and cameras in place of the real ones.
-        robot_ip, robot_port: where the controller listens; `sim` always uses this machine.
-        checkpoint: folder of the trained policy.
-        udp_host_ip: address of this machine as the controller sees it; empty: found by the driver.
-        driver_config: parameter file of the driver; empty: the one of its package.
-        policy_config: likewise of the policy.
-        cameras: where the images come from: `realsense`, `uvc` or `recorded` (kine_cameras), or
-            `realsense2_camera` (the maker's own ROS node).
-        front_serial, wrist_serial: RealSense serial numbers; empty: the only camera connected.
-        front_source, wrist_source: UVC devices, or recordings (video, folder of images, bag).
-        front_calibration, wrist_calibration: files of `calibrate`; empty: the cameras' own intrinsics.
-        task, seed: scene of the simulation.
-        frame_log: file for all traffic of the emulated controller; empty: none.
-        policy: false leaves the policy out (teaching, or a policy on another machine).
-        robot: false leaves driver, cameras and simulation out (they run on another machine).
-        images: how the policy gets its images: `raw`, or `compressed` when they come from another machine;
-            then a node beside the cameras makes jpegs of them.
-        teleop: leader of a teleoperation: none, sim, rm75, or topic (any node that publishes
-            `/leader/joint_states`). With a leader the policy is left out: only one source may drive the arm.
-        teleop_config: parameter file of puppet and leader; empty: those of their package.
-        leader_ip, leader_port: controller of the leader arm, with `teleop` rm75.
-        record: also start the recorder of demonstrations.
-        record_folder: where its episodes go.
-        console: also serve the operator's page.
-        console_port: TCP port of the page, on this machine only.
-        console_token_file: file with the token that commands need; made when missing.
-    """
-
-    sim: bool = False
-    robot_ip: str = "192.168.1.18"
-    robot_port: int = 8080
-    checkpoint: str = ""
-    udp_host_ip: str = ""
-    driver_config: str = ""
-    policy_config: str = ""
-    cameras: str = "realsense"
-    front_serial: str = ""
-    wrist_serial: str = ""
-    front_source: str = ""
-    wrist_source: str = ""
-    front_calibration: str = ""
-    wrist_calibration: str = ""
-    task: int = 5
-    seed: int = 1
-    frame_log: str = ""
-    policy: bool = True
-    robot: bool = True
-    images: str = "raw"
-    teleop: str = "none"
-    teleop_config: str = ""
-    leader_ip: str = "192.168.1.19"
-    leader_port: int = 8080
-    record: bool = False
-    record_folder: str = "~/kine_episodes"
-    console: bool = False
-    console_port: int = 8090
-    console_token_file: str = "~/.kine_console/token"
-
-
-@dataclass(frozen=True)
-class NodeSpec:
-    """One process of the stack."""
-
-    package: str
-    executable: str
-    name: str
-    lifecycle: bool = False
-    parameter_file: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+__all__ = ["NodeSpec", "StackSettings", "default_checkpoint", "nodes"]
 
 
 def default_checkpoint() -> str:
@@ -95,11 +24,10 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
     """The processes to start.
 
     Raises:
-        ValueError: the policy is wanted but there is no checkpoint, nothing is left to start, or `teleop` or
-            `images` is unknown.
+        ValueError: a setting or a parameter file is not allowed, the policy is wanted but there is no
+            checkpoint, or nothing is left to start; one line that names it.
     """
-    if settings.images not in ("raw", "compressed"):
-        raise ValueError(f"images:={settings.images} is unknown: raw, compressed")
+    settings = settings.checked()
     specs: list[NodeSpec] = []
     if settings.robot:
         specs += [*(_simulated(settings) if settings.sim else _cameras(settings)), _driver(settings)]
@@ -110,6 +38,9 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
         checkpoint = settings.checkpoint or default_checkpoint()
         if not checkpoint:
             raise ValueError("no checkpoint: give checkpoint:=/path/to/folder (a folder with manifest.json)")
+        parameters: dict[str, Any] = {"checkpoint": checkpoint, "image_transport": settings.images}
+        if settings.stack_id:
+            parameters["stack_id"] = settings.stack_id
         specs.append(
             NodeSpec(
                 "kinevla_policy",
@@ -117,7 +48,7 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
                 "kinevla",
                 lifecycle=True,
                 parameter_file=settings.policy_config or _config("kinevla_policy", "policy.yaml"),
-                parameters={"checkpoint": checkpoint, "image_transport": settings.images},
+                parameters=parameters,
             )
         )
     if settings.record:
@@ -126,6 +57,8 @@ def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:
         specs.append(_console(settings))
     if not specs:
         raise ValueError("nothing to start: robot:=false and no policy")
+    for spec in specs:
+        check(spec)
     return tuple(specs)
 
 
@@ -135,8 +68,9 @@ def _config(package: str, file: str) -> str:
 
 def _driver(settings: StackSettings) -> NodeSpec:
     parameters: dict[str, Any] = {"robot_ip": settings.robot_ip, "robot_port": settings.robot_port}
-    if settings.udp_host_ip:
-        parameters["udp_host_ip"] = settings.udp_host_ip
+    for name in ("udp_host_ip", "stack_id", "black_box_folder"):
+        if getattr(settings, name):
+            parameters[name] = getattr(settings, name)
     if settings.sim:
         parameters |= {"robot_ip": "127.0.0.1", "udp_host_ip": "127.0.0.1", "udp_port": 0}
     return NodeSpec(
@@ -195,15 +129,13 @@ def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
         "sim": {"task": settings.task, "seed": settings.seed},
         "rm75": {"robot_ip": settings.leader_ip, "robot_port": settings.leader_port},
     }
-    if settings.teleop not in leaders:
-        raise ValueError(f"teleop:={settings.teleop} is unknown: none, {', '.join(leaders)}")
-    file = settings.teleop_config or _config("kine_teleop", "puppet.yaml")
+    file = _teleop_file(settings, "kine_teleop", "puppet.yaml")
     specs = [
         NodeSpec("kine_teleop", "puppet_node", "kine_teleop", lifecycle=True, parameter_file=file),
     ]
     if settings.teleop != "topic":
         name = f"{settings.teleop}_leader"
-        file = settings.teleop_config or _config("kine_teleop", f"{name}.yaml")
+        file = _teleop_file(settings, name, f"{name}.yaml")
         parameters = leaders[settings.teleop]
         specs.append(
             NodeSpec(
@@ -215,7 +147,18 @@ def _teleoperation(settings: StackSettings) -> list[NodeSpec]:
                 parameters=parameters,
             )
         )
+    if settings.teleop_config and settings.teleop_config not in [spec.parameter_file for spec in specs]:
+        names = " or ".join(f"/{spec.name}" for spec in specs)
+        raise ValueError(f"parameter file {settings.teleop_config}: is not for {names}")
     return specs
+
+
+def _teleop_file(settings: StackSettings, name: str, default: str) -> str:
+    """The given file where it has a section for the node: it is for two nodes, but need not name both."""
+    given = settings.teleop_config
+    sections = parameter_file.read(given) if given else []
+    mine = any(parameter_file.applies(section, f"/{name}") for section, _ in sections)
+    return given if mine else _config("kine_teleop", default)
 
 
 def _simulated(settings: StackSettings) -> list[NodeSpec]:
@@ -241,10 +184,6 @@ def _cameras(settings: StackSettings) -> list[NodeSpec]:
     """Two cameras, named `front` and `wrist`."""
     if settings.cameras == "realsense2_camera":
         return _realsense2_cameras(settings)
-    if settings.cameras not in ("realsense", "uvc", "recorded"):
-        raise ValueError(
-            f"cameras:={settings.cameras} is unknown: realsense, uvc, recorded, realsense2_camera"
-        )
     specs = []
     for name in ("front", "wrist"):
         source = getattr(settings, f"{name}_source")

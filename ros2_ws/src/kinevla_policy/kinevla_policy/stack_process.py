@@ -1,4 +1,4 @@
-"""The whole stack as a child process that ends with its parent's `with` block."""
+"""The whole stack as a child process in a ROS domain of its own; ends with its parent's `with` block."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from kine_nodes.child import child_environment, module_command
+from kine_nodes.own_domain import OwnDomain
+from kinevla_policy.handshake import new_stack_id
 
 _RUNNER = "kinevla_policy.runner"
 
@@ -18,19 +20,29 @@ class StackProcess:
 
     Args:
         options: command line of the runner, e.g. `["--sim", "--task", "5"]`.
-        log: file for the output of all nodes.
-        domain: `ROS_DOMAIN_ID` of the nodes.
+        log: file for the output of all nodes; the driver's black box is written beside it.
+
+    Attributes:
+        domain: ROS domain of the nodes, and of this program until `stop`.
+        stack_id: id of this stack, for `DemoClient`.
+
+    Raises:
+        RuntimeError: no ROS domain is free.
     """
 
-    def __init__(self, options: list[str], log: Path, domain: int) -> None:
+    def __init__(self, options: list[str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
+        self.stack_id = new_stack_id()
+        self._own = OwnDomain()
+        self.domain = self._own.number
+        own = ["--stack-id", self.stack_id, "--black-box-folder", str(log.parent / "black_box")]
         self._file = log.open("w")
         self._process = subprocess.Popen(
-            module_command(_RUNNER, *options),
+            module_command(_RUNNER, *own, *options),
             stdout=self._file,
             stderr=subprocess.STDOUT,
-            env=child_environment(_RUNNER, {"ROS_DOMAIN_ID": str(domain)}),
+            env=child_environment(_RUNNER),
             # A Ctrl-C at the terminal is handled here, once, and passed on in order.
             start_new_session=True,
         )
@@ -55,6 +67,7 @@ class StackProcess:
             return self._process.wait()
         finally:
             self._file.close()
+            self._own.close()
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of the log."""

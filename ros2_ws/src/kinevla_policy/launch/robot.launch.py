@@ -15,18 +15,17 @@ from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from kine_nodes.launch_arguments import refuse_unknown
 from kinevla_policy.stack import NodeSpec, StackSettings, nodes
 
 DESCRIPTIONS = {
@@ -59,6 +58,8 @@ DESCRIPTIONS = {
     "console": "true: also serve the operator's page",
     "console_port": "TCP port of the operator's page, on this machine only",
     "console_token_file": "file with the token that the page's commands need; made when missing",
+    "stack_id": "who started the stack, told by driver and policy; demonstrations find theirs by it",
+    "black_box_folder": "folder of the driver's black box; empty: the one of its parameter file",
 }
 
 
@@ -72,28 +73,32 @@ def generate_launch_description() -> LaunchDescription:
     transport = (
         []
         if "FASTDDS_DEFAULT_PROFILES_FILE" in os.environ
-        else [SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile)]
+        else [
+            SetEnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", profile),
+            # Also how these profiles hold memory, which rmw_fastrtps decides by itself otherwise.
+            SetEnvironmentVariable("RMW_FASTRTPS_USE_QOS_FROM_XML", "1"),
+        ]
     )
     return LaunchDescription([*arguments, *transport, OpaqueFunction(function=_start)])
 
 
 def _start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
-    values = {}
-    for field in fields(StackSettings):
-        text = LaunchConfiguration(field.name).perform(context)
-        values[field.name] = _value(field.name, text, type(field.default))
+    refuse_unknown(context.argv, list(DESCRIPTIONS), __file__)
+    texts = {name: LaunchConfiguration(name).perform(context) for name in DESCRIPTIONS}
     actions: list[Node | RegisterEventHandler] = []
-    for spec in nodes(StackSettings(**values)):
+    for spec in nodes(StackSettings.from_texts(texts)):
         action = _action(spec)
-        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_all))]
+        # First the handler: it is called last, when the node's last words are on the screen.
+        actions += [RegisterEventHandler(OnProcessExit(target_action=action, on_exit=_end_all)), action]
     return actions
 
 
-def _end_all(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-    """A robot with a part missing is not left running. (A second shutdown is an error of launch_ros.)"""
-    if context.is_shutdown:
-        return None
-    return EmitEvent(event=Shutdown(reason=f"{event.process_name} ended"))
+def _end_all(event: ProcessExited, context: LaunchContext) -> None:
+    """A robot with a part missing is not left running: the error ends the launch with exit code 1."""
+    if not context.is_shutdown:
+        raise RuntimeError(
+            f"{event.process_name} ended with exit code {event.returncode}; all others end too"
+        )
 
 
 def _action(spec: NodeSpec) -> Node:
@@ -116,14 +121,3 @@ def _typed(value: object) -> object:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _value(name: str, text: str, kind: type) -> object:
-    if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0"):
-            raise ValueError(f"launch argument {name}:={text} is neither true nor false")
-        return text.lower() in ("true", "1")
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"launch argument {name}:={text} is not a {kind.__name__}") from None

@@ -14,8 +14,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from kine_nodes import autostart
 from kine_nodes.image_conversion import compressed_to_rgb
 from kine_nodes.image_message import image_message
+from kine_nodes.own_domain import OwnDomain
 from kinevla_policy.compressor_node import CompressorNode
-from kinevla_policy.free_ports import quiet_domain
 
 TOPIC = "/front/color/image_raw"
 STAMP = Time(sec=12, nanosec=345)
@@ -52,11 +52,12 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    rclpy.init(domain_id=quiet_domain())
-    try:
-        yield Rig()
-    finally:
-        rclpy.shutdown()
+    with OwnDomain() as domain:
+        rclpy.init(domain_id=domain.number)
+        try:
+            yield Rig()
+        finally:
+            rclpy.shutdown()
 
 
 def test_a_listener_gets_jpegs_with_the_header_of_the_image(rig: Rig):

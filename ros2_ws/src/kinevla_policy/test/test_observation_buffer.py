@@ -74,3 +74,11 @@ def test_a_camera_that_is_silent_since_the_last_look_is_told_apart_from_an_old_i
     buffer = filled([0], [0], [0])
     assert buffer.newest(T0 + 1) == "no new image from the front camera"
     assert "front camera is 0.500 s too old" in str(buffer.newest(T0 + 500 * MS))
+
+
+def test_a_silent_camera_or_silent_joint_states_are_named_and_pairing_does_not_matter():
+    buffer = filled([500], [400], [490])
+    assert buffer.silence(T0 + 300 * MS) == ""
+    assert buffer.silence(T0 + 450 * MS) == "the newest image from the wrist camera is 0.050 s too old"
+    assert filled([500], [], [490]).silence(T0) == "no image from the wrist camera yet"
+    assert filled([500], [500], []).silence(T0) == "no joint state yet"

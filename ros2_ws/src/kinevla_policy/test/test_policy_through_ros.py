@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,9 +16,9 @@ from kine_msgs.msg import DriverState
 from kine_msgs.srv import Approve
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC
 from kine_nodes.image_message import image_message
+from kine_nodes.own_domain import OwnDomain
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import quiet_domain
 from kinevla_policy.messages import JOINT_NAMES
 from kinevla_policy.stack import default_checkpoint
 
@@ -100,8 +99,7 @@ class Robot:
 
 @pytest.fixture(scope="module")
 def robot() -> Iterator[Robot]:
-    before = os.environ.get("ROS_DOMAIN_ID")
-    os.environ["ROS_DOMAIN_ID"] = str(quiet_domain())
+    domain = OwnDomain()
     process = start_node(
         f"checkpoint:={default_checkpoint()}",
         "require_approval:=true",
@@ -120,9 +118,7 @@ def robot() -> Iterator[Robot]:
         process.terminate()
         output, _ = process.communicate(timeout=60)
         print(output[-3000:])
-        os.environ.pop("ROS_DOMAIN_ID", None)
-        if before is not None:
-            os.environ["ROS_DOMAIN_ID"] = before
+        domain.close()
     assert "Traceback" not in output
 
 

@@ -1,5 +1,6 @@
 import ast
 import dataclasses
+import re
 import shlex
 from pathlib import Path
 
@@ -98,14 +99,14 @@ def test_each_kind_of_camera_publishes_under_the_same_two_names(tmp_path):
             cameras=kind,
             checkpoint=str(tmp_path),
             front_serial="0123",
-            front_source="/dev/video0",
-            wrist_source="/dev/video2",
+            front_source=str(tmp_path),
+            wrist_source=str(tmp_path),
         )
         specs = by_name(settings)
         assert {"front", "wrist"} <= set(specs)
         ours = kind != "realsense2_camera"
         assert specs["front"].package == ("kine_cameras" if ours else "realsense2_camera")
-    assert specs["wrist"].parameters["recording"] == "/dev/video2"
+    assert specs["wrist"].parameters["recording"] == str(tmp_path)
     assert specs["wrist"].parameters["recording_topic"] == "/wrist/color/image_raw"
 
 
@@ -119,3 +120,91 @@ def test_each_kind_of_camera_publishes_under_the_same_two_names(tmp_path):
 def test_cameras_that_cannot_be_started_are_refused_with_the_argument(settings, text):
     with pytest.raises(ValueError, match=text):
         stack.nodes(settings)
+
+
+def driver_file(folder: Path, text: str) -> str:
+    file = folder / "driver.yaml"
+    file.write_text(text)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("realman_drver:\n  ros__parameters: {max_velocity_rad_s: 0.3}\n", "did you mean '/realman_driver'"),
+        ("kinevla:\n  ros__parameters: {threads: 2}\n", "is not for /realman_driver, but for '/kinevla'"),
+        (
+            "realman_driver:\n  ros__parameters: {max_velocity: 0.3}\n",
+            "'max_velocity' of /realman_driver",
+        ),
+        (
+            "realman_driver:\n  ros__parameters: {max_velocity_rad_s: 9.0}\n",
+            "must be within [0.01, 3.14]",
+        ),
+        ("realman_driver:\n  ros__parameters: {max_velocity_rad_s: '0.3'}\n", "'0.3', must be a number"),
+        ("realman_driver: [\n", "while parsing"),
+    ],
+)
+def test_a_parameter_file_that_would_be_passed_over_is_refused_before_anything_starts(tmp_path, text, reason):
+    file = driver_file(tmp_path, text)
+    with pytest.raises(ValueError, match=re.escape(reason)) as refused:
+        stack.nodes(StackSettings(sim=True, policy=False, driver_config=file))
+    assert file in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"driver_config": "~/nope.yaml"}, "driver_config:=/home/lab/nope.yaml does not exist"),
+        ({"policy_config": "nope.yaml"}, "/nope.yaml does not exist"),
+        ({"teleop_config": "~nobody_has_this_name/x.yaml"}, "names no user of this computer"),
+        ({"driver_config": "/"}, "driver_config:=/ is no file"),
+        ({"front_calibration": "nope"}, "nope does not exist"),
+        ({"checkpoint": "/dev/null"}, "checkpoint:=/dev/null is no folder"),
+        ({"console_token_file": "/"}, "console_token_file:=/ is a folder, must be a file"),
+        ({"record_folder": "/dev/null"}, "record_folder:=/dev/null is no folder"),
+        ({"robot_ip": "arm.local"}, "robot_ip:=arm.local is no IPv4 address"),
+        ({"robot_port": 0}, "robot_port:=0 must be within [1, 65535]"),
+        ({"teleop": "x"}, "teleop:=x is unknown: none, sim, rm75, topic"),
+        ({"cameras": "x", "sim": True}, "cameras:=x is unknown"),
+        ({"sim": True, "task": 9}, "kine_sim: task is 9, must be within [1, 7]"),
+        ({"sim": True, "seed": -1}, "kine_sim: seed is -1, must be within [0, 2147483647]"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_with_its_name(monkeypatch, settings, text):
+    monkeypatch.setenv("HOME", "/home/lab")
+    with pytest.raises(ValueError, match=re.escape(text)):
+        stack.nodes(StackSettings(**settings))
+
+
+def test_paths_from_the_home_and_the_working_directory_are_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    file = driver_file(tmp_path, "realman_driver:\n  ros__parameters: {max_velocity_rad_s: 0.3}\n")
+    for given in ("~/driver.yaml", "driver.yaml"):
+        specs = by_name(StackSettings(sim=True, policy=False, driver_config=given))
+        assert specs["realman_driver"].parameter_file == file
+
+
+def test_a_teleoperation_file_may_be_for_one_of_its_two_nodes_but_not_for_none(tmp_path):
+    file = tmp_path / "teleop.yaml"
+    file.write_text("rm75_leader:\n  ros__parameters: {rate_hz: 60.0}\n")
+    specs = by_name(StackSettings(sim=True, teleop="rm75", teleop_config=str(file)))
+    assert specs["rm75_leader"].parameter_file == str(file)
+    assert specs["kine_teleop"].parameter_file.endswith("puppet.yaml")
+    with pytest.raises(ValueError, match="is not for /kine_teleop"):
+        stack.nodes(StackSettings(sim=True, teleop="topic", teleop_config=str(file)))
+
+
+def test_launch_arguments_come_as_texts_and_wrong_ones_are_named():
+    settings = StackSettings.from_texts({"sim": "True", "robot_port": "8081", "front_serial": "0123"})
+    assert (settings.sim, settings.robot_port, settings.front_serial) == (True, 8081, "0123")
+    with pytest.raises(ValueError, match="robot_port:=abc is no whole number"):
+        StackSettings.from_texts({"robot_port": "abc"})
+    with pytest.raises(ValueError, match="sim:=ja is neither true nor false"):
+        StackSettings.from_texts({"sim": "ja"})
+
+
+def test_whoever_starts_a_stack_is_known_to_driver_and_policy(tmp_path):
+    specs = by_name(StackSettings(sim=True, checkpoint=str(tmp_path), stack_id="mine"))
+    assert specs["realman_driver"].parameters["stack_id"] == specs["kinevla"].parameters["stack_id"] == "mine"

@@ -6,15 +6,17 @@ so that neither a slow nor a full disk reaches the driver.
 
 from __future__ import annotations
 
+import io
 import pickle
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kine_nodes.child import child_environment, module_command
 from kine_nodes.texts import printable
@@ -28,6 +30,14 @@ AFTERMATH_S = 0.5
 WRITE_TIMEOUT_S = 60.0
 # A plan has about 1 kB.
 MAX_MESSAGE_BYTES = 65_536
+MAX_MESSAGES_BYTES = 8_388_608
+# Of refused chunks so many a second are kept whole, the others are counted: a flood leaves room for the rest.
+MAX_REFUSED_PER_S = 20
+MAX_CHUNKS_BYTES = 33_554_432
+# What a point of a chunk takes in memory: its own objects, and each of its values.
+POINT_BYTES, VALUE_BYTES, TEXT_BYTES = 300, 32, 100
+# So many rows are pickled at once: pickling locks the interpreter, and a stop waits for that.
+ROWS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -70,15 +80,41 @@ class Recording:
 
     reason: str
     ros_offset_s: float
-    targets: tuple[tuple[float, tuple[float, ...]], ...]
-    states: tuple[tuple[float, tuple[float, ...], tuple[float, ...]], ...]
-    chunks: tuple[tuple[float, ReceivedChunk, str], ...]
-    remarks: tuple[tuple[float, str, str], ...]
-    messages: tuple[tuple[float, Topic, bytes], ...] = ()
+    targets: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
+    states: list[tuple[float, tuple[float, ...], tuple[float, ...]]] = field(default_factory=list)
+    chunks: list[tuple[float, ReceivedChunk, str]] = field(default_factory=list)
+    remarks: list[tuple[float, str, str]] = field(default_factory=list)
+    messages: list[tuple[float, Topic, bytes]] = field(default_factory=list)
+
+
+class _Ring:
+    """Rows with their time in front and a size each; the oldest go when there are too many of either."""
+
+    def __init__(self, max_rows: int, max_bytes: int = sys.maxsize) -> None:
+        self._rows: deque[tuple[tuple[Any, ...], int]] = deque()
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self.bytes = 0
+
+    def add(self, row: tuple[Any, ...], too_old_s: float, size: int = 0) -> None:
+        """Add a row, and let go of those from before a time; for one thread only."""
+        self._rows.append((row, size))
+        self.bytes += size
+        while (
+            self._rows[0][0][0] < too_old_s
+            or len(self._rows) > self._max_rows
+            or self.bytes > self._max_bytes
+        ):
+            self.bytes -= self._rows.popleft()[1]
+            if not self._rows:
+                return
+
+    def since(self, time_s: float) -> tuple[Any, ...]:
+        """The rows from a time on, oldest first."""
+        return tuple(row for row, _ in tuple(self._rows) if row[0] >= time_s)
 
 
 class BlackBox:
-    """Rings of what happened.
+    """Rings of what happened, bounded in time, number and bytes.
 
     Args:
         settings: see there; None: nothing is kept or written.
@@ -93,11 +129,11 @@ class BlackBox:
         report: Callable[[str, str], None],
     ) -> None:
         self._settings, self._ros_now_s, self._report = settings, ros_now_s, report
-        self._targets: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=12_000)
-        self._states: deque[tuple[float, tuple[float, ...], tuple[float, ...]]] = deque(maxlen=12_000)
-        self._chunks: deque[tuple[float, ReceivedChunk, str]] = deque(maxlen=3_000)
+        self._targets, self._states = _Ring(12_000), _Ring(12_000)
+        self._chunks = _Ring(3_000, MAX_CHUNKS_BYTES)
+        self._messages = _Ring(1_000, MAX_MESSAGES_BYTES)
         self._remarks: deque[tuple[float, str, str]] = deque(maxlen=1_000)
-        self._messages: deque[tuple[float, Topic, bytes]] = deque(maxlen=1_000)
+        self._refused_second, self._refused, self._left_out, self._left_out_bytes = 0, 0, 0, 0
         self._busy = threading.Lock()
         self._thread: threading.Thread | None = None
         self.bags = 0
@@ -114,7 +150,36 @@ class BlackBox:
 
     def chunk(self, chunk: ReceivedChunk, refusal: str) -> None:
         """Note a chunk, with the text of its refusal or an empty one."""
-        self._keep(self._chunks, (time.monotonic(), chunk, refusal))
+        now_s = time.monotonic()
+        if refusal and not self._has_room(now_s):
+            self._left_out += 1
+            return
+        values = sum(len(point.positions) for point in chunk.points)
+        names = sum(len(name) for name in chunk.joint_names) + TEXT_BYTES * len(chunk.joint_names)
+        size = POINT_BYTES * len(chunk.points) + VALUE_BYTES * values + names
+        self._keep(self._chunks, (now_s, chunk, refusal), size)
+
+    def oversized_chunk(self, size: int) -> None:
+        """Note that a chunk of so many bytes was not read."""
+        if not self._has_room(time.monotonic()):
+            self._left_out += 1
+            self._left_out_bytes += size
+        else:
+            self.remark("warning", f"a chunk of {size} bytes is not read")
+
+    def _has_room(self, now_s: float) -> bool:
+        """Whether one more refused chunk of this second is noted; tells what an earlier one left out."""
+        if int(now_s) != self._refused_second:
+            self._refused_second, self._refused = int(now_s), 0
+            self._tell_left_out()
+        self._refused += 1
+        return self._refused <= MAX_REFUSED_PER_S
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            more = f" ({self._left_out_bytes} bytes not read)" if self._left_out_bytes else ""
+            self.remark("warning", f"{self._left_out} more chunks were refused within a second{more}")
+            self._left_out = self._left_out_bytes = 0
 
     def remark(self, level: str, text: str) -> None:
         """Note a sentence of the log."""
@@ -123,18 +188,19 @@ class BlackBox:
     def message(self, topic: Topic, data: bytes) -> None:
         """Note a message of others; one too large is only mentioned."""
         if len(data) <= MAX_MESSAGE_BYTES:
-            self._keep(self._messages, (time.monotonic(), topic, bytes(data)))
+            self._keep(self._messages, (time.monotonic(), topic, bytes(data)), len(data))
         else:
             self.remark("warning", f"a message of {len(data)} bytes on {topic.name} is left out")
 
-    def _keep(self, ring: deque[Any], row: tuple[Any, ...]) -> None:
+    @property
+    def chunk_bytes(self) -> int:
+        """What the chunks that are kept take in memory, about."""
+        return self._chunks.bytes
+
+    def _keep(self, ring: _Ring, row: tuple[Any, ...], size: int = 0) -> None:
         """Add a row, and let go of what is too old to be written; each ring is filled by one thread."""
-        if self._settings is None:
-            return
-        ring.append(row)
-        too_old_s = row[0] - self._settings.duration_s - AFTERMATH_S
-        while ring[0][0] < too_old_s:
-            ring.popleft()
+        if self._settings is not None:
+            ring.add(row, row[0] - self._settings.duration_s - AFTERMATH_S, size)
 
     def write_soon(self, reason: str) -> bool:
         """Write a bag in the background; False when one is being written, which the remark then joins."""
@@ -157,7 +223,7 @@ class BlackBox:
         try:
             time.sleep(AFTERMATH_S)
             assert self._settings is not None
-            settings, data = self._settings, pickle.dumps(self._recording(reason))
+            settings, data = self._settings, self._pickled(reason)
             limits = (str(settings.max_bags), str(settings.min_free_mb))
             done = subprocess.run(
                 module_command(_WRITER, str(settings.folder), *limits),
@@ -184,16 +250,33 @@ class BlackBox:
             self.last_error = text
             self._report("error", f"the black box could not be written: {text}")
 
-    def _recording(self, reason: str) -> Recording:
+    def _pickled(self, reason: str) -> bytes:
+        """A `Recording` without rows, then pairs of a field's name and some rows, pickled one by one."""
         assert self._settings is not None
+        self._tell_left_out()
         now_s = time.monotonic()
         since_s = now_s - self._settings.duration_s - AFTERMATH_S
-        return Recording(
-            reason=reason,
-            ros_offset_s=self._ros_now_s() - now_s,
-            targets=tuple(row for row in tuple(self._targets) if row[0] >= since_s),
-            states=tuple(row for row in tuple(self._states) if row[0] >= since_s),
-            chunks=tuple(row for row in tuple(self._chunks) if row[0] >= since_s),
-            remarks=tuple(row for row in tuple(self._remarks) if row[0] >= since_s),
-            messages=tuple(row for row in tuple(self._messages) if row[0] >= since_s),
-        )
+        out = io.BytesIO()
+        out.write(pickle.dumps(Recording(reason, self._ros_now_s() - now_s)))
+        fields = {
+            "targets": self._targets.since(since_s),
+            "states": self._states.since(since_s),
+            "chunks": self._chunks.since(since_s),
+            "messages": self._messages.since(since_s),
+            "remarks": tuple(row for row in tuple(self._remarks) if row[0] >= since_s),
+        }
+        for name, rows in fields.items():
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                out.write(pickle.dumps((name, rows[first : first + ROWS_AT_ONCE])))
+        return out.getvalue()
+
+
+def read_recording(stream: BinaryIO) -> Recording:
+    """What the black box has pickled."""
+    recording: Recording = pickle.load(stream)
+    while True:
+        try:
+            name, rows = pickle.load(stream)
+        except EOFError:
+            return recording
+        getattr(recording, name).extend(rows)

@@ -15,7 +15,9 @@ from ament_index_python.packages import get_package_share_directory
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from .black_box import Topic
+import kine_nodes
+
+from .black_box import MAX_MESSAGE_BYTES, Topic
 
 PLAN_TOPIC, PLAN_TYPE = "/kinevla/plan", "kine_msgs/msg/BiLevelPlan"
 PLAN_QOS = QoSProfile(depth=10)
@@ -41,7 +43,14 @@ def listen(node: Node, note: Callable[[Topic, bytes], None], group: Any, kind: s
         return f"plans do not get into the black box: {error}"
     name_on_wire = node.resolve_topic_name(PLAN_TOPIC)
     topic = Topic(name_on_wire, kind, definition)
-    node.create_subscription(
-        message_type, PLAN_TOPIC, lambda data: note(topic, data), PLAN_QOS, callback_group=group, raw=True
+    kine_nodes.bounded_subscription(
+        node,
+        message_type,
+        PLAN_TOPIC,
+        lambda data: note(topic, data),
+        PLAN_QOS,
+        MAX_MESSAGE_BYTES,
+        raw=True,
+        callback_group=group,
     )
     return ""

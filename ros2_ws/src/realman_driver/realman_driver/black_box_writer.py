@@ -7,7 +7,6 @@ is printed; without room on the disk nothing is left behind, and the reason is t
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import sys
 import time
@@ -19,7 +18,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from .arm_model import AXIS_NAMES, JOINT_NAMES
-from .black_box import Recording
+from .black_box import Recording, read_recording
 
 TARGETS, STATES = "/realman_driver/target", "/joint_states"
 CHUNKS, REMARKS = "/realman_driver/joint_trajectory", "/realman_driver/log"
@@ -155,7 +154,7 @@ def _free_mb(folder: Path) -> float:
 def main(arguments: list[str]) -> int:
     """Write the recording on standard input; 0, or 1 with the reason as the last line of standard error."""
     folder, max_bags, min_free_mb = Path(arguments[0]).expanduser(), int(arguments[1]), float(arguments[2])
-    recording = pickle.loads(sys.stdin.buffer.read())
+    recording = read_recording(sys.stdin.buffer)
     try:
         make_room(folder, max_bags, min_free_mb)
         print(write(recording, folder))

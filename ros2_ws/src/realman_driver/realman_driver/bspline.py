@@ -82,9 +82,15 @@ class BSpline:
         bend = np.array([1 - u, 3 * u - 2, 1 - 3 * u, u]) / h**2
         return CurveState(position, slope @ points, bend @ points)
 
+    def around(self, time_s: float) -> Array:
+        """The (M, 7) control points, M >= 4, that shape the curve at a time and just before and after it."""
+        index, _ = self._place(time_s)
+        return self.control[max(0, index - 1) : index + 5]
+
     def positions(self, times_s: Array) -> Array:
         """(K, 7) positions at K times, rad."""
-        place = np.clip((times_s - self.start_s) / self.step_s, 0.0, len(self.control) - 3.0)
+        place = (times_s - self.start_s) / self.step_s
+        place = np.minimum(np.maximum(place, 0.0), len(self.control) - 3.0)
         index = np.minimum(place.astype(int), len(self.control) - 4)
         u = (place - index)[:, None]
         rest = 1.0 - u
@@ -104,7 +110,8 @@ class BSpline:
 
         Exact while the acceleration is constant; a curve through the positions themselves would bend more.
         """
-        place = np.clip((times_s - self.start_s) / self.step_s, 0.0, len(self.control) - 3.0)
+        place = (times_s - self.start_s) / self.step_s
+        place = np.minimum(np.maximum(place, 0.0), len(self.control) - 3.0)
         index = np.minimum(place.astype(int), len(self.control) - 4)
         u = (place - index)[:, None]
         bends = np.diff(self.control, n=2, axis=0) / self.step_s**2
@@ -116,6 +123,19 @@ class BSpline:
         place = max(0.0, (time_s - self.start_s) / self.step_s)
         index = min(int(place), len(self._rows) - 4)
         return index, min(place - index, 1.0)
+
+
+def motion_excess(control: Array, step_s: float, limits: tuple[float, float, float]) -> Array:
+    """The largest ratio of velocity, acceleration or jerk to its limit (rad/s, rad/s^2, rad/s^3).
+
+    The same bounds as `peaks`, for all joints and for several curves (..., N, 7) at once: (...).
+    """
+    excess, span_s = np.zeros(control.shape[:-2]), 1.0
+    for limit in limits:
+        control = control[..., 1:, :] - control[..., :-1, :]
+        span_s *= step_s
+        excess = np.maximum(excess, np.abs(control).max(axis=(-2, -1)) / (limit * span_s))
+    return excess
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,14 @@ class ChunkIntake:
             self.last_refusal, self.last_refused = refusal.text, printable(chunk.frame_id, 200)
         return refusal
 
+    def refuse_size(self, size: int, max_bytes: int) -> Refusal:
+        """Count a chunk that was not read because of its size in bytes."""
+        text = f"a message of {size} bytes is not read, the bound is {max_bytes} bytes"
+        self.refusals["size"] += 1
+        self.last_refusal, self.last_refused = text, ""
+        self._black_box.oversized_chunk(size)
+        return Refusal("size", "", str(size), str(max_bytes), text)
+
     def _right_refusal(self, origin: ChunkOrigin, observed_s: float, now_s: float) -> Refusal | None:
         found = self._supervisor.right.refusal(origin, observed_s, now_s)
         return None if found is None else Refusal(found.rule, "", found.value, found.bound, found.text)

@@ -10,9 +10,10 @@ from typing import Any
 
 from .arm_model import HOME_RAD, JOINT_COUNT, JOINT_NAMES, RATED_LIMITS
 from .black_box import BlackBoxSettings
-from .chunk_executor import ExecutorSettings, MotionLimits
+from .chunk_executor import ExecutorSettings
+from .curve_planner import MotionLimits
 from .following import FollowingBounds
-from .gate import ChunkRules
+from .gate import ChunkRules, SpaceBounds
 
 
 def _parameter(default: Any, description: str, lower: float | None = None, upper: float | None = None) -> Any:
@@ -45,7 +46,7 @@ class DriverConfig:
         10, "State datagrams in a row that may go unbelieved while the arm may move; then it stops.", 1, 1000
     )
     max_following_error_rad: float = _parameter(
-        0.1, "Largest distance of a joint from all it was sent within following_lag_s.", 0.01, 1.0
+        0.05, "Largest distance of a joint from all it was sent within following_lag_s.", 0.01, 1.0
     )
     following_error_s: float = _parameter(0.1, "How long that distance may be exceeded.", 0.0, 2.0)
     following_lag_s: float = _parameter(0.15, "How far the arm may lag behind the joint stream.", 0.02, 2.0)
@@ -175,7 +176,17 @@ class DriverConfig:
         limits = MotionLimits(
             self.max_velocity_rad_s, self.stream_max_acceleration_rad_s2, self.stream_max_jerk_rad_s3
         )
-        return ExecutorSettings(limits, self.ensemble_newest_share)
+        return ExecutorSettings(limits, self.ensemble_newest_share, self.space_bounds())
+
+    def space_bounds(self) -> SpaceBounds:
+        """What the arm keeps clear of."""
+        return SpaceBounds(
+            workspace_lower_m=self.workspace_lower_m,
+            workspace_upper_m=self.workspace_upper_m,
+            table_z_m=self.table_z_m,
+            table_clearance_m=self.table_clearance_m,
+            self_clearance_m=self.self_clearance_m,
+        )
 
     def following_bounds(self) -> FollowingBounds:
         """The part that tells whether the arm follows."""
@@ -205,11 +216,6 @@ class DriverConfig:
             max_velocity_rad_s=self.max_velocity_rad_s,
             max_acceleration_rad_s2=self.max_acceleration_rad_s2,
             max_rate_hz=self.max_chunk_rate_hz,
-            workspace_lower_m=self.workspace_lower_m,
-            workspace_upper_m=self.workspace_upper_m,
-            table_z_m=self.table_z_m,
-            table_clearance_m=self.table_clearance_m,
-            self_clearance_m=self.self_clearance_m,
         )
 
 

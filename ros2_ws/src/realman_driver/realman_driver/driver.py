@@ -1,7 +1,7 @@
 """The driver without ROS: puts link, checks, stream, stop and requests together around one arm.
 
-Threads: the SDK's (state datagrams, events), the stream (with the watchdog), the stop, the requests. A stop
-and the noticing of a loss wait for none of them.
+Threads: those of the datagrams and of the SDK's events, the stream (with the watchdog), the stop, the
+requests. A stop and the noticing of a loss wait for none of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .clock_watch import ClockWatch
 from .config import DriverConfig
 from .error_codes import describe_return_code
 from .foreign_motion import Activity
-from .gate import ReceivedChunk, Refusal
+from .gate import ReceivedChunk, Refusal, Space
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
@@ -70,7 +70,15 @@ class Driver:
             HomeSettings(
                 config.home_joints_rad, config.home_gripper, config.home_speed_percent, config.home_timeout_s
             ),
-            HomeParts(arm, self.link, self.supervisor, self.streamer, self._worker, self._stop_sender),
+            HomeParts(
+                arm,
+                Space(config.space_bounds()),
+                self.link,
+                self.supervisor,
+                self.streamer,
+                self._worker,
+                self._stop_sender,
+            ),
         )
         self.chunks = ChunkIntake(
             config.chunk_rules(), self.link, self.supervisor, self.streamer, self.clock, self.black_box
@@ -220,6 +228,10 @@ class Driver:
             return Decision(False, f"cannot reset: {error}")
 
     def _send_frame(self, position_rad: tuple[float, ...]) -> int:
+        if self.supervisor.state is not State.ENABLED:
+            # A stop came in its own thread just now, between the stream's look at the state and this frame.
+            self.streamer.halt()
+            return 0
         code = self._arm.send_setpoint_rad(position_rad)
         if code == 0:
             self.watch.following.frame_sent(position_rad, time.monotonic())
@@ -280,18 +292,14 @@ class Driver:
 
     def _receive_state(self, raw: RawState) -> None:
         """Thread of the datagrams."""
-        state, activity = self.link.receive(raw), self._activity()
-        if state is None:
-            reason = self.watch.judge_doubts() if activity is not Activity.NOTHING else ""
-        else:
+        state = self.link.receive(raw)
+        if state is not None:
             self.black_box.state(state)
-            reason = self.watch.judge(state, activity)
+        reason = self.watch.judge(state, self._activity())
         if reason:
             self._fault(reason)
-        if state is None or not self.supervisor.connected:
-            return
         opening = self.link.gripper_opening
-        if opening is not None:
+        if state is not None and opening is not None and self.supervisor.connected:
             self._hooks.on_state(state, opening)
 
     def _activity(self) -> Activity:

@@ -53,9 +53,16 @@ NODE_NAME = "realman_driver"
 STATE_QOS = QoSProfile(depth=10)
 CHUNK_QOS = QoSProfile(depth=5)
 REFUSAL_LOG_PERIOD_S = 1.0
+# After a refused chunk the next one waits: a flood of them leaves time for all else the driver does.
+REFUSAL_PAUSE_S = 0.002
 MAX_LOG_TEXT = 1000
 # Between two messages of the driver's state without a change: who listens takes silence for a dead driver.
 STATE_PERIOD_S = 0.1
+
+
+def max_chunk_bytes(max_points: int) -> int:
+    """Bound for a chunk's message: names, and points with twice the values a point can have."""
+    return 4096 + 512 * max_points
 
 
 class DriverNode(ManagedNode):
@@ -67,6 +74,10 @@ class DriverNode(ManagedNode):
         self._config: DriverConfig | None = None
         self._publishing = False
         self._stuck = False
+        # In every state of the lifecycle there is somebody to hear a stop.
+        self._stop_lane = kine_nodes.StopLane(self)
+        for name in ("estop", "disable"):
+            self._stop_lane.serve(Trigger, f"~/{name}", self._service(name, self._stop_lane.result_of))
 
     # --- lifecycle --------------------------------------------------------------------------------------
 
@@ -80,14 +91,23 @@ class DriverNode(ManagedNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STATE_QOS)
         self._states = self.create_publisher(DriverState, "~/state", DRIVER_STATE_QOS)
         self._states_lock = threading.Lock()  # what is published last is what was true last
-        self.create_subscription(
-            JointTrajectory, "~/joint_trajectory", self._on_chunk, CHUNK_QOS, callback_group=group
+        chunks = kine_nodes.bounded_subscription(
+            self,
+            JointTrajectory,
+            "~/joint_trajectory",
+            self._on_chunk,
+            CHUNK_QOS,
+            max_chunk_bytes(self._config.max_chunk_points),
+            on_refused=self._on_oversized_chunk,
+            callback_group=group,
         )
+        self._chunk_intake = kine_nodes.intake_of(chunks)
         hindrance = black_box_plans.listen(self, self._on_plan, group)
         if hindrance:
             self.get_logger().info(hindrance)
-        for name in ("enable", "disable", "estop", "reset", "home"):
-            self.create_service(Trigger, f"~/{name}", self._service(name), callback_group=group)
+        for name in ("enable", "reset", "home"):
+            serve = self._service(name, self._awaitable)
+            self.create_service(Trigger, f"~/{name}", serve, callback_group=group)
         self._report_now = self.create_guard_condition(self._publish_diagnostics, callback_group=group)
         # On the steady clock: one that is set back would keep the diagnostics silent until it has caught up.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -114,6 +134,11 @@ class DriverNode(ManagedNode):
     def forget(self) -> None:
         """Let the driver go."""
         self._driver = self._config = None
+
+    def destroy_node(self) -> None:
+        """End the stop's own services too."""
+        self._stop_lane.close()
+        super().destroy_node()
 
     def _make_arm(self, config: DriverConfig) -> Arm:
         if importlib.util.find_spec("Robotic_Arm") is None:
@@ -145,7 +170,7 @@ class DriverNode(ManagedNode):
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
     def _on_state(self, state: ArmState, gripper_opening: float) -> None:
-        """SDK's UDP thread: publishes at once, so the stamp is as fresh as the message."""
+        """Thread of the datagrams: publishes at once, so the stamp is as fresh as the message."""
         if self._publishing:
             with suppress(Exception):  # the context may end at any moment; the SDK's thread must not see it
                 self._joint_states.publish(messages.to_joint_state(state, gripper_opening))
@@ -183,6 +208,7 @@ class DriverNode(ManagedNode):
             return
         driver.chunk_sources = self.count_publishers("~/joint_trajectory")
         report = build_report(driver, time.monotonic())
+        report.values.update(kine_nodes.not_read(self))
         now_ns = self.get_clock().now().nanoseconds
         hardware_id = f"{config.robot_ip}:{config.robot_port}"
         self._diagnostics.publish(messages.to_diagnostics(report, f"{NODE_NAME}: arm", hardware_id, now_ns))
@@ -200,6 +226,12 @@ class DriverNode(ManagedNode):
             self._publish_state()
         if refusal is not None:
             self._log_refusal(refusal)
+            time.sleep(REFUSAL_PAUSE_S)
+
+    def _on_oversized_chunk(self, size: int) -> None:
+        if self._driver is not None:
+            bound = self._chunk_intake.max_bytes
+            self._log_refusal(self._driver.chunks.refuse_size(size, bound))
 
     def _on_plan(self, topic: Topic, data: bytes) -> None:
         if self._driver is not None:
@@ -212,19 +244,22 @@ class DriverNode(ManagedNode):
             self._refusal_logged_s[refusal.rule] = now_s
             self.get_logger().warning(f"a chunk was refused ({refusal.rule}): {refusal.text}")
 
-    def _service(self, name: str) -> Callable[..., Any]:
+    def _service(
+        self, name: str, awaitable: Callable[[WorkFuture[Decision]], RosFuture[Decision]]
+    ) -> Callable[..., Any]:
         async def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             driver = self._driver
             if driver is None or not self._publishing:
                 response.success, response.message = False, "the driver is not active"
                 return response
             answer = getattr(driver, name)()
-            decision = answer if isinstance(answer, Decision) else await self._awaitable(answer)
+            decision = answer if isinstance(answer, Decision) else await awaitable(answer)
             assert decision is not None  # the future below always carries one
             response.success, response.message = decision.ok, printable(decision.text, MAX_LOG_TEXT)
             self._log("info" if decision.ok else "warning", f"{name}: {decision.text}")
             self._publish_state()
-            self._publish_diagnostics()
+            with suppress(Exception):  # the context may end at any moment
+                self._report_now.trigger()
             return response
 
         return serve

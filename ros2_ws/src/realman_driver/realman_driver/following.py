@@ -1,9 +1,10 @@
 """Whether the arm follows what it is sent: the measured position against the frames of the last moments.
 
-An arm lags behind its setpoint, and how much is not known beforehand. So each joint is compared with where its
-setpoint has been lately: within what it was sent in the last `lag_s`, and `error_rad` beyond, it follows. An
-arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and positions
-that are frozen in the datagrams all look the same: the setpoint goes on, the measured position does not.
+An arm lags behind its setpoint, and how much is not known beforehand. So each joint is compared with where
+its setpoint has been lately: within what it was sent in the last `lag_s`, and `error_rad` beyond, it follows.
+An arm that is held, a joint that is stuck, a controller that plays no frames or somebody else's, and
+positions that are frozen in the datagrams all look the same: the setpoint goes on, the measured position does
+not.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class FollowingBounds:
         gap_rad: how far it may be from its present setpoint, at any time.
     """
 
-    error_rad: float = 0.1
+    error_rad: float = 0.05
     error_s: float = 0.1
     lag_s: float = 0.15
     gap_rad: float = 0.4
@@ -70,7 +71,8 @@ class Following:
             (abs(m - s), i) for i, (m, s) in enumerate(zip(measured_rad, lately[-1], strict=True))
         )
         if gap_rad > bounds.gap_rad:
-            return f"{_apart(joint, measured_rad, lately)}, {gap_rad:.3f} rad apart, at most {bounds.gap_rad:.3f} rad"
+            apart = _apart(joint, measured_rad, lately)
+            return f"{apart}, {gap_rad:.3f} rad apart, at most {bounds.gap_rad:.3f} rad"
         error_rad, joint = max(
             (max(min(sent) - measured, measured - max(sent)), i)
             for i, (measured, sent) in enumerate(zip(measured_rad, zip(*lately, strict=True), strict=True))
@@ -83,9 +85,10 @@ class Following:
         beyond_s = now_s - self._beyond_since_s
         if beyond_s < bounds.error_s:
             return ""
+        apart = _apart(joint, measured_rad, lately)
         return (
-            f"{_apart(joint, measured_rad, lately)}, for {beyond_s:.2f} s {error_rad:.3f} rad from all it was sent "
-            f"in {bounds.lag_s:.2f} s, at most {bounds.error_rad:.3f} rad"
+            f"{apart}, for {beyond_s:.2f} s {error_rad:.3f} rad from all sent in {bounds.lag_s:.2f} s, "
+            f"at most {bounds.error_rad:.3f} rad"
         )
 
     def _sent_since(self, past_s: float) -> list[tuple[float, ...]]:

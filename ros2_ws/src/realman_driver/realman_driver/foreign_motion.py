@@ -1,7 +1,7 @@
 """Whether what the controller says it is doing is what this driver made it do.
 
-Two clients may command one controller, and it tells neither of the other. But each datagram says what moves or
-stops the arm: whatever this driver did not ask for comes from another client or from the controller itself.
+Two clients may command one controller, and it tells neither of the other. But each datagram says what moves
+or stops the arm: what this driver did not ask for comes from another client or from the controller itself.
 """
 
 from __future__ import annotations
@@ -68,6 +68,5 @@ class ForeignMotion:
             return ""
         if not status:
             return "the controller does not say what moves the arm (arm_current_status is missing)"
-        if status in STOPS:
-            return f"the controller reports {status}: another client or the controller itself has stopped the arm"
-        return f"the controller reports {status}: another client or the controller itself moves the arm"
+        does = "has stopped the arm" if status in STOPS else "moves the arm"
+        return f"the controller reports {status}: another client or the controller itself {does}"

@@ -249,7 +249,8 @@ class IsolatedArm:
         if self._on_state is None:
             return
         age_ns = round((time.monotonic() - values[-1]) * 1e9)
-        self._on_state(RawState(*values, self._ros_clock_ns() - age_ns))
+        measured: Any = (*values, self._ros_clock_ns() - age_ns)
+        self._on_state(RawState(*measured))
 
     def _died(self, host: _Host) -> None:
         with self._host_lock:

@@ -18,8 +18,8 @@ from .state import ArmState, StateKeeper
 # Slower than this an arm counts as standing: sagging under its load, the last millimetres of braking.
 STANDSTILL_RAD_S = 0.05
 RECOVERY_S, BRAKING_S, VELOCITY_KNOWN_S = 0.5, 1.0, 0.3
-# How far a position read by request may be from all those of the datagrams of that time: an arm that is led by
-# hand moves on between the two. The SDK may hand out the answer of a request before: hence so long ago.
+# How far a position read by request may be from all those of the datagrams of that time: an arm that is led
+# by hand moves on between the two. The SDK may hand out the answer of a request before: hence so long ago.
 AGREEMENT_RAD, AGREEMENT_S = 0.05, 1.5
 
 
@@ -118,7 +118,8 @@ class ArmLink:
         self.disagreement = ""
         for name, answered, lately in zip(JOINT_NAMES, position_rad, seen, strict=False):
             if not min(lately) - AGREEMENT_RAD <= answered <= max(lately) + AGREEMENT_RAD:
-                self.disagreement = f"{name} stands at {answered:.3f} rad when asked, the state datagrams say {lately[0]:.3f} rad"
+                said = f"the state datagrams say {lately[0]:.3f} rad"
+                self.disagreement = f"{name} stands at {answered:.3f} rad when asked, {said}"
                 break
         return self.disagreement
 

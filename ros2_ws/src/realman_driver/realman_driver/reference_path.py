@@ -16,18 +16,19 @@ class ReferencePath:
         times_s: (K + 1,) increasing; the first is that of the observation.
         points_rad: (K + 1, 7); the first is the setpoint at the time of the observation.
         first_slope_rad_s: (7,) velocity of the setpoint then.
-        brake_stretch: factor on the duration of the last segment, to brake more gently.
     """
 
-    def __init__(
-        self, times_s: Array, points_rad: Array, first_slope_rad_s: Array, brake_stretch: float = 1.0
-    ) -> None:
-        self._times_s = np.array(times_s, dtype=np.float64)
-        self.nominal_end_s = float(self._times_s[-1])
-        slopes = _slopes(self._times_s, points_rad)  # of the chunk as it was meant
-        self._times_s[-1] += (brake_stretch - 1.0) * (self._times_s[-1] - self._times_s[-2])
+    def __init__(self, times_s: Array, points_rad: Array, first_slope_rad_s: Array) -> None:
+        self._nominal_s = np.array(times_s, dtype=np.float64)
+        self._times_s = self._nominal_s.copy()
+        slopes = _slopes(self._nominal_s, points_rad)
         slopes[0] = first_slope_rad_s
         self._points_rad, self._slopes_rad_s = points_rad, slopes
+
+    def stretch_braking(self, factor: float) -> None:
+        """Give the last segment so many times its duration, to brake more gently; the rest stays as it is."""
+        before_s, last_s = self._nominal_s[-2:]
+        self._times_s[-1] = last_s + (factor - 1.0) * (last_s - before_s)
 
     @property
     def end_s(self) -> float:
@@ -42,8 +43,8 @@ class ReferencePath:
 
     def positions(self, times_s: Array) -> Array:
         """(N, 7) rad at N times; the ends hold."""
-        times_s = np.clip(times_s, self._times_s[0], self._times_s[-1])
-        index = np.clip(np.searchsorted(self._times_s, times_s, side="right") - 1, 0, len(self._times_s) - 2)
+        times_s = np.minimum(np.maximum(times_s, self._times_s[0]), self._times_s[-1])
+        index = np.minimum(np.searchsorted(self._times_s, times_s, side="right"), len(self._times_s) - 1) - 1
         width = (self._times_s[index + 1] - self._times_s[index])[:, None]
         u = (times_s - self._times_s[index])[:, None] / width
         p0, p1 = self._points_rad[index], self._points_rad[index + 1]

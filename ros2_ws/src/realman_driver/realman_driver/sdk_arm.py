@@ -1,4 +1,4 @@
-"""The one place that calls the arm through the vendor's SDK; with `state_datagram` the one that knows degrees.
+"""The one place that calls the arm through the vendor's SDK; it and `state_datagram` alone know degrees.
 
 Rules kept here and in `sdk_session`, each against a measured behaviour of SDK 1.1.6:
 

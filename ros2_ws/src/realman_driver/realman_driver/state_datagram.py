@@ -1,8 +1,8 @@
 """Reads a state datagram of the controller from its bytes.
 
-The vendor's SDK turns values that are missing, null, text or true into zeros without an error, keeps 24 errors
-of a list and 16 bits of a joint's error, and calls a motion it does not know idle. So the bytes are read here:
-a value counts only when it is there and is what it should be.
+The vendor's SDK turns values that are missing, null, text or true into zeros without an error, keeps 24
+errors of a list and 16 bits of a joint's error, and calls a motion it does not know idle. So the bytes are
+read here: a value counts only when it is there and is what it should be.
 """
 
 from __future__ import annotations
@@ -63,10 +63,20 @@ def read_state(data: bytes, sender_ip: str, arrived_monotonic_s: float, arrived_
 
 
 def _defective(sender_ip: str, error: _DefectError, monotonic_s: float, ros_ns: int) -> RawState:
-    nothing: tuple[Any, ...] = ()
     return RawState(
-        sender_ip, nothing, nothing, nothing, nothing, nothing, nothing, "", error.rule, str(error), monotonic_s, ros_ns
-    )  # fmt: skip
+        sender_ip=sender_ip,
+        position_rad=(),
+        current_a=(),
+        temperature_c=(),
+        joint_enabled=(),
+        joint_error_codes=(),
+        system_error_codes=(),
+        motion="",
+        defect_rule=error.rule,
+        defect=str(error),
+        arrived_monotonic_s=monotonic_s,
+        arrived_ros_ns=ros_ns,
+    )
 
 
 def _object(data: bytes) -> dict[str, Any]:

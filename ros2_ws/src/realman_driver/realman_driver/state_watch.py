@@ -8,7 +8,7 @@ from .state import ArmState, StateKeeper
 
 
 class StateWatch:
-    """Judges each believed state while the arm may move, and how many were not believed.
+    """Judges each state while the arm may move, and how many were not believed.
 
     Args:
         keeper: has the states.
@@ -21,16 +21,22 @@ class StateWatch:
         self._foreign = ForeignMotion()
         self.following = Following(bounds)
 
-    def judge(self, state: ArmState, activity: Activity) -> str:
-        """Why the arm must stop, or an empty text; called with every believed state, moving or not."""
+    def judge(self, state: ArmState | None, activity: Activity) -> str:
+        """Why the arm must stop, or an empty text; called with every datagram, moving or not.
+
+        Args:
+            state: what it became; None when it was not believed.
+            activity: what the driver makes the arm do.
+        """
+        if state is None:
+            return self._doubts() if activity is not Activity.NOTHING else ""
         reasons = list(state.troubles()) if activity is not Activity.NOTHING else []
         reasons.append(self._foreign.judge(state.motion, activity, state.arrived_monotonic_s))
         if activity is Activity.STREAM:
             reasons.append(self.following.judge(state.position_rad, state.arrived_monotonic_s))
         return "; ".join(filter(None, reasons))
 
-    def judge_doubts(self) -> str:
-        """Why the arm must stop because its state is not believed any more, or an empty text."""
+    def _doubts(self) -> str:
         count = self._keeper.doubts_in_a_row
         if count < self._max_doubts:
             return ""

@@ -76,7 +76,7 @@ class Streamer:
         self._gripper = gripper or GripperPolicy()
         self._executor_settings = executor or ExecutorSettings()
         self._submit_lock = threading.Lock()  # one chunk at a time is checked; the stream never waits for it
-        self._lock = threading.Lock()  # guards the executor; never held while a frame is sent
+        self._lock = threading.Lock()  # guards which executor is engaged; never held while a frame is sent
         self._executor = ChunkExecutor((0.0,) * (JOINT_COUNT + 1), 0.0, self._executor_settings)
         self._engaged = False
         self._in_flight = False
@@ -168,25 +168,23 @@ class Streamer:
         """
         observed_s = now_s if observed_s is None else min(observed_s, now_s)
         with self._submit_lock:
+            # The stream goes on meanwhile; what it does changes nothing of the setpoint at a past moment, and
+            # the executor lets a new curve take over at a moment that lies ahead.
             with self._lock:
                 if not self._engaged:
                     return _not_enabled()
-                executor, setpoint = self._executor, self._executor.setpoint_at(observed_s)
-            # The stream goes on meanwhile; what it does changes nothing of the setpoint at a past moment.
-            result = check(setpoint)
-            if isinstance(result, Refusal):
-                return result
-            return self._load(result, executor, now_s, observed_s)
-
-    def _load(self, chunk: Chunk, executor: ChunkExecutor, now_s: float, observed_s: float) -> Refusal | None:
-        with self._lock:
-            if not self._engaged or self._executor is not executor:
-                return _not_enabled()
+                executor = self._executor
             was_active = executor.active
-            refusal = executor.load(chunk, observed_s)
-            if refusal is None and not was_active:
-                self._clock_s = now_s
-            return refusal
+            result = check(executor.setpoint_at(observed_s))
+            refusal = result if isinstance(result, Refusal) else executor.load(result, observed_s)
+            if refusal is not None:
+                return refusal
+            with self._lock:
+                if not self._engaged or self._executor is not executor:
+                    return _not_enabled()
+                if not was_active:
+                    self._clock_s = max(self._clock_s, now_s)
+            return None
 
     def resend_gripper(self) -> None:
         """Let the next frame send the gripper target again, after a command was not taken."""
@@ -229,7 +227,6 @@ class Streamer:
             if not self._engaged:
                 return
             if now_s is None:
-                # Read behind the lock: a frame that waited for a new chunk's curve is that much further on.
                 now_s = time.monotonic()
             step_s = min(max(0.0, now_s - self._clock_s), MAX_PERIODS_PER_FRAME * self._period_s)
             self._clock_s = now_s

@@ -17,9 +17,10 @@ for _package in ("realman_driver", "kine_sim"):
         sys.path.insert(0, str(SOURCES / _package))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from kine_nodes.own_domain import OwnDomain  # noqa: E402
+
 # An own ROS domain, on this computer only: a robot in the building must never hear a test.
-os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+DOMAIN = OwnDomain()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from driver_rig import Client, DriverProcess, Emulator, Stand  # noqa: E402

@@ -80,7 +80,7 @@ def test_what_is_too_old_to_be_written_does_not_stay_in_memory(tmp_path: Path) -
     while time.monotonic() < end_s:
         box.target(HOME_RAD)
         time.sleep(0.01)
-    kept = [row[0] for row in box._targets]
+    kept = [row[0] for row in box._targets.since(0.0)]
     assert kept[-1] - kept[0] <= 0.2 + 0.5 + 0.05  # the time after the stop is kept as well
     assert len(kept) < 80
 
@@ -164,3 +164,33 @@ def test_without_a_folder_nothing_is_written() -> None:
     box = BlackBox(None, time.time, lambda level, text: None)
     assert not box.write_soon("a reason")
     assert box.wait_written(0.0)
+
+
+def test_a_flood_of_refused_chunks_is_counted_and_leaves_room_for_what_moved_the_arm(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box")
+    point = ChunkPoint((*HOME_RAD, 1.0), 0.1)
+    stand.box.chunk(ReceivedChunk(AXIS_NAMES, (point,), time.time()), "")
+    for _ in range(5_000):
+        stand.box.chunk(ReceivedChunk(AXIS_NAMES, (point,) * 50, 0.0), "too many")
+        stand.box.oversized_chunk(1_000_000)
+    assert stand.box.chunk_bytes < 3_000_000
+    level, text = stand.write()
+    assert level == "info", text
+    found = messages(Path(text.split()[-1]))
+    texts = [message.msg for message in found["/realman_driver/log"]]  # type: ignore[attr-defined]
+    assert "accepted: chunk of 1 points" in texts
+    assert any("a chunk of 1000000 bytes is not read" in line for line in texts)
+    assert any("more chunks were refused within a second" in line for line in texts)
+
+
+def test_what_it_keeps_is_bounded_in_bytes(tmp_path: Path) -> None:
+    box = Stand(tmp_path / "box").box
+    chunk = ReceivedChunk(AXIS_NAMES, (ChunkPoint((*HOME_RAD, 1.0), 0.1),) * 1000, 0.0)
+    for _ in range(300):
+        box.chunk(chunk, "")
+    assert 30_000_000 < box.chunk_bytes <= 33_554_432
+    topic = Topic("/someone/thoughts", "some_msgs/msg/Thought", "string text\n")
+    for _ in range(500):
+        box.message(topic, bytes(60_000))
+    kept = box._messages.since(0.0)
+    assert sum(len(data) for _, _, data in kept) <= 8_388_608

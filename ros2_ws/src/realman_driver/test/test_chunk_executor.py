@@ -7,13 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from realman_driver.chunk_executor import ChunkExecutor, ExecutorSettings, MotionLimits
-from realman_driver.gate import Chunk
+from realman_driver.chunk_executor import ChunkExecutor, ExecutorSettings
+from realman_driver.curve_planner import MotionLimits
+from realman_driver.gate import Chunk, SpaceBounds
 
 FRAME_S = 0.01
 PERIOD_S = 0.1
 START = (0.0,) * 7 + (1.0,)
 LIMITS = MotionLimits()
+# Where only the motion counts: the arm may be anywhere, also in itself.
+ANYWHERE = SpaceBounds((-9.0,) * 3, (9.0,) * 3, -9.0, 0.0, -9.0)
 
 
 def chunk(*values: float, period_s: float = PERIOD_S, gripper: float = 1.0) -> Chunk:
@@ -32,7 +35,7 @@ class Player:
 
     def __init__(self, settings: ExecutorSettings | None = None, start: tuple[float, ...] = START) -> None:
         self.now_s = 100.0
-        self.executor = ChunkExecutor(start, self.now_s, settings)
+        self.executor = ChunkExecutor(start, self.now_s, settings or ExecutorSettings(space=ANYWHERE))
         self.frames: list[tuple[float, ...]] = []
         self.accepted_at: list[int] = []
 
@@ -193,7 +196,7 @@ def test_a_chunk_faster_than_the_limits_is_played_more_slowly_along_the_same_way
 def test_ensembling_mixes_what_two_chunks_say_of_the_same_moment() -> None:
     ends = {}
     for share in (1.0, 0.5):
-        player = Player(ExecutorSettings(LIMITS, share))
+        player = Player(ExecutorSettings(LIMITS, share, ANYWHERE))
         player.load(chunk(*(0.0,) * 5))
         player.run(10)
         player.load(chunk(*(0.02,) * 5))

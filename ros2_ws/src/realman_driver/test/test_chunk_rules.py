@@ -22,10 +22,6 @@ from realman_driver.gate import (
 NOW_S = 1_000_000.0
 HOME = (*HOME_RAD, 1.0)
 SITUATION = Situation(RATED_LIMITS, HOME, NOW_S)
-# Where only the joints count: the arm may be anywhere, also in itself.
-NO_SPACE_RULES = ChunkRules(
-    workspace_lower_m=(-9.0,) * 3, workspace_upper_m=(9.0,) * 3, table_clearance_m=-9.0, self_clearance_m=-9.0
-)
 
 
 def good_chunk(speed_rad_s: float = 1.5) -> ReceivedChunk:
@@ -170,7 +166,7 @@ def test_a_bad_chunk_is_refused_and_the_text_says_what_and_how_much(
 @pytest.mark.parametrize("axis", range(7))
 def test_each_joint_is_refused_just_beyond_its_limit_and_accepted_just_inside(axis: int) -> None:
     rules = dataclasses.replace(
-        NO_SPACE_RULES, joint_limit_margin_rad=0.0175, max_first_step_rad=1.0, max_velocity_rad_s=3.0
+        ChunkRules(), joint_limit_margin_rad=0.0175, max_first_step_rad=1.0, max_velocity_rad_s=3.0
     )
     for sign in (-1.0, 1.0):
         bound = sign * (RATED_LIMITS[axis][1] - 0.0175)

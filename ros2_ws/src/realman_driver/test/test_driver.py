@@ -12,7 +12,7 @@ from driver_rig import wait_for
 from emulator_rig import best_of
 from fake_arm import SENDER, FakeArm
 
-from realman_driver.arm_model import AXIS_NAMES
+from realman_driver.arm_model import AXIS_NAMES, HOME_RAD
 from realman_driver.config import DriverConfig
 from realman_driver.driver import Driver
 from realman_driver.gate import ChunkPoint, ReceivedChunk
@@ -34,6 +34,7 @@ class Rig:
             robot_ip=SENDER[0],
             robot_port=SENDER[1],
             reconnect_min_s=0.05,
+            black_box_folder="",
             state_timeout_s=state_timeout_s,
         )
         hooks = DriverHooks(
@@ -285,3 +286,28 @@ def test_no_frame_is_ever_sent_outside_enabled_whatever_people_do(rig: Rig) -> N
             getattr(driver, action)()
     assert wrong == []
     assert len(arm.frames) > 10
+
+
+def test_a_frame_that_was_due_when_a_stop_came_is_not_sent(rig: Rig) -> None:
+    """The stop comes in its own thread, also between the stream's look at the state and the frame."""
+    rig.connect()
+    rig.enable()
+    rig.driver.supervisor.latch_stop("emergency stop requested")
+    frames = len(rig.arm.frames)
+    assert rig.driver._send_frame(HOME_RAD) == 0
+    assert len(rig.arm.frames) == frames
+    assert not rig.driver.streamer.engaged
+
+
+def test_enabling_and_stopping_at_once_ends_with_the_arm_stopped(rig: Rig) -> None:
+    rig.connect()
+    for _ in range(20):
+        wait_for(lambda: rig.driver.reset().result(20.0).ok, what="a reset")
+        enabler = threading.Thread(target=rig.driver.enable)
+        enabler.start()
+        assert rig.driver.estop().result(20.0).ok
+        enabler.join()
+        frames = len(rig.arm.frames)
+        time.sleep(0.03)
+        assert len(rig.arm.frames) == frames
+        assert rig.driver.supervisor.state is State.STOPPED

@@ -50,9 +50,9 @@ def test_an_arm_that_is_pushed_off_its_setpoint_does_not_follow() -> None:
     for number in range(40):
         now_s = number * PERIOD_S
         following.frame_sent((0.0,) * 7, now_s)
-        reason = following.judge((0.0, 0.0, 0.0, -0.11, 0.0, 0.0, 0.0), now_s)
+        reason = following.judge((0.0, 0.0, 0.0, -0.06, 0.0, 0.0, 0.0), now_s)
         assert bool(reason) == (now_s >= BOUNDS.error_s)
-    assert "joint_4 does not follow: measured at -0.110 rad, sent to 0.000 rad" in reason
+    assert "joint_4 does not follow: measured at -0.060 rad, sent to 0.000 rad" in reason
 
 
 def test_a_short_push_is_forgiven_and_the_next_one_begins_anew() -> None:

@@ -7,26 +7,34 @@ import dataclasses
 import mujoco
 import numpy as np
 import pytest
+from fuzz_chunks import clear_poses
+from space_judge import SpaceJudge
 
 from kine_sim import mjcf, rm75
 from kine_sim.controller import kinematics
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
 from kine_sim.tasks import task_by_number
-from realman_driver import arm_geometry
+from realman_driver import arm_capsules, arm_geometry
 from realman_driver.arm_model import AXIS_NAMES, HOME_RAD, RATED_LIMITS
+from realman_driver.chunk_executor import ChunkExecutor, ExecutorSettings
 from realman_driver.config import DriverConfig
-from realman_driver.gate import Chunk, ChunkPoint, ChunkRules, ReceivedChunk, Refusal, Situation, check_chunk
+from realman_driver.gate import (
+    Chunk,
+    ChunkPoint,
+    ChunkRules,
+    ReceivedChunk,
+    Refusal,
+    Situation,
+    Space,
+    SpaceBounds,
+    check_chunk,
+)
 
 NOW_S = 100.0
 # Joints 2 and 4 folded bring the gripper to the base.
 FOLDED = (0.0, 0.349066, 0.0, 2.33, 0.0, 1.570796, 0.0)
 OUT_TO_THE_SIDE = (1.5, 1.3, 0.0, 0.3, 0.0, 0.3, 0.0)
-
-
-NO_SPACE = ChunkRules(
-    workspace_lower_m=(-9.0,) * 3, workspace_upper_m=(9.0,) * 3, table_clearance_m=0.0, self_clearance_m=-9.0
-)
 
 
 def chunk_to(pose: tuple[float, ...], start: tuple[float, ...], opening: float = 1.0) -> ReceivedChunk:
@@ -41,8 +49,15 @@ def chunk_to(pose: tuple[float, ...], start: tuple[float, ...], opening: float =
 
 
 def judge(pose: tuple[float, ...], start: tuple[float, ...], **bounds: object) -> Chunk | Refusal:
-    rules = dataclasses.replace(ChunkRules(), **bounds)  # type: ignore[arg-type]
-    return check_chunk(chunk_to(pose, start), rules, Situation(RATED_LIMITS, (*start, 1.0), NOW_S, start))
+    """What becomes of a chunk to `pose` that comes while the arm rests at `start`."""
+    space = dataclasses.replace(SpaceBounds(), **bounds)  # type: ignore[arg-type]
+    result = check_chunk(
+        chunk_to(pose, start), ChunkRules(), Situation(RATED_LIMITS, (*start, 1.0), NOW_S, start)
+    )
+    if isinstance(result, Refusal):
+        return result
+    executor = ChunkExecutor((*start, 1.0), NOW_S, ExecutorSettings(space=space))
+    return executor.load(result, NOW_S) or result
 
 
 def refusal(pose: tuple[float, ...], start: tuple[float, ...], **bounds: object) -> Refusal:
@@ -99,16 +114,13 @@ def test_what_lies_between_two_points_is_looked_at_too() -> None:
     up, end = (0.0, 1.5, 0.0, 0.7, 0.0, 0.0, 0.0), (0.0, 1.5, 0.0, 2.3, 0.0, 0.0, 0.0)
     shares = np.linspace(0.0, 1.0, 21)[:, None]
     way = np.array(up) + shares * (np.array(end) - np.array(up))
-    heights = [
-        arm_geometry.table_clearance(arm_geometry.shape_of(pose[None], np.ones(1)), 0.0).distance_m
-        for pose in way
-    ]
+    heights = arm_geometry.table_heights(arm_geometry.shape_of(way)).min(axis=1).tolist()
     table_z_m = 0.5 * (min(heights) + min(heights[0], heights[-1]))
     assert min(heights) < table_z_m - 0.01 < min(heights[0], heights[-1]), heights
-    rules = dataclasses.replace(NO_SPACE, table_z_m=table_z_m, max_first_step_rad=9.0)
-    chunk = ReceivedChunk(AXIS_NAMES, (ChunkPoint((*end, 1.0), 5.0),), NOW_S)
-    result = check_chunk(chunk, rules, Situation(RATED_LIMITS, (*up, 1.0), NOW_S))
-    assert isinstance(result, Refusal)
+    space = SpaceBounds((-9.0,) * 3, (9.0,) * 3, table_z_m, 0.0, -9.0)
+    executor = ChunkExecutor((*up, 1.0), NOW_S, ExecutorSettings(space=space))
+    result = executor.load(Chunk((5.0,), ((*end, 1.0),)), NOW_S)
+    assert result is not None
     assert result.rule == "table_clearance"
     assert "on the way to point 0" in result.text
 
@@ -159,22 +171,35 @@ def geoms_of(model: mujoco.MjModel, body: str) -> list[int]:
     ]
 
 
+def lowest_corner_m(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> float:
+    """Height of the lowest corner of a body made of boxes."""
+    corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    return min(
+        float(
+            (data.geom_xpos[i] + corners * model.geom_size[i] @ data.geom_xmat[i].reshape(3, 3).T)[:, 2].min()
+        )
+        for i in geoms_of(model, body)
+    )
+
+
 def test_the_capsules_enclose_the_simulated_arm_and_not_much_more(model: mujoco.MjModel) -> None:
     """For random poses: never further apart than MuJoCo says, and closer by less than 3 cm in the middle."""
     data, chance = mujoco.MjData(model), np.random.default_rng(7)
     joints = [model.joint(name).qposadr[0] for name in rm75.JOINT_NAMES]
     fingers = [model.joint(f"finger_{side}").qposadr[0] for side in ("left", "right")]
-    bodies = [arm_geometry.BODY_NAMES[c.body] for c in arm_geometry.CAPSULES]
+    bodies = [arm_capsules.BODY_NAMES[c.body] for c in arm_capsules.CAPSULES]
     pairs: dict[tuple[str, str], list[int]] = {}
-    for index, (i, j) in enumerate(arm_geometry.PAIRS):
+    for index, (i, j) in enumerate(arm_capsules.PAIRS):
         pairs.setdefault((bodies[i], bodies[j]), []).append(index)
     too_far, differences = [], []
     for _ in range(40):
         pose, opening = chance.uniform(-1, 1, 7) * rm75.POSITION_LIMIT_RAD, chance.uniform()
         data.qpos[joints], data.qpos[fingers] = pose, opening * rm75.FINGER_TRAVEL_M
         mujoco.mj_kinematics(model, data)
-        shape = arm_geometry.shape_of(pose[None], np.array([opening]))
-        np.testing.assert_allclose(shape.tool_m[0], data.site("tool").xpos, atol=1e-9)
+        shape = arm_geometry.shape_of(pose[None])
+        np.testing.assert_allclose(shape.tool_m[:, 0], data.site("tool").xpos, atol=1e-9)
+        lowest_m = min(lowest_corner_m(model, data, f"finger_{side}") for side in ("left", "right"))
+        assert -0.04 < shape.finger_z_m.min() - lowest_m <= 1e-6, "a finger reaches further down"
         distances = arm_geometry.pair_distances(shape)[0]
         for (first, second), indices in pairs.items():
             exact = min(
@@ -194,10 +219,10 @@ def test_the_capsules_enclose_the_simulated_arm_and_not_much_more(model: mujoco.
 
 def test_pairs_left_out_are_neighbours_that_the_simulator_leaves_out_too(model: mujoco.MjModel) -> None:
     """Every pair of bodies that can collide in the simulator is looked at."""
-    bodies = arm_geometry.BODY_NAMES
+    bodies = arm_capsules.BODY_NAMES
     looked_at = {
-        frozenset((bodies[arm_geometry.CAPSULES[i].body], bodies[arm_geometry.CAPSULES[j].body]))
-        for i, j in arm_geometry.PAIRS
+        frozenset((bodies[arm_capsules.CAPSULES[i].body], bodies[arm_capsules.CAPSULES[j].body]))
+        for i, j in arm_capsules.PAIRS
     }
     left_out = set()
     for signature in model.exclude_signature:
@@ -214,14 +239,49 @@ def test_pairs_left_out_are_neighbours_that_the_simulator_leaves_out_too(model: 
 def test_the_quick_look_finds_what_the_full_one_finds() -> None:
     chance = np.random.default_rng(3)
     poses = chance.uniform(-1, 1, (200, 7)) * rm75.POSITION_LIMIT_RAD
-    for pose in poses:
-        shape = arm_geometry.shape_of(pose[None], np.array([0.5]))
-        full = arm_geometry.self_clearance(shape)
-        quick = arm_geometry.self_clearance(shape, 0.02)
-        assert full is not None
-        assert (quick is not None) == (full.distance_m <= 0.02)
-        if quick is not None:
-            assert quick.distance_m == pytest.approx(full.distance_m, abs=1e-12)
+    shape = arm_geometry.shape_of(poses)
+    full, quick = arm_geometry.pair_distances(shape), arm_geometry.pair_distances(shape, 0.02)
+    near = full <= 0.02
+    assert near.sum() > 100
+    np.testing.assert_allclose(quick[near], full[near], atol=1e-12)
+    assert (quick[~near] > 0.02).all()
+    assert (quick <= full + 1e-12).all()
+
+
+def test_no_part_moves_further_than_the_joints_turns_times_their_reach() -> None:
+    """What lets the gate skip poses far from everything."""
+    chance = np.random.default_rng(4)
+    poses = chance.uniform(-1, 1, (500, 7)) * rm75.POSITION_LIMIT_RAD
+    turned = poses + chance.uniform(-0.1, 0.1, poses.shape)
+    before, after = arm_geometry.shape_of(poses), arm_geometry.shape_of(turned)
+    most_m = np.abs(turned - poses) @ arm_geometry.REACH_M
+    moved_m = np.linalg.norm(after.ends_m - before.ends_m, axis=1).max(axis=(0, 1))
+    assert (moved_m <= most_m).all()
+    apart = arm_geometry.pair_distances(after) - arm_geometry.pair_distances(before)
+    assert (np.abs(apart).max(axis=1) <= most_m).all()
+    sunk = arm_geometry.table_heights(after) - arm_geometry.table_heights(before)
+    assert (np.abs(sunk).max(axis=1) <= most_m).all()
+
+
+def test_skipping_poses_finds_the_same_as_looking_at_all_of_them() -> None:
+    """Random smooth ways: what the gate says, and the exact margins at every pose."""
+    chance, space = np.random.default_rng(8), Space(SpaceBounds())
+    judge = SpaceJudge(SpaceBounds(), chance)
+    clear = near = 0
+    for _ in range(150):
+        start = clear_poses()[int(chance.integers(len(clear_poses())))]
+        goal = start + chance.uniform(-0.7, 0.7, 7)
+        share = np.linspace(0.0, 1.0, int(chance.integers(60, 400)))[:, None]
+        way = start + (goal - start) * share * share * (3.0 - 2.0 * share)
+        least_m = float(judge.margins(way).min())
+        found = space.breach(way)
+        if found is None:
+            clear += 1
+            assert least_m >= -1e-3
+        else:
+            near += 1
+            assert least_m < 0.0
+    assert min(clear, near) > 20
 
 
 @pytest.mark.parametrize("task", range(1, 8))
@@ -236,9 +296,15 @@ def test_the_experts_demonstrations_pass_the_gate(task: int) -> None:
         path = [tuple(float(v) for v in expert.target(k * PERIOD_S)) for k in range(steps + 1)]
     finally:
         env.close()
-    rules = DriverConfig().chunk_rules()
+    config = DriverConfig()
+    rules = config.chunk_rules()
+    executor, now_s = ChunkExecutor(path[0], NOW_S, config.executor_settings()), NOW_S
     for k in range(steps - 4):
         points = tuple(ChunkPoint(path[k + i], i * PERIOD_S) for i in range(1, 6))
         now = Situation(RATED_LIMITS, path[k], NOW_S, path[k][:7], 10)
         result = check_chunk(ReceivedChunk(AXIS_NAMES, points, NOW_S), rules, now)
         assert isinstance(result, Chunk), f"step {k}: {result}"
+        assert executor.load(result, now_s) is None, f"step {k}"
+        for _ in range(10):
+            now_s += 0.01
+            executor.advance(0.01, now_s)

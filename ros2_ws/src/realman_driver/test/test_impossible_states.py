@@ -1,4 +1,4 @@
-"""States no arm can have, motions nobody here asked for, an arm that does not follow: the driver on a fake arm."""
+"""States no arm can have, motions nobody here asked for, an arm that does not follow; on a fake arm."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from driver_rig import wait_for
+from fake_arm import raw_state
 from test_driver import Rig
 
 from realman_driver.arm_model import HOME_RAD
@@ -78,8 +79,8 @@ def test_positions_that_freeze_during_a_chunk_latch_a_stop(rig: Rig) -> None:
     rig.arm.holds = True
     rig.send(rig.chunk(step_rad=0.05, count=40))
     assert "does not follow" in stopped_because(rig)
-    bounds = rig.driver.config
-    assert abs(rig.arm.frames[-1][0] - rig.arm.position[0]) < bounds.max_setpoint_gap_rad
+    # Half of the chunk's way; what exactly is in test_following.py, without a busy computer in between.
+    assert abs(rig.arm.frames[-1][0] - rig.arm.position[0]) < 1.0
     rig.arm.holds = False
     go_on(rig)
     assert rig.arm.frames[-1:] != [], "the stream holds again"
@@ -119,18 +120,13 @@ def test_states_that_are_not_believed_any_more_latch_a_stop(
 
 def test_a_few_datagrams_that_are_not_believed_are_no_reason_to_stop(rig: Rig) -> None:
     rig.enable()
-    for _ in range(10):
-        rig.arm.state_changes |= {"defect_rule": "parse", "defect": "nonsense"}
-        time.sleep(0.012)
-        rig.arm.state_changes.clear()
-        time.sleep(0.03)
+    for _ in range(rig.driver.config.max_unbelieved_states - 1):
+        rig.driver._receive_state(raw_state(defect_rule="parse", defect="nonsense"))
     assert rig.driver.supervisor.state is State.ENABLED
-    assert rig.driver.link.keeper.doubts["parse"] >= 10
+    assert rig.driver.link.keeper.doubts["parse"] == rig.driver.config.max_unbelieved_states - 1
 
 
 def test_datagrams_of_somebody_else_cannot_stop_the_arm(rig: Rig) -> None:
-    from fake_arm import raw_state
-
     rig.enable()
     for _ in range(100):
         rig.driver._receive_state(raw_state(sender_ip="10.0.0.9", motion="stop"))

@@ -114,6 +114,20 @@ def test_parameters_cannot_be_changed_under_a_running_driver(stand: Stand) -> No
     assert "deactivate" in result.reason
 
 
+def test_simulated_time_is_refused_also_later(stand: Stand) -> None:
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True)
+    request = SetParameters.Request(parameters=[Parameter(name="use_sim_time", value=value)])
+    assert not call(stand, SetParameters, "set_parameters", request).results[0].successful
+    assert change(stand, Transition.TRANSITION_DEACTIVATE)
+    assert change(stand, Transition.TRANSITION_CLEANUP)
+    result = call(stand, SetParameters, "set_parameters", request).results[0]
+    assert not result.successful
+    assert "use_sim_time is true, must be false" in result.reason
+    assert change(stand, Transition.TRANSITION_CONFIGURE)
+    assert change(stand, Transition.TRANSITION_ACTIVATE)
+    stand.client.wait_state("CONNECTED")
+
+
 def test_every_parameter_describes_itself_with_bounds(stand: Stand) -> None:
     names = list(call(stand, ListParameters, "list_parameters", ListParameters.Request()).result.names)
     ours = [name for name in names if name not in ("use_sim_time", "start_type_description_service")]

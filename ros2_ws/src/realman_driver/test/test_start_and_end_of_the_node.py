@@ -110,6 +110,7 @@ def test_a_generation_4_controller_is_driven_as_well(
         ({"robot_ip": "localhost"}, ["robot_ip", "localhost", "IPv4"]),
         ({"max_velocity_rad_s": 9.0}, ["max_velocity_rad_s", "9.0"]),
         ({"udp_period_ms": 7}, ["udp_period_ms", "7", "multiple of 5"]),
+        ({"use_sim_time": True}, ["use_sim_time is true, must be false"]),
     ],
 )
 def test_a_wrong_parameter_ends_the_node_with_one_clear_sentence(

@@ -7,7 +7,7 @@ import math
 import pytest
 from fake_arm import SENDER, raw_state
 
-from realman_driver.arm_model import HOME_RAD, JOINT_NAMES, MAX_SPEED_RAD_S, RATED_LIMITS
+from realman_driver.arm_model import JOINT_NAMES, MAX_SPEED_RAD_S, RATED_LIMITS
 from realman_driver.error_codes import describe_errors
 from realman_driver.state import StateKeeper
 

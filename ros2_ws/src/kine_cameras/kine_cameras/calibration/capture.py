@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image, JointState
 
 from kine_cameras.calibration.board import Board
 from kine_cameras.calibration.pictures import write_joints
+from kine_nodes import IMAGE_BYTES, SMALL_BYTES, bounded_subscription
 from kine_nodes.image_conversion import image_to_rgb
 from kine_sim import rm75
 
@@ -33,11 +34,10 @@ class Capture(Node):
         self._lock = threading.Lock()
         self._image: Image | None = None
         self._states: list[tuple[int, NDArray[np.float64]]] = []
-        self.create_subscription(
-            Image, f"/{camera}/color/image_raw", self._take_image, qos_profile_sensor_data
-        )
+        topic = f"/{camera}/color/image_raw"
+        bounded_subscription(self, Image, topic, self._take_image, qos_profile_sensor_data, IMAGE_BYTES)
         states = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.create_subscription(JointState, "/joint_states", self._take_state, states)
+        bounded_subscription(self, JointState, "/joint_states", self._take_state, states, SMALL_BYTES)
 
     def _take_image(self, message: Image) -> None:
         with self._lock:

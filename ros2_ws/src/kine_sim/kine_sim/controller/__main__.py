@@ -19,7 +19,7 @@ from .settings import PushSettings
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kine_sim.controller", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on and to push from")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on and to push from")
     parser.add_argument("--port", type=int, default=0, help="TCP port, 0 for any free one")
     parser.add_argument("--generation", type=int, choices=(3, 4), default=3, help="controller generation")
     parser.add_argument("--product-version", default="RM75-BI", help="model and end type")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import sys
 import threading
@@ -37,7 +38,8 @@ class EmulatedController:
 
     Args:
         backend: the arm behind the controller.
-        host: address to listen on; also the source address of UDP pushes.
+        host: loopback address to listen on, so that nobody elsewhere takes it for an arm; also the source
+            address of UDP pushes.
         port: TCP port, 0 for any free one.
         generation: 3 or 4, the controller generation the SDK recognises.
         product_version: model and end type as the SDK parses them, such as `RM75-BI`.
@@ -61,6 +63,8 @@ class EmulatedController:
             raise ValueError(f"control_rate_hz {control_rate_hz} must be in 50..1000 Hz")
         if not 0 <= port <= 65535:
             raise ValueError(f"port {port} must be in 0..65535")
+        if not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"host {host} must be an address of this machine alone, such as 127.0.0.1")
         settings = ControllerSettings(generation=generation, product_version=product_version)
         if push is not None:
             settings.push = push

@@ -10,32 +10,22 @@ from dataclasses import asdict
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 
 import kine_nodes
-from kine_nodes import Parameter, declare
+from kine_nodes import declare
 from kine_nodes.image_message import camera_info_message, image_message
 from kine_sim.controller import EmulatedController, WorldBackend
 from kine_sim.judge import Judge
 from kine_sim.live import LiveWorld
+from kine_sim.nodes.parameters import TABLE
 from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS
 from kine_sim.world import World
-
-PARAMETERS = {
-    "task": Parameter(5, "scene of this task is laid out", 1, len(TASKS)),
-    "seed": Parameter(1, "placement, light, colours and camera position", 0, 2**31 - 1),
-    "randomise": Parameter(True, "false: the nominal scene"),
-    "camera_rate_hz": Parameter(15.0, "frames per second of both cameras", 1.0, 60.0),
-    "camera_size_px": Parameter(256, "width and height of the images", 64, 1024),
-    "robot_host": Parameter("127.0.0.1", "address the emulated controller listens on"),
-    "robot_port": Parameter(8080, "TCP port of the emulated controller; 0: any free one", 0, 65535),
-    "controller_generation": Parameter(3, "generation of the emulated controller", 3, 4),
-    "frame_log": Parameter("", "file for all traffic with the controller; empty: none"),
-}
 
 
 class SimNode(Node):
@@ -43,7 +33,7 @@ class SimNode(Node):
 
     def __init__(self) -> None:
         super().__init__("kine_sim")
-        value = declare(self, PARAMETERS)
+        value = declare(self, TABLE)
         task = TASKS[value["task"] - 1]
         scene = sample_scene(task, value["seed"], value["randomise"])
         size = value["camera_size_px"]
@@ -115,12 +105,12 @@ def _camera_matrix(size: tuple[int, int], fovy_deg: float) -> NDArray[np.float64
 
 
 def main() -> None:
-    """Run the simulated robot until SIGINT or SIGTERM; exit code 2 when the port is taken."""
+    """Run the simulated robot until SIGINT or SIGTERM; exit code 2 when it cannot start."""
     kine_nodes.init()
     try:
         node = SimNode()
-    except OSError as error:
-        print(f"sim_node: cannot open the controller's port: {error}", file=sys.stderr)
+    except (OSError, ValueError, ParameterException) as error:
+        print(f"sim_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(2)
     except KeyboardInterrupt:

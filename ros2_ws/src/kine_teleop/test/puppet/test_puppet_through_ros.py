@@ -126,10 +126,7 @@ def checked_drift(client):
     return answer
 
 
-def test_a_task_is_teleoperated_and_the_deadman_ends_it_for_good(tmp_path, monkeypatch):
-    # A domain of its own, put back after the test: the client of the driver's tests lives as long as the
-    # test process and publishes chunks too, and the puppet refuses to share the arm.
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(20 + (os.getpid() + 40) % 80))
+def test_a_task_is_teleoperated_and_the_deadman_ends_it_for_good(tmp_path):
     running = start_stack(tmp_path, "--task", str(TASK), "--seed", str(SEED), "--no-policy")
     client = running.client
     log = (tmp_path / "teleop.log").open("w")

@@ -23,8 +23,7 @@ STEP_DEG, STEPS = 0.5, 40
 
 
 @pytest.mark.slow
-def test_the_follower_goes_where_a_hand_leads_the_other_arm(tmp_path, monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(20 + (rig.os.getpid() + 60) % 80))
+def test_the_follower_goes_where_a_hand_leads_the_other_arm(tmp_path):
     leader = rig.Emulator(tmp_path / "leader.jsonl")
     options = ["--task", str(TASK), "--seed", str(SEED), "--teleop", "rm75"]
     options += ["--leader-ip", "127.0.0.1", "--leader-port", str(leader.port)]

@@ -15,6 +15,7 @@ from rosbags.rosbag2 import Reader
 from throttled_disk import NoThrottleError, throttled_disk
 
 from kine_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from kine_nodes.own_domain import OwnDomain
 from kine_teleop.recording.episode import Episode
 from kine_teleop.recording.schemas import header_stamp_ns
 
@@ -33,8 +34,8 @@ class Running:
         depth: int = 10,
     ):
         # A domain of its own: neither other tests nor another checkout on this computer are heard.
-        domain = 20 + (os.getpid() + 20) % 80
-        environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
+        self.domain = OwnDomain()
+        environment = dict(os.environ)
         line = [sys.executable, "-m", "kine_teleop.recorder_node", "--ros-args", "-p", f"folder:={folder}"]
         self.recorder = subprocess.Popen(
             [*line, *(part for option in options for part in ("-p", option))], env=environment
@@ -44,7 +45,7 @@ class Running:
             stream, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.context = rclpy.Context()
-        self.context.init(domain_id=domain)
+        self.context.init(domain_id=self.domain.number)
         self.node = rclpy.create_node("client", context=self.context)
         self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
@@ -69,6 +70,7 @@ class Running:
         self.executor.shutdown()
         self.node.destroy_node()
         self.context.shutdown()
+        self.domain.close()
         return code
 
     def record(self) -> tuple[dict[str, list[int]], StopEpisode.Response, float]:

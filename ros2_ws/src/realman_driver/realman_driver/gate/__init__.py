@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from .chunk import Chunk, ChunkPoint, ChunkRules, ReceivedChunk, Refusal, Rule, Situation
 from .rules import RULES, check_chunk
+from .space import Breach, Space, SpaceBounds
 
 __all__ = [
     "RULES",
+    "Breach",
     "Chunk",
     "ChunkPoint",
     "ChunkRules",
@@ -14,5 +16,7 @@ __all__ = [
     "Refusal",
     "Rule",
     "Situation",
+    "Space",
+    "SpaceBounds",
     "check_chunk",
 ]

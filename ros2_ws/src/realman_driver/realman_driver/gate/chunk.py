@@ -66,10 +66,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ChunkRules:
-    """The bounds of all rules. Angles rad, speeds rad/s, accelerations rad/s2, lengths m, times s.
-
-    The lengths are in the arm's base frame: z up, 0 at the mounting face.
-    """
+    """The bounds of the rules about a message. Angles rad, speeds rad/s, accelerations rad/s2, times s."""
 
     max_points: int = 50
     max_duration_s: float = 10.0
@@ -81,11 +78,6 @@ class ChunkRules:
     max_start_jump_rad: float = 0.5
     max_velocity_rad_s: float = 2.5
     max_acceleration_rad_s2: float = 25.0
-    workspace_lower_m: tuple[float, ...] = (-0.5, -0.75, 0.0)
-    workspace_upper_m: tuple[float, ...] = (0.8, 0.75, 1.1)
-    table_z_m: float = 0.0
-    table_clearance_m: float = 0.0
-    self_clearance_m: float = 0.01
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The rules a chunk of joint targets must keep before any of it is sent, in order.
 
 The first broken rule decides. A chunk is refused whole and never changed: a target moved to a limit would be
-a motion nobody asked for. Cheap rules come first, and each may rely on those before it.
+a motion nobody asked for. Cheap rules come first, and each may rely on those before it. They look at the
+message; the curve that would be played of it is looked at by the executor (`space.py`).
 """
 
 from __future__ import annotations
@@ -17,13 +18,10 @@ from .point_count import point_count
 from .positions_length import positions_length
 from .positions_only import positions_only
 from .rate import rate
-from .self_collision import self_clearance
 from .stamp import stamp
 from .start_jump import start_jump
-from .table import table_clearance
 from .time_order import time_order
 from .velocity import velocity
-from .workspace import workspace
 
 RULES: tuple[Rule, ...] = (
     rate,
@@ -40,9 +38,6 @@ RULES: tuple[Rule, ...] = (
     start_jump,
     velocity,
     acceleration,
-    workspace,
-    table_clearance,
-    self_clearance,
 )
 
 
