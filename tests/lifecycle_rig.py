@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,6 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from kine_nodes import ManagedNode
-from kinevla_policy.free_ports import quiet_domain
 
 PATIENCE_S = 60.0
 TRANSITIONS = {
@@ -27,6 +27,12 @@ TRANSITIONS = {
     "deactivate": Transition.TRANSITION_DEACTIVATE,
     "cleanup": Transition.TRANSITION_CLEANUP,
 }
+
+
+def _other_domain() -> int:
+    """None of the environment's: other tests of this process have a driver and its clients in that one."""
+    taken = os.environ.get("ROS_DOMAIN_ID", "")
+    return random.SystemRandom().choice([number for number in range(20, 100) if str(number) != taken])
 
 
 class NodeRig:
@@ -45,7 +51,7 @@ class NodeRig:
         executor: Callable[[], Executor] = SingleThreadedExecutor,
     ) -> None:
         words = [word for parameter in parameters for word in ("-p", parameter)]
-        rclpy.init(args=["--ros-args", *words] if words else [], domain_id=quiet_domain())
+        rclpy.init(args=["--ros-args", *words] if words else [], domain_id=_other_domain())
         self.node, self.other = make(), Node("other", use_global_arguments=False)
         self._serving, self._listening = executor(), SingleThreadedExecutor()
         self._serving.add_node(self.node)

@@ -106,21 +106,6 @@ def test_ten_times_through_the_lifecycle_stops_the_arm_and_leaves_nothing_behind
     stand.enable()
 
 
-def test_a_shutdown_with_an_answer_under_way_stops_the_arm_and_ends_in_order(own_stand: Stand) -> None:
-    own_stand.start_slow_motion()
-    asked_s = time.monotonic()
-    own_stand.client.begin_call("home")
-    assert change(own_stand, Transition.TRANSITION_ACTIVE_SHUTDOWN)
-    assert state(own_stand) == State.PRIMARY_STATE_FINALIZED
-    stops = own_stand.emulator.requests("set_arm_stop", asked_s)
-    assert stops
-    time.sleep(0.5)
-    assert [f for f in own_stand.emulator.frames(asked_s) if f["time_s"] > stop_time(stops)] == []
-    code, _ = own_stand.driver.interrupt()
-    assert code == 0, own_stand.driver.output
-    assert "Traceback" not in own_stand.driver.output
-
-
 def test_parameters_cannot_be_changed_under_a_running_driver(stand: Stand) -> None:
     value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=1.0)
     request = SetParameters.Request(parameters=[Parameter(name="max_velocity_rad_s", value=value)])
