@@ -16,6 +16,10 @@ class ArmError(RuntimeError):
     """A request to the arm failed; the text names the request and what the controller or SDK said."""
 
 
+# What a failed connect says when a TCP connection stands but the SDK gets no answer over it.
+NO_CONTROLLER = "did not answer as a Realman controller"
+
+
 @dataclass(frozen=True)
 class LinkSettings:
     """Addresses. `udp_host_ip` empty: found from the route; `udp_port` 0: a free one is picked."""

@@ -277,7 +277,7 @@ class Driver:
         reason = self.link.poll_gripper()
         if reason:
             self._link_lost(reason)
-        elif self.supervisor.state is not State.ENABLED:
+        elif self.supervisor.connected and self.supervisor.state is not State.ENABLED:
             # While frames are sent, the arm must be measured where they lead; otherwise a request tells.
             disagreement = self.link.check_position()
             if disagreement and self.supervisor.state is State.HOMING:

@@ -21,6 +21,7 @@ from kine_nodes.child import child_environment, module_command
 
 from . import sdk_wire
 from .arm_interface import (
+    NO_CONTROLLER,
     ArmError,
     ArmInfo,
     EventCallback,
@@ -40,6 +41,8 @@ STOP_TIMEOUT_S = 0.8
 RAW_STOP_TIMEOUT_S = 0.3
 REQUEST_TIMEOUT_S = 15.0
 END_TIMEOUT_S = 0.3
+# A link that breaks while a request waits can leave the SDK deaf for ever: then a new process helps.
+MAX_DEAF_CONNECTS = 3
 
 
 @dataclass
@@ -73,6 +76,7 @@ class IsolatedArm:
         self._stop_number = 0
         self._on_state: StateCallback | None = None
         self._on_event: EventCallback | None = None
+        self._deaf_connects = 0
         self.deaths = 0
         self.raw_stops = 0
 
@@ -91,7 +95,14 @@ class IsolatedArm:
         with self._host_lock:
             if self._host is None:
                 self._host = self._start()
-        info = self._request("connect")
+        try:
+            info = self._request("connect")
+        except ArmError as error:
+            self._deaf_connects = self._deaf_connects + 1 if NO_CONTROLLER in str(error) else 0
+            if self._deaf_connects >= MAX_DEAF_CONNECTS:
+                self.release()
+            raise
+        self._deaf_connects = 0
         assert isinstance(info, ArmInfo)
         return info
 
@@ -107,6 +118,7 @@ class IsolatedArm:
         """End the process; the object is not used afterwards, or connects anew."""
         with self._host_lock:
             host, self._host = self._host, None
+        self._deaf_connects = 0
         if host is not None:
             _end(host)
 

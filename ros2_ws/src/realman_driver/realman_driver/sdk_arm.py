@@ -23,6 +23,7 @@ from Robotic_Arm.rm_robot_interface import rm_api_version, rm_realtime_push_conf
 
 from . import generation_gate, link_probe, sdk_session
 from .arm_interface import (
+    NO_CONTROLLER,
     ArmError,
     ArmInfo,
     EventCallback,
@@ -126,7 +127,7 @@ class RealmanArm:
         address = f"{settings.robot_ip}:{settings.robot_port}"
         if handle.id <= 0:
             self.disconnect()
-            raise ArmError(f"{address} accepted the connection but did not answer as a Realman controller")
+            raise ArmError(f"{address} accepted the connection but {NO_CONTROLLER}")
         self._usable = True
         try:
             info = self._read_info(address)

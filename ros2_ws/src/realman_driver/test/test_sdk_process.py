@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from driver_rig import Client, DriverProcess, Emulator, Stand, wait_for
 
-from realman_driver.arm_interface import LinkSettings
+from realman_driver.arm_interface import ArmError, LinkSettings
 from realman_driver.isolated_arm import IsolatedArm
 from realman_driver.raw_stop import NO_ANSWER, SENDING_FAILED, send_raw_stop
 
@@ -135,3 +136,24 @@ def test_a_frame_that_a_stop_overtakes_is_dropped_and_is_no_loss_of_the_link(emu
         assert len(emulator.frames()) == sent + 1, "a frame of before the stop was sent after it"
     finally:
         arm.release()
+
+
+def test_an_sdk_that_hears_nothing_on_a_standing_connection_is_replaced(emulator: Emulator) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(16)
+        arm = IsolatedArm(LinkSettings("127.0.0.1", silent.getsockname()[1], "", 0, 5), time.time_ns, print)
+        arm.set_callbacks(lambda raw: None, lambda event: None)
+        processes = []
+        try:
+            for _ in range(4):
+                with pytest.raises(ArmError, match="did not answer as a Realman controller"):
+                    arm.connect()
+                processes.append(arm.process_id)
+        finally:
+            arm.release()
+    first, second, after_third, fourth = processes
+    assert first == second
+    assert after_third is None
+    assert fourth not in (None, first)
+    assert arm.deaths == 0, "it was told as a death"
