@@ -160,20 +160,20 @@ class Driver:
 
     def reset(self) -> Future[Decision]:
         """Clear the errors of the arm and release a latched stop; the arm stays disabled."""
-        if not self.supervisor.connected:
-            return self._take_over()
         # What is latched while the errors are being cleared was not meant by the one who asked.
         asked_after = self.supervisor.stops
+        if not self.supervisor.connected:
+            return self._take_over(asked_after)
         return self._worker.submit(lambda: self._reset(asked_after))
 
-    def _take_over(self) -> Future[Decision]:
+    def _take_over(self, asked_after: int) -> Future[Decision]:
         """Not connected: all a reset can do is let the next attempt take the arm from another client."""
         answer: Future[Decision] = Future()
 
         def ask() -> None:
             with suppress(ArmError):
                 self._arm.take_over()
-            answer.set_result(self.supervisor.reset([]))
+            answer.set_result(self.supervisor.reset([], asked_after))
 
         threading.Thread(target=ask, name="realman-take-over", daemon=True).start()
         return answer
@@ -239,8 +239,12 @@ class Driver:
         return code
 
     def _send_gripper(self, target: float) -> None:
+        right = self.supervisor.right
+        epoch = right.epoch
+
         def job() -> None:
-            if not self.streamer.engaged:
+            # The request before it may have hung: what was asked for before a stop is not done after it.
+            if not self.streamer.engaged or right.epoch != epoch:
                 return
             try:
                 self._arm.set_gripper(target)

@@ -91,6 +91,21 @@ def test_the_gripper_follows_the_chunk_through_the_request_thread(rig: Rig) -> N
     wait_for(lambda: rig.arm.grips == [0.25], what="a gripper command")
 
 
+def test_a_gripper_target_of_before_a_stop_is_not_sent_after_the_next_enable(rig: Rig) -> None:
+    rig.connect()
+    rig.enable()
+    rig.arm.answers_block.clear()  # a request hangs
+    time.sleep(0.2)
+    rig.send(rig.chunk(gripper=0.25))
+    wait_for(lambda: rig.driver.streamer.active, what="motion")
+    time.sleep(0.3)
+    rig.driver.disable().result(20.0)
+    rig.driver.enable()
+    rig.arm.answers_block.set()
+    time.sleep(0.5)
+    assert rig.arm.grips == []
+
+
 def test_nothing_is_sent_before_enable_and_nothing_after_disable(rig: Rig) -> None:
     rig.connect()
     time.sleep(0.1)
