@@ -12,8 +12,8 @@ from array import array
 
 from sensor_msgs.msg import CompressedImage
 
+from kine_nodes.own_domain import OwnDomain
 from kinevla_policy.demo_client import DemoClient
-from kinevla_policy.free_ports import quiet_domain
 from kinevla_policy.stack import default_checkpoint
 
 POLICY = "kinevla: policy"
@@ -29,8 +29,8 @@ def png(side_px: int, pixels: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + part(b"IDAT", zlib.compress(pixels)) + part(b"IEND", b"")
 
 
-def test_the_policy_lives_through_picture_bombs_and_answers_a_stop(monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(quiet_domain()))
+def test_the_policy_lives_through_picture_bombs_and_answers_a_stop():
+    domain = OwnDomain()
     command = [sys.executable, "-m", "kinevla_policy.policy_node", "--ros-args"]
     command += ["-p", f"checkpoint:={default_checkpoint()}", "-p", "image_transport:=compressed"]
     policy = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
@@ -60,4 +60,5 @@ def test_the_policy_lives_through_picture_bombs_and_answers_a_stop(monkeypatch):
         client.close()
         policy.terminate()
         output, _ = policy.communicate(timeout=60)
+        domain.close()
     assert b"Traceback" not in output, output[-3000:].decode()
