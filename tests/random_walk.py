@@ -1,9 +1,8 @@
 """A random walk through all that can be asked of the robot or happen to it, and what may move the arm.
 
-The model knows only what was asked and what was answered. It keeps the spans of time in which a live
-request explains motion; the judge is the emulated controller's record of the joints. A motion outside all
-spans is one that nobody asked for. Steps are drawn from a seed, so that a walk can be walked again (in real
-time: not to the millisecond).
+Motion outside all spans of time in which a live request explains it is motion that nobody asked for
+(`walk_model`). Steps are drawn from a seed, so that a walk can be walked again (in real time: not to the
+millisecond).
 """
 
 from __future__ import annotations
@@ -13,82 +12,23 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TextIO
 
-import numpy as np
 from lifecycle_msgs.msg import Transition
+from walk_model import STOPPED_S, Judge, Model, Unexplained
 from walk_rig import NODES, Rig
 
 from kine_msgs.msg import DriverState
 from kine_msgs.srv import Approve, Instruct
 from kine_nodes.motion_right import tagged
 
-# How long after its end a request still explains motion: braking, a chunk that is played to its end, late
-# news on a busy computer.
-STOPPED_S = 0.8
+# As `STOPPED_S`: a chunk that is played to its end, or replaced by a hold; another node's chunk; a motion of
+# another client of the controller.
 HELD_S = 1.2
 CHUNK_S = 1.5
 FOREIGN_S = 4.0
-# Slower is rest: the arm settles.
-MOVING_RAD_S = 0.02
-SPEED_OVER_S = 0.06
-# How far the newest frame and the measured position may be apart while the driver streams.
-APART_RAD = 0.45
 POLICY = "kinevla: policy"
 PARAMETERS = {"driver": "max_velocity_rad_s", "policy": "max_plan_age_s", "puppet": "horizon_s"}
-
-
-class Unexplained(AssertionError):
-    """The arm did what nobody had asked for."""
-
-
-@dataclass
-class Span:
-    """Time in which a request explains motion."""
-
-    why: str
-    begin_s: float
-    end_s: float = math.inf
-
-
-@dataclass
-class Model:
-    """What was asked and answered.
-
-    Attributes:
-        enabled: the last enable was granted and nothing since then has ended it.
-        latched: a stop is latched for certain.
-        up: nodes whose process runs and which are active.
-        spans: see `Span`.
-    """
-
-    enabled: bool = False
-    latched: bool = False
-    approving: bool = False
-    up: set[str] = field(default_factory=set)
-    spans: list[Span] = field(default_factory=list)
-
-    def explain(self, why: str, since_s: float, lasts_s: float = math.inf) -> None:
-        """A request is live since a moment."""
-        self.spans.append(Span(why, since_s, since_s + lasts_s))
-
-    def end(self, why: str, grace_s: float) -> None:
-        """Requests of this kind are over."""
-        now_s = time.monotonic()
-        for span in self.spans:
-            if span.why == why:
-                span.end_s = min(span.end_s, now_s + grace_s)
-
-    def stop(self, latched: bool = False) -> None:
-        """The right to move has ended, and every request with it."""
-        self.enabled, self.latched = False, self.latched or latched
-        for why in {span.why for span in self.spans}:
-            self.end(why, STOPPED_S)
-
-    def live(self, time_s: float) -> bool:
-        """Whether anything explains motion at a monotonic time."""
-        return any(span.begin_s <= time_s <= span.end_s for span in self.spans)
 
 
 class Walk:
@@ -103,10 +43,9 @@ class Walk:
     def __init__(self, rig: Rig, seed: int, log: TextIO | None = None) -> None:
         self._rig, self._random, self._log = rig, random.Random(seed), log
         self._model = Model(up={"driver", "policy"})
-        self._judged_s = time.monotonic()
+        self.judge = Judge(rig, self._model)
         self.taken: Counter[str] = Counter()
         self.trace: list[str] = []
-        self.moved_s = 0.0
         self._steps: list[tuple[int, Callable[[], str]]] = [
             (24, self.work),
             (4, self.enable),
@@ -149,7 +88,10 @@ class Walk:
         if self._log is not None:
             print(self.trace[-1], file=self._log, flush=True)
         time.sleep(self._random.uniform(0.05, 0.35))
-        self.judge()
+        try:
+            self.judge.look()
+        except Unexplained as error:
+            raise Unexplained(f"{error}\n{self.story()}") from None
         for node in ("driver", "policy", "puppet"):
             if node in self._model.up and not self._rig.alive(node):
                 raise AssertionError(f"the node {node} has ended by itself\n{self.story()}")
@@ -158,44 +100,6 @@ class Walk:
         """The last steps, for people."""
         spans = "; ".join(f"{s.why} {s.begin_s:.2f}..{s.end_s:.2f}" for s in self._model.spans[-6:])
         return "\n".join([*self.trace[-14:], f"live: {spans}"])
-
-    # --- the judge ----------------------------------------------------------------------------------------
-
-    def judge(self) -> None:
-        """Look at the record since the last look."""
-        until_s = time.monotonic() - 0.05
-        times, joints = self._rig.joints(self._judged_s - 2 * SPEED_OVER_S)
-        if len(times) > 3:
-            self._judge_motion(times, joints, until_s)
-            self._judge_frames(times, joints)
-        self._judged_s = until_s
-        self._model.spans = [span for span in self._model.spans if span.end_s > until_s - 10.0]
-        state = self._rig.emulator.state()
-        if state["unsafe_frames"]:
-            raise Unexplained(f"unsafe frames: {state['violations']}\n{self.story()}")
-
-    def _judge_motion(self, times: np.ndarray, joints: np.ndarray, until_s: float) -> None:
-        before = np.searchsorted(times, times - SPEED_OVER_S)
-        passed_s = np.maximum(times - times[before], 1e-3)
-        speed = np.abs(joints - joints[before]).max(axis=1) / passed_s
-        moving = (speed > MOVING_RAD_S) & (passed_s > 0.5 * SPEED_OVER_S) & (times <= until_s)
-        self.moved_s += float(np.diff(times, prepend=times[0])[moving].sum())
-        for time_s in times[moving]:
-            # The speed is that of the time just before.
-            if not self._model.live(time_s) and not self._model.live(time_s - SPEED_OVER_S):
-                raise Unexplained(
-                    f"the arm moved at {time_s:.2f} with {speed[times == time_s][0]:.3f} rad/s, "
-                    f"which no live request explains\n{self.story()}"
-                )
-
-    def _judge_frames(self, times: np.ndarray, joints: np.ndarray) -> None:
-        """Each frame that the controller followed has the arm near it."""
-        for sent_s, degrees, outcome in self._rig.emulator.ask(get="canfd", last=60)["canfd"]:
-            if outcome != "followed" or not times[0] <= sent_s <= times[-1]:
-                continue
-            near = joints[(times >= sent_s - 0.05) & (times <= sent_s + 0.3)]
-            if len(near) and np.abs(near - np.radians(degrees)).max(axis=1).min() > APART_RAD:
-                raise Unexplained(f"frame and arm were apart at {sent_s:.2f}\n{self.story()}")
 
     # --- what a person does to have the arm work ------------------------------------------------------------
 

@@ -36,14 +36,16 @@ def walk(rig: Rig, steps: int, seed: int) -> Walk:
         for number in range(1, steps + 1):
             walker.step()
             if number % 100 == 0:
-                print(f"{number} of {steps} steps, the arm moved for {walker.moved_s:.0f} s", flush=True)
+                print(
+                    f"{number} of {steps} steps, the arm moved for {walker.judge.moved_s:.0f} s", flush=True
+                )
     print(dict(walker.taken))
     return walker
 
 
 def test_nothing_moves_unasked_in_a_short_walk(rig: Rig) -> None:
     walker = walk(rig, 60, int(os.environ.get("KINE_WALK_SEED", "20")))
-    assert walker.moved_s > 0.5, "a walk in which nothing moves shows nothing"
+    assert walker.judge.moved_s > 0.5, "a walk in which nothing moves shows nothing"
 
 
 @pytest.mark.slow
@@ -51,4 +53,4 @@ def test_nothing_moves_unasked_in_a_short_walk(rig: Rig) -> None:
 def test_nothing_moves_unasked_in_two_thousand_steps(rig: Rig) -> None:
     seed = int(os.environ.get("KINE_WALK_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     walker = walk(rig, int(os.environ.get("KINE_WALK_STEPS", "2000")), seed)
-    assert walker.moved_s > 20.0, "a walk in which nothing moves shows nothing"
+    assert walker.judge.moved_s > 20.0, "a walk in which nothing moves shows nothing"
