@@ -137,8 +137,8 @@ class NodeRig:
         rclpy.try_shutdown()
 
 
-def ten_loops(rig: NodeRig, use: Callable[[int], None]) -> None:
-    """Configure, activate, use, deactivate, activate, deactivate, clean up, ten times: nothing is doubled."""
+def go_round(rig: NodeRig, use: Callable[[int], None], times: int) -> None:
+    """Configure, activate, use, deactivate, activate, deactivate, clean up, so often: nothing is doubled."""
     bare = rig.until(rig.graph)
     configured = left = Counter[str]()
 
@@ -148,7 +148,7 @@ def ten_loops(rig: NodeRig, use: Callable[[int], None]) -> None:
     def no_more_than_left() -> bool:
         return not rig.held() - left
 
-    for number in range(10):
+    for number in range(times):
         assert rig.change("configure")
         if not number:
             rig.settle()

@@ -27,7 +27,7 @@ from kine_nodes.motion_right import tagged
 HELD_S = 1.2
 CHUNK_S = 1.5
 FOREIGN_S = 4.0
-POLICY = "kinevla: policy"
+POLICY, PUPPET = "kinevla: policy", "kine_teleop: puppet"
 PARAMETERS = {"driver": "max_velocity_rad_s", "policy": "max_plan_age_s", "puppet": "horizon_s"}
 
 
@@ -287,8 +287,10 @@ class Walk:
         if self._model.up & {"policy"}:
             self._end_node("policy")
         if "puppet" not in self._model.up:
+            self._rig.client.diagnostics.pop(PUPPET, None)
             self._rig.start("puppet")
             self._model.up.add("puppet")
+            self._rig.wait_for("the puppet", lambda: self._rig.client.diagnostic(PUPPET), 60.0)
         self._rig.pressed, self._rig.leading = True, False
         time.sleep(0.4)
         asked_s = time.monotonic()

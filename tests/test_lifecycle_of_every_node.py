@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from lifecycle_rig import NodeRig, ten_loops
+from lifecycle_rig import NodeRig, go_round
 from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -75,6 +75,12 @@ class Instant:
         self._sign = -self._sign
         target[0] += self._sign * STEP_RAD
         return OneMotion(target[None])
+
+
+@pytest.fixture(params=[3, pytest.param(10, marks=pytest.mark.slow)])
+def times(request: pytest.FixtureRequest) -> int:
+    """How often a node goes round: ten times among the long checks."""
+    return int(request.param)
 
 
 @pytest.fixture
@@ -169,7 +175,7 @@ def instruct(rig: NodeRig) -> Instruct.Response:
     return rig.until(accepted, "an instruction to be accepted")
 
 
-def test_policy_ten_times(policy_rig: NodeRig) -> None:
+def test_policy_again_and_again(policy_rig: NodeRig, times: int) -> None:
     rig, node = policy_rig, policy_rig.node
     robot = Robot(rig)
     ids: list[int] = []
@@ -183,7 +189,7 @@ def test_policy_ten_times(policy_rig: NodeRig) -> None:
         names = [chunk.header.frame_id for chunk in motions]
         assert len(names) == len(set(names)), "a chunk was sent twice"
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
     assert ids == sorted(set(ids)), "two instructions of the same number"
 
 
@@ -229,7 +235,7 @@ def test_a_checkpoint_that_cannot_be_loaded_leaves_nothing_behind_and_another_on
     instruct(rig)
 
 
-def test_compressor_ten_times(rig_of: Callable[..., NodeRig]) -> None:
+def test_compressor_again_and_again(rig_of: Callable[..., NodeRig], times: int) -> None:
     rig = rig_of(CompressorNode)
     images = rig.other.create_publisher(Image, "/front/color/image_raw", 1)
     jpegs: list[CompressedImage] = []
@@ -251,10 +257,10 @@ def test_compressor_ten_times(rig_of: Callable[..., NodeRig]) -> None:
         stamps = [(jpeg.header.stamp.sec, jpeg.header.stamp.nanosec) for jpeg in jpegs]
         assert len(stamps) == len(set(stamps)), "an image was compressed twice"
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
 
 
-def test_camera_ten_times(rig_of: Callable[..., NodeRig], tmp_path: Path) -> None:
+def test_camera_again_and_again(rig_of: Callable[..., NodeRig], tmp_path: Path, times: int) -> None:
     for name in "abc":
         cv2.imwrite(str(tmp_path / f"{name}.png"), PICTURE)
     rig = rig_of(CameraNode, "source:=recorded", f"recording:={tmp_path}")
@@ -267,11 +273,11 @@ def test_camera_ten_times(rig_of: Callable[..., NodeRig], tmp_path: Path) -> Non
         stamps = [(image.header.stamp.sec, image.header.stamp.nanosec) for image in images]
         assert len(stamps) == len(set(stamps)), "an image was published twice"
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
 
 
-def test_recorder_ten_times_and_each_recording_is_ended_in_order(
-    rig_of: Callable[..., NodeRig], tmp_path: Path
+def test_recorder_again_and_again_and_each_recording_is_ended_in_order(
+    rig_of: Callable[..., NodeRig], tmp_path: Path, times: int
 ) -> None:
     rig = rig_of(RecorderNode, f"folder:={tmp_path}", "min_free_mb:=1", executor=EventsExecutor)
     joints = rig.other.create_publisher(JointState, "/joint_states", 10)
@@ -289,15 +295,15 @@ def test_recorder_ten_times_and_each_recording_is_ended_in_order(
             joints.publish(message)
         rig.until(lambda: node._recorder.status().get("messages", 3) >= 3, "what was published")
 
-    ten_loops(rig, use)
-    assert len(set(written)) == 10
+    go_round(rig, use, times)
+    assert len(set(written)) == times
     for episode in written:
         folder = tmp_path / "quarantine" / episode  # three messages are no demonstration
         assert (folder / "metadata.yaml").is_file(), "a recording was not ended"
         assert any("ended by the end of the recorder" in path.read_text() for path in folder.glob("*.json"))
 
 
-def test_simulated_leader_ten_times(rig_of: Callable[..., NodeRig]) -> None:
+def test_simulated_leader_again_and_again(rig_of: Callable[..., NodeRig], times: int) -> None:
     rig = rig_of(SimLeaderNode, "task:=1")
     poses: list[JointState] = []
     rig.other.create_subscription(JointState, "/leader/joint_states", poses.append, 10)
@@ -309,23 +315,23 @@ def test_simulated_leader_ten_times(rig_of: Callable[..., NodeRig]) -> None:
         assert rig.trigger("play").success
         rig.until(lambda: len(poses) > 2, "poses")
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
     assert rig.change("configure")
     assert not rig.trigger("play").success
 
 
-def test_leader_arm_ten_times(rig_of: Callable[..., NodeRig]) -> None:
+def test_leader_arm_again_and_again(rig_of: Callable[..., NodeRig], times: int) -> None:
     rig = rig_of(Rm75LeaderNode, "robot_ip:='127.0.0.1'", f"robot_port:={free_tcp_port()}", "udp_port:=0")
     node: Any = rig.node
 
     def use(number: int) -> None:
         rig.until(lambda: node._leader.link_text != "not connected yet", "an attempt to connect")
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
 
 
-def test_relay_ten_times_and_it_passes_nothing_on_before_it_is_enabled_again(
-    rig_of: Callable[..., NodeRig],
+def test_relay_again_and_again_and_it_passes_nothing_on_before_it_is_enabled_again(
+    rig_of: Callable[..., NodeRig], times: int
 ) -> None:
     rig = rig_of(RelayNode)
     theirs = [f"arm_joint_{i}" for i in range(1, 8)]
@@ -366,11 +372,11 @@ def test_relay_ten_times_and_it_passes_nothing_on_before_it_is_enabled_again(
         rig.settle(0.05)
         assert len(passed) == 1, "a chunk was passed on twice"
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
 
 
-def test_puppet_ten_times_and_each_session_ends_with_the_driver_disabled(
-    rig_of: Callable[..., NodeRig],
+def test_puppet_again_and_again_and_each_session_ends_with_the_driver_disabled(
+    rig_of: Callable[..., NodeRig], times: int
 ) -> None:
     rig = rig_of(
         PuppetNode,
@@ -394,10 +400,10 @@ def test_puppet_ten_times_and_each_session_ends_with_the_driver_disabled(
         robot.nothing_comes()
         assert node._session.state.value == "STOPPED"
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
 
 
-def test_console_ten_times(rig_of: Callable[..., NodeRig], tmp_path: Path) -> None:
+def test_console_again_and_again(rig_of: Callable[..., NodeRig], tmp_path: Path, times: int) -> None:
     port = free_tcp_port()
     rig = rig_of(ConsoleNode, f"port:={port}", f"token_file:={tmp_path / 'token'}", executor=EventsExecutor)
     asked: list[str] = []
@@ -413,7 +419,7 @@ def test_console_ten_times(rig_of: Callable[..., NodeRig], tmp_path: Path) -> No
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30).read()
         assert b'"ok": true' in answer
 
-    ten_loops(rig, use)
+    go_round(rig, use, times)
     assert not asked, "the console has called the robot by itself"
 
 

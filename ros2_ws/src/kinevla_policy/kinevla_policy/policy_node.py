@@ -39,6 +39,8 @@ MAX_ANSWER = 2000
 class PolicyNode(ManagedNode):
     """`/kinevla`: instruction service in, plans and joint target chunks out."""
 
+    _stop_lane: StopLane | None = None  # until it is made: a bad parameter ends the node before
+
     def __init__(self) -> None:
         super().__init__("kinevla", parameters.TABLE)
         # Never the same again while the node lives: an approval can't mean another instruction.
@@ -140,7 +142,8 @@ class PolicyNode(ManagedNode):
 
     def destroy_node(self) -> None:
         """End the stop's own service too."""
-        self._stop_lane.close()
+        if self._stop_lane is not None:
+            self._stop_lane.close()
         super().destroy_node()
 
     # --- inputs --------------------------------------------------------------------------------------

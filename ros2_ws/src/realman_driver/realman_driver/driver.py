@@ -283,8 +283,9 @@ class Driver:
             self._link_lost(reason)
         elif self.supervisor.connected and self.supervisor.state is not State.ENABLED:
             # While frames are sent, the arm must be measured where they lead; otherwise a request tells.
-            disagreement = self.link.check_position()
-            if disagreement and self.supervisor.state is State.HOMING:
+            before, disagreement = self.link.disagreement, self.link.check_position()
+            # Twice: on a busy computer an answer may be ahead of the datagrams of a moving arm.
+            if before and disagreement and self.supervisor.state is State.HOMING:
                 self._fault(disagreement)
 
     def _link_lost(self, reason: str) -> None:

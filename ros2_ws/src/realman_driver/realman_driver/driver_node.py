@@ -68,6 +68,8 @@ def max_chunk_bytes(max_points: int) -> int:
 class DriverNode(ManagedNode):
     """The node `realman_driver`."""
 
+    _stop_lane: kine_nodes.StopLane | None = None  # until it is made: a bad parameter ends the node before
+
     def __init__(self) -> None:
         super().__init__(NODE_NAME, parameters.TABLE)
         self._driver: Driver | None = None
@@ -137,7 +139,8 @@ class DriverNode(ManagedNode):
 
     def destroy_node(self) -> None:
         """End the stop's own services too."""
-        self._stop_lane.close()
+        if self._stop_lane is not None:
+            self._stop_lane.close()
         super().destroy_node()
 
     def _make_arm(self, config: DriverConfig) -> Arm:
