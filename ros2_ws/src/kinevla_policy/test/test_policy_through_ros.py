@@ -241,7 +241,7 @@ def test_black_pictures_end_the_instruction_with_the_reason(robot: Robot):
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("look_margin_s:=9.0", "look_margin_s out of range Min: 0.0, Max: 0.3, value: 9.0"),
+        ("look_margin_s:=9.0", "look_margin_s is 9.0, must be within [0, 0.3]"),
         ("execution:=later", "execution is 'later', must be async or sync"),
         ("checkpoint:=nowhere", "cannot start with the checkpoint 'nowhere'"),
     ],
