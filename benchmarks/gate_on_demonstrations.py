@@ -62,7 +62,7 @@ class Costs:
     def text(self) -> str:
         """Median and 99 % of both."""
         figures = [
-            f"{what}: p50 {np.percentile(costs, 50) * 1e3:.2f} ms, p99 {np.percentile(costs, 99) * 1e3:.2f} ms"
+            "{}: p50 {:.2f} ms, p99 {:.2f} ms".format(what, *np.percentile(costs, [50, 99]) * 1e3)
             for what, costs in (("the gate", self.gate_s), ("with the planning of its curve", self.all_s))
         ]
         return f"processor time of a chunk, {'; '.join(figures)}"
