@@ -87,7 +87,7 @@ class Walk:
         self.trace.append(f"{began_s:.2f} {name}: {said} ({took_s:.1f} s)")
         if self._log is not None:
             print(self.trace[-1], file=self._log, flush=True)
-        time.sleep(self._random.uniform(0.05, 0.35))
+        time.sleep(self._random.uniform(0.02, 0.2))
         try:
             self.judge.look()
         except Unexplained as error:
@@ -180,6 +180,8 @@ class Walk:
     # --- the policy ---------------------------------------------------------------------------------------
 
     def instruct(self) -> str:
+        if "policy" not in self._model.up:
+            return "no policy"
         asked_s = time.monotonic()
         answer = self._rig.call("/kinevla/instruct", Instruct, Instruct.Request(instruction="swing"))
         if answer is None:
@@ -194,11 +196,15 @@ class Walk:
         return answer.message
 
     def stop(self) -> str:
+        if "policy" not in self._model.up:
+            return "no policy"
         _, text = self._rig.trigger("/kinevla/stop")
         self._model.end("policy", HELD_S)
         return text
 
     def approve(self) -> str:
+        if "policy" not in self._model.up:
+            return "no policy"
         asked_s = time.monotonic()
         answer = self._rig.call("/kinevla/approve", Approve, Approve.Request())
         if answer is not None and answer.accepted and self._model.enabled:
@@ -342,6 +348,7 @@ class Walk:
         if name == "policy":
             self._start_policy()
         elif name == "driver":
+            self._rig.client.driver_states.clear()
             self._rig.start(name)
             self._model.up.add(name)
         self._ready()
@@ -395,7 +402,11 @@ class Walk:
         if "policy" not in self._model.up and self._random.random() < 0.5:
             self._end_puppet()
             self._start_policy()
-        connected = lambda: self._rig.client.driver_state.state != DriverState.DISCONNECTED  # noqa: E731
+
+        def connected() -> bool:
+            state = self._rig.client.driver_state
+            return state is not None and state.state != DriverState.DISCONNECTED
+
         self._rig.wait_for("the driver to connect", connected, 60.0)
 
     def _end_puppet(self) -> None:
