@@ -160,18 +160,15 @@ class Walk:
 
     def home(self) -> str:
         asked_s = time.monotonic()
-        if self._model.enabled:
-            self._model.end("policy", HELD_S)
-            self._model.end("puppet", HELD_S)
-            self._model.explain("home", asked_s)
+        self._model.explain("home", asked_s)
         ok, text = self._rig.trigger("/realman_driver/home", 60.0)
         self._model.end("home", STOPPED_S)
-        if not ok and "a chunk is being executed" in text:
-            # Refused: what moves the arm goes on.
-            for span in self._model.spans:
-                if span.why in ("policy", "puppet") and span.end_s < math.inf and span.begin_s < asked_s:
-                    span.end_s = math.inf if self._model.enabled else span.end_s
-        elif not ok and not text.startswith("cannot home"):
+        if ok and self._model.latched:
+            raise Unexplained(f"home was granted though a stop is latched\n{self.story()}")
+        if ok:
+            self._model.end("policy", HELD_S)
+            self._model.end("puppet", HELD_S)
+        elif not text.startswith("cannot home"):
             self._model.stop()
         return text
 
@@ -338,7 +335,14 @@ class Walk:
             self._model.end("policy", HELD_S)
         else:
             self._rig.leading = False
-            self._model.stop()  # a puppet that ends in order disables the driver; killed, its chunk ends
+            self._puppet_ended()
+
+    def _puppet_ended(self) -> None:
+        """It has the driver disabled where a session was running; killed, its last chunk ends."""
+        self._model.end("puppet", STOPPED_S)
+        time.sleep(0.3)
+        state = self._rig.client.driver_state
+        self._model.enabled = self._model.enabled and state is not None and state.state == DriverState.ENABLED
 
     def node_killed(self) -> str:
         name = self._random.choice(sorted(self._model.up))
