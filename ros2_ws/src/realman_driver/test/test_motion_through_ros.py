@@ -157,7 +157,7 @@ def test_home_is_reached_only_when_enabled_and_refuses_chunks_on_the_way(stand: 
     assert len(moves) == 1
     assert '"v":20' in moves[0]["raw"]
     home = (0.0, 0.349066, 0.0, 1.221730, 0.0, 1.570796, 0.0)
-    assert client.position()[:7] == pytest.approx(home, abs=0.01)
+    wait_for(lambda: client.position()[:7] == pytest.approx(home, abs=0.01), what="the arm at home")
     wait_for(lambda: client.position()[7] > 0.98, what="an open gripper")
     client.wait_state("ENABLED")
     time.sleep(0.5)
@@ -176,6 +176,7 @@ def test_a_stop_ends_the_home_motion(stand: Stand) -> None:
     response = client.finish_call(answer)
     assert not response.success
     assert "emergency stop" in response.message
+    time.sleep(0.5)  # until what is under way has come
     position = client.position()
     time.sleep(0.3)
     assert client.position()[:7] == pytest.approx(position[:7], abs=0.02)
