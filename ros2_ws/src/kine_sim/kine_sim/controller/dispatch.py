@@ -21,6 +21,9 @@ Answer = dict[str, Any]
 _SHOWN_NAME = 64
 
 
+PLANNED_MOTIONS = ("movej", "movej_p", "movel")
+
+
 class Dispatcher:
     """Logs and runs requests; never raises because of what a client sent."""
 
@@ -73,6 +76,10 @@ class Dispatcher:
         try:
             command.run(self._core, request, client)
             accepted = True
+            if name in PLANNED_MOTIONS:
+                # It ends every stream: the next frame begins where the motion has led.
+                for checker in self.checkers.values():
+                    checker.restart()
         except ValueError as error:
             self._core.log.note(f"{name} refused: {error}", client)
             accepted = False
