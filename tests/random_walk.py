@@ -47,7 +47,8 @@ class Walk:
         self.taken: Counter[str] = Counter()
         self.trace: list[str] = []
         self._steps: list[tuple[int, Callable[[], str]]] = [
-            (24, self.work),
+            (18, self.work),
+            (8, self.interrupted_work),
             (4, self.enable),
             (4, self.instruct),
             (3, self.reset),
@@ -117,6 +118,19 @@ class Walk:
                 said = self.approve()
             time.sleep(self._random.uniform(0.0, 1.5))
         return said
+
+    def interrupted_work(self) -> str:
+        """Work, something that ends it, reset and enable: the arm holds, nobody has asked for more."""
+        self.work()
+        end = self._random.choice(
+            [self.estop, self.disable, self.foreign_stop, self.link_broken, self.estop_within_reset]
+        )
+        end()
+        time.sleep(self._random.uniform(0.3, 1.2))
+        self.reset()
+        said = self.enable()
+        time.sleep(1.5)
+        return f"{end.__name__}, {said}"
 
     # --- what a person asks the driver for -----------------------------------------------------------------
 
