@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
 from kinevla.data.plugins import prepare_rendering
+from kinevla.safe_path import safe_path
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -91,7 +92,7 @@ class JobRunner(Generic[Job, Result]):
         prepare_rendering()
         pending: dict[Future[Result], Job] = {}
         # On an inline executor a job is finished when it is submitted: one at a time keeps the order plain.
-        with self._executor() as executor:
+        with safe_path(), self._executor() as executor:
             while True:
                 while (
                     len(pending) < self._workers and not deadline.passed and (job := next_job()) is not None
@@ -116,6 +117,5 @@ class JobRunner(Generic[Job, Result]):
         if self._workers == 1:
             return _InlineExecutor()
         # Spawned, not forked: a forked child would share the parent's rendering context and thread pools.
-        os.environ["PYTHONSAFEPATH"] = "1"  # a worker imports nothing from the working directory
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)

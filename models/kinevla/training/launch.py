@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kinevla.safe_path import safe_path
 from kinevla.training.config import PolicyTrainConfig
 
 
@@ -22,10 +23,10 @@ def launch(config: PolicyTrainConfig) -> dict[str, Any]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    os.environ["PYTHONSAFEPATH"] = "1"  # a process imports nothing from the working directory
     context = torch.multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
-    torch.multiprocessing.spawn(_work, (config, port, results), nprocs=config.processes)
+    with safe_path():
+        torch.multiprocessing.spawn(_work, (config, port, results), nprocs=config.processes)
     result: dict[str, Any] = results.get()
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -9,11 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from kinevla.data.workers import Deadline, JobRunner
+
 JOBS = """
 import os, time
 
 def work(seconds):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # one piece: two workers write
     time.sleep(seconds)
 """
 PROGRAM = """
@@ -90,3 +95,11 @@ def test_a_worker_imports_nothing_from_the_working_directory(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) == 4
     assert not (tmp_path / "mark").exists()
+
+
+def test_what_starts_workers_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    jobs = iter([1.0, 2.0, 3.0])
+    done = [result for _, result, _ in JobRunner(math.sqrt, 2).run(lambda: next(jobs, None), Deadline(None))]
+    assert len(done) == 3
+    assert "PYTHONSAFEPATH" not in os.environ

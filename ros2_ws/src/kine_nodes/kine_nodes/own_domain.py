@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +13,8 @@ from typing import Self
 # is seldom among these: people count from 0.
 FIRST, LAST = 40, 99
 FIRST_PORT, PORTS = 7400, 250
-# Offsets within a domain's ports: the multicast port and those from 10 on are the middleware's.
-LOCK_OFFSET, PARTICIPANT_OFFSET = 2, 10
+# Of a domain's ports the middleware takes the first two and those from 10 on.
+LOCK_OFFSET = 2
 # The domain that the environment named before one was taken, for those that take a second one.
 OUTER = "KINE_OUTER_ROS_DOMAIN_ID"
 
@@ -65,15 +66,22 @@ def _take() -> tuple[int, socket.socket]:
     """A domain and the socket that locks it: the kernel gives the port to one program, and takes it back."""
     numbers = [number for number in range(FIRST, LAST + 1) if str(number) != _outer()]
     random.SystemRandom().shuffle(numbers)
+    busy = {(port - FIRST_PORT) // PORTS for port in _udp_ports()}  # nodes run there
     for number in numbers:
-        base = FIRST_PORT + PORTS * number
+        if number in busy:
+            continue
         lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            lock.bind(("127.0.0.1", base + LOCK_OFFSET))
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.bind(("", base + PARTICIPANT_OFFSET))  # taken where a node runs in this domain
+            lock.bind(("127.0.0.1", FIRST_PORT + PORTS * number + LOCK_OFFSET))
         except OSError:
             lock.close()
             continue
         return number, lock
     raise RuntimeError(f"no ROS domain from {FIRST} to {LAST} is free on this computer")
+
+
+def _udp_ports() -> set[int]:
+    """The UDP ports that programs on this computer have bound, of whatever user."""
+    tables = [Path("/proc/net") / name for name in ("udp", "udp6")]
+    lines = [line for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    return {int(line.split()[1].rpartition(":")[2], 16) for line in lines}

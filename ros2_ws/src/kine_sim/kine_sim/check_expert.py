@@ -7,7 +7,8 @@ success of goal and kinematics per task and in total with Wilson 95 % intervals.
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import sqrt
 from multiprocessing import get_context
@@ -16,6 +17,7 @@ from multiprocessing.pool import Pool
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
 from kine_sim.tasks import TASKS, task_by_number
+from kinevla.safe_path import safe_path
 
 SETTLE_STEPS = 3
 
@@ -78,10 +80,11 @@ def _run_task(job: tuple[int, int, float | None]) -> list[Trial]:
     return [run_trial(task, seed, friction, env) for seed in range(trials)]
 
 
-def worker_pool(processes: int) -> Pool:
+@contextmanager
+def worker_pool(processes: int) -> Iterator[Pool]:
     """Processes for the checks; they import nothing from the working directory."""
-    os.environ["PYTHONSAFEPATH"] = "1"
-    return get_context("spawn").Pool(processes)
+    with safe_path(), get_context("spawn").Pool(processes) as pool:
+        yield pool
 
 
 def run_all(trials: int, friction: float | None = None, processes: int = 2) -> list[Trial]:
