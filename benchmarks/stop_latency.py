@@ -130,7 +130,8 @@ def report(name: str, measure: Callable[[], list[float]], bar_ms: float) -> bool
     worst, load = max(times_ms), os.getloadavg()[0]
     print(
         f"{name:15}: min {min(times_ms):.1f} ms, median {p50:.1f} ms, p99 {p99:.1f} ms, worst {worst:.1f} ms "
-        f"of {len(times_ms)} (bar {bar_ms:.0f} ms; load average {load:.1f} on {os.cpu_count()} cores)",
+        f"(number {times_ms.index(worst) + 1} of {len(times_ms)}; bar {bar_ms:.0f} ms; "
+        f"load average {load:.1f} on {os.cpu_count()} cores)",
         flush=True,
     )
     return worst < bar_ms

@@ -13,7 +13,7 @@ VARIABLE = "PYTHONSAFEPATH"
 def safe_path() -> Iterator[None]:
     """Let the Python processes that start meanwhile leave the working directory out of their path.
 
-    Only those: the environment is afterwards what it was, for programs that are started later and need theirs.
+    Only those: the environment is afterwards what it was, for programs that need the path they were given.
     """
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = "1"
