@@ -90,6 +90,8 @@ def driver_stops(stand: Stand, stops: int, idle: bool) -> list[float]:
     """Enable and stop so often; the times from call to wire in ms. Idle: while the arm moves."""
     client, times_ms = stand.client, []
     wire = Wire(stand.emulator)
+    # A client that is new has to find the service first, which is the middleware's time.
+    client.begin_call("estop")
     for _ in range(stops):
         # After a stop beside a hanging request the SDK delivers no state for a while: the link may be new.
         wait_for(lambda: client.call("reset").success, 20.0, "a reset")

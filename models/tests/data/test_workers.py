@@ -54,9 +54,9 @@ def test_workers_end_when_the_program_that_started_them_is_killed(tmp_path: Path
     )
     assert process.stdout is not None
     workers: set[int] = set()
-    for _ in range(6):  # four quick jobs and two long ones: both workers are at work
-        workers.add(int(process.stdout.readline()))
     try:
+        for _ in range(6):  # four quick jobs and two long ones: both workers are at work
+            workers.add(int(process.stdout.readline()))
         assert all(alive(pid) for pid in workers)
         process.kill()
         process.wait()
@@ -65,6 +65,7 @@ def test_workers_end_when_the_program_that_started_them_is_killed(tmp_path: Path
             time.sleep(0.05)
         assert not any(alive(pid) for pid in workers), "a worker outlived its program"
     finally:
+        process.kill()
         for pid in workers:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
