@@ -86,17 +86,19 @@ def flood(kind: str, target: subprocess.Popen[str]) -> Iterator[None]:
     print(f"  {pace}; memory {before_mb} MB before, {memory_mb(target)} MB after, {peak_mb} MB at its peak")
 
 
-def driver_stops(stand: Stand, stops: int, idle: bool) -> list[float]:
+def driver_stops(stand: Stand, stops: int, kind: str) -> list[float]:
     """Enable and stop so often; the times from call to wire in ms. Idle: while the arm moves."""
     client, times_ms = stand.client, []
     wire = Wire(stand.emulator)
     # A client that is new has to find the service first, which is the middleware's time.
     client.begin_call("estop")
     for _ in range(stops):
-        # After a stop beside a hanging request the SDK delivers no state for a while: the link may be new.
+        # After a request that hung the link may be new.
         wait_for(lambda: client.call("reset").success, 20.0, "a reset")
         wait_for(lambda: client.call("enable").success, 20.0, "an enable")
-        if idle:
+        if kind == "hangs":
+            stand.emulator.fault("no_answer", "get_gripper_state")
+        if kind == "idle":
             start = client.position()
             step = 0.01 if start[0] < 0.0 else -0.01
             client.publish(client.chunk([[start[0] + step * k, *start[1:]] for k in (1, 2, 3)]))
@@ -106,6 +108,8 @@ def driver_stops(stand: Stand, stops: int, idle: bool) -> list[float]:
         reached_s = wait_for(lambda since_s=called_s: wire.stop_after(since_s), 30.0, "a stop on the wire")
         times_ms.append((reached_s - called_s) * 1000.0)
         client.finish_call(call)
+        if kind == "hangs":
+            stand.emulator.fault("no_answer", False)
     return times_ms
 
 
@@ -150,14 +154,12 @@ def measure_driver(kinds: list[str], stops: int) -> bool:
             stand = Stand(client, emulator, driver)
             for kind in kinds:
                 if kind == "idle":
-                    good &= report("idle", lambda: driver_stops(stand, stops, True), IDLE_MS)
+                    good &= report("idle", lambda: driver_stops(stand, stops, "idle"), IDLE_MS)
                 elif kind == "hangs":
-                    emulator.fault("no_answer", "get_gripper_state")
-                    good &= report("a request hangs", lambda: driver_stops(stand, stops, False), BESIDE_MS)
-                    emulator.fault("no_answer", False)
+                    good &= report("a request hangs", lambda: driver_stops(stand, stops, "hangs"), BESIDE_MS)
                 else:
                     with flood(kind, driver.process):
-                        good &= report(kind, lambda: driver_stops(stand, stops, False), BESIDE_MS)
+                        good &= report(kind, lambda kind=kind: driver_stops(stand, stops, kind), BESIDE_MS)
         finally:
             driver.close()
             emulator.close()
