@@ -9,7 +9,7 @@ import pytest
 
 from kine_msgs.msg import DriverState
 from kine_sim.tasks import TASKS
-from kinevla_policy.demo_client import DemoClient
+from kinevla_policy.demo_client import DemoClient, StackError
 from running_stack import RunningStack
 
 POLICY = "kinevla: policy"
@@ -21,7 +21,7 @@ def begin_motion(stack: RunningStack) -> int:
     client, alive = stack.client, stack.process.alive
     client.trigger("/realman_driver/reset")
     client.enable()
-    client.wait_for("home", lambda: client.trigger("/realman_driver/home", 90.0).success, 90, alive)
+    home_until_granted(stack)
     client.enable()
     client.wait_for("nobody to move the arm", lambda: not client.driver_state.source, 30, alive)
     answer = client.instruct(TASKS[4].instruction)
@@ -30,6 +30,21 @@ def begin_motion(stack: RunningStack) -> int:
     moved = lambda: np.abs(np.array(stack.joints()[:7]) - start).max() > 0.05  # noqa: E731
     client.wait_for("motion", moved, 60, alive)
     return int(answer.instruction_id)
+
+
+def home_until_granted(stack: RunningStack) -> None:
+    """A home motion is refused while a chunk is executed: asked for until it is granted."""
+    answers: list[str] = []
+
+    def asked() -> bool:
+        answer = stack.client.trigger("/realman_driver/home", 90.0)
+        answers.append(answer.message)
+        return bool(answer.success)
+
+    try:
+        stack.client.wait_for("home", asked, 90, stack.process.alive)
+    except StackError as error:
+        raise AssertionError(f"{error}; answered: {sorted(set(answers))}") from error
 
 
 def assert_holds(stack: RunningStack, duration_s: float) -> None:
@@ -52,9 +67,10 @@ def test_after_a_stop_reset_and_enable_the_old_instruction_does_not_go_on(stack:
     number = begin_motion(stack)
     epoch = client.driver_state.epoch
     client.wait_for("the policy as source", lambda: client.driver_state.source == "kinevla", 30, alive)
-    # A home motion is refused while a chunk is executed: asked for until it is granted.
-    ask = lambda: client.trigger(f"/realman_driver/{stop}", 90.0).success  # noqa: E731
-    client.wait_for(stop, ask, 90, alive)
+    if stop == "home":
+        home_until_granted(stack)
+    else:
+        assert client.trigger(f"/realman_driver/{stop}", 90.0).success
     client.wait_for(
         "the end of the instruction",
         lambda: client.diagnostic(POLICY).get("message") == "idle" and ended_because(client),
