@@ -15,6 +15,8 @@ STOPS = frozenset({"stop", "slow_stop"})
 RESTING = STOPS | {IDLE}
 # Datagrams under way, and the controller's own time to end what it did before.
 LEFTOVER_S = 0.5
+# An ended stream's last frames may also be late on a busy computer.
+LEFTOVER_STREAM_S = 1.0
 
 
 class Activity(Enum):
@@ -60,8 +62,12 @@ class ForeignMotion:
             # What the controller did before may show for a moment more, as long as nothing else does.
             was_ours = self._last_status in OWN[self._activity] | STOPS
             self._leftover = self._last_status if was_ours else ""
-            self._activity, self._leftover_until_s = activity, now_s + LEFTOVER_S
-        if status != self._leftover or now_s > self._leftover_until_s:
+            self._activity = activity
+            allowed_s = LEFTOVER_STREAM_S if self._leftover == STREAMED else LEFTOVER_S
+            self._leftover_until_s = now_s + allowed_s
+        # A last frame may be late, after a pause; a stop that comes back is another one.
+        late_frame = status == IDLE and self._leftover == STREAMED
+        if not (status == self._leftover or late_frame) or now_s > self._leftover_until_s:
             self._leftover = ""
         self._last_status = status
         if activity is Activity.NOTHING or status in OWN[activity] or (status and status == self._leftover):

@@ -102,9 +102,15 @@ def test_a_foreign_motion_from_before_is_not_taken_over(watch: Watch) -> None:
     assert "reports move_L" in watch.see("move_L", STREAM)
 
 
+def test_the_last_frames_of_our_stream_may_reach_the_controller_after_a_pause(watch: Watch) -> None:
+    watch.see("move_through_joint", STREAM, 100)
+    assert watch.see("idle", PLANNED, 20) == ""
+    assert watch.see("move_through_joint", PLANNED, 50) == ""
+
+
 def test_a_stream_that_goes_on_beside_a_home_motion_is_somebody_elses(watch: Watch) -> None:
     watch.see("move_through_joint", STREAM, 100)
-    assert "reports move_through_joint" in watch.see("move_through_joint", PLANNED, 200)
+    assert "reports move_through_joint" in watch.see("move_through_joint", PLANNED, 300)
 
 
 def test_while_the_driver_moves_nothing_others_may(watch: Watch) -> None:
