@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from kinevla.evaluation.controls import CONTROLS, Control
-from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Difference, Rate
+from kinevla.evaluation.statistics import WILSON, Difference, Rate
 from kinevla.evaluation.trial import TrialResult
 from kinevla.manifest import MANIFEST_NAME, ManifestError, verify_manifest
 
@@ -73,8 +73,6 @@ class FoundControls:
             change = "-" if found is None else f"{found.text()}, {found.trials} trials, {found.scenes} scenes"
             rates = f"{row.goal.text():<24}{row.kinematics.text():<24}"
             lines.append(f"{row.control:>10}{row.goal.scenes:>8}  {rates}{change}")
-        if any(row.marked for row in self.rows):
-            lines.append(FOOTNOTE)
         return "\n".join([*lines, *self.left_out])
 
 

@@ -22,7 +22,7 @@ BOOTSTRAP, WILSON = "bootstrap over scenes", "Wilson, a scene counted as one tri
 MARK = "*"
 """Stands behind an interval that is not resampled."""
 FOOTNOTE = (
-    f"{MARK} too few scenes differ to be resampled: Wilson's interval with each scene counted as one trial"
+    f"{MARK} fewer scenes differ than a bootstrap needs: Wilson's interval, each scene counted as one trial"
 )
 
 

@@ -83,9 +83,9 @@ class Summary:
         """Write the figures as a table."""
         lines = [f"{'task':>6}{'scenes':>8}  {'goal':<24}{'kinematics':<24}{'training':<11}instruction"]
         lines += [row.line() for row in self.rows()]
-        lines.append(self.note())
         if self.controls is not None:
             lines.append(self.controls.text())
+        lines.append(self.note())
         if self.reasoning is not None:
             item = self.reasoning
             bert = "" if item.bert_score_f1 is None else f", BERTScore F1 {item.bert_score_f1:.3f}"
@@ -105,10 +105,10 @@ class Summary:
         return "\n".join(lines)
 
     def note(self) -> str:
-        """Say how intervals were computed."""
-        note = "[95 % intervals, bootstrap over scenes]"
+        """Say how the intervals were computed."""
         marked = any(WILSON in (row.goal.method, row.kinematics.method) for row in self.rows())
-        return f"{note} {FOOTNOTE}" if marked else note
+        marked = marked or (self.controls is not None and any(row.marked for row in self.controls.rows))
+        return "[95 % interval: bootstrap over scenes]" + (f"\n{FOOTNOTE}" if marked else "")
 
 
 def summarise(

@@ -126,4 +126,4 @@ def test_expert_refuses_a_world_without_task_or_with_another_object(env: KineRea
 
 def test_check_reports_rates_with_intervals_over_the_scenes(env: KineRealmanEnv) -> None:
     text = report([run_trial(3, 0, env=env)])
-    assert "kinematics 1/1 100 % [21, 100]*, 1 scenes" in text and "* too few scenes differ" in text
+    assert "kinematics 1/1 100 % [21, 100]*, 1 scenes" in text and "* fewer scenes differ" in text
