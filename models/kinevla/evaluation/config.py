@@ -19,7 +19,8 @@ from kinevla.evaluation.wordings import read_wordings
 FIRST_UNSEEN_SEED = 9_000_000
 """Data sets draw their scenes from lower seeds (blocks of a million per data set seed)."""
 MAX_TRIALS = 10_000
-"""Of a task; the seed that many after the first is no trial's."""
+REFERENCE_SEED = MAX_TRIALS + 49
+"""So far after the first seed lies a scene that is no trial's; 49, since LIBERO counts its 50 scenes round."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class EvaluateConfig:
                 intervention=self.intervention,
                 texts=self.table,
                 environment_id=environment_id,
-                reference_seed=self.first_seed + MAX_TRIALS,
+                reference_seed=self.first_seed + REFERENCE_SEED,
             ),
             environment_id=environment_id,
             period_s=1.0 / CONTROL_HZ if libero else TrialConfig.period_s,

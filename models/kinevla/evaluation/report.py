@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kinevla.evaluation.config import EvaluateConfig
 
 _TEMPLATE = "report.html.j2"
+_MOST_BARS = 31
+"""Of more sentences the figure shows the sums alone."""
 
 
 def write_report(
@@ -51,7 +53,7 @@ def _figure(summary: Summary) -> bytes:
 
     figure = Figure(figsize=(8.5, 3.0), layout="constrained")
     axes = figure.subplots()
-    rows = summary.rows()
+    rows = summary.rows() if len(summary.tasks) <= _MOST_BARS else (*summary.wordings, summary.pooled)
     for offset, name, colour in ((-0.2, "goal", "#4c78a8"), (0.2, "kinematics", "#f58518")):
         rates = [getattr(row, name) for row in rows]
         axes.bar(

@@ -22,7 +22,7 @@ ALL = ["lookup", "goal-only", "blind", "shuffled", "expert"]
 
 
 class Stand(ExpertController):
-    """Stands in for the policy and every control; counts trials, and stands still when blind."""
+    """Stands in for the policy and every control, and counts their trials."""
 
     trials: dict[str, int]
 
