@@ -171,9 +171,7 @@ COMMANDS: tuple[Command, ...] = (
         "EvaluateArgs",
         "run_evaluate",
         "judge a policy in closed loop, goal and kinematics apart",
-        examples=(
-            "kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --trials 20 --control all",
-        ),
+        examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
     ),
     Command(
         ("bench",),

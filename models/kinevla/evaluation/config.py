@@ -20,7 +20,7 @@ FIRST_UNSEEN_SEED = 9_000_000
 """Data sets draw their scenes from lower seeds (blocks of a million per data set seed)."""
 MAX_TRIALS = 10_000
 REFERENCE_SEED = MAX_TRIALS + 49
-"""So far after the first seed lies a scene that is no trial's; 49, since LIBERO counts its 50 scenes round."""
+"""So far after the first seed lies a scene that is no trial's (LIBERO counts its 50 scenes round)."""
 
 
 @dataclass(frozen=True)
