@@ -136,7 +136,7 @@ def _by_scene(
         raise ValueError(f"need an outcome and its scene, at least once: {len(values)}, {len(scenes)}")
     places = {scene: place for place, scene in enumerate(dict.fromkeys(scenes))}
     rows = np.array([places[scene] for scene in scenes])
-    return np.bincount(rows, weights=values), np.bincount(rows, weights=np.ones(len(rows)))
+    return np.bincount(rows, weights=values).astype(np.float64), np.bincount(rows).astype(np.float64)
 
 
 def _too_alike(means: NDArray[np.float64]) -> bool:
