@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from kinevla.configs import TRAININGS
-from kinevla.evaluation.statistics import wilson_interval
+from kinevla.evaluation.statistics import Rate
 
 ROWS = ("bins", "single-vq", "bi-rep", "bi-rea", "mi", "kinevla")
 ADDS = {
@@ -63,11 +63,6 @@ def run_row(args: argparse.Namespace) -> None:
     print(table(args.out))
 
 
-def _rate(outcomes: list[bool]) -> str:
-    low, high = wilson_interval(sum(outcomes), len(outcomes))
-    return f"{sum(outcomes)}/{len(outcomes)}, {100 * low:.0f}..{100 * high:.0f} %"
-
-
 def figures(out: Path) -> list[dict[str, object]]:
     """Return what is measured so far, a dictionary per finished row and seed."""
     found = []
@@ -78,8 +73,9 @@ def figures(out: Path) -> list[dict[str, object]]:
                 continue
             lines = [json.loads(line) for line in trials.read_text().splitlines()[1:]]  # settings first
             report = json.loads((policy / "last" / "training.json").read_text())["policy"]
-            goal = [bool(line["goal"]) for line in lines]
-            kinematics = [bool(line["kinematics"]) for line in lines]
+            scenes = [line["seed"] for line in lines]
+            goal = Rate.of([line["goal"] for line in lines], scenes)
+            kinematics = Rate.of([line["kinematics"] for line in lines], scenes)
             found.append(
                 {
                     "row": row,
@@ -87,10 +83,11 @@ def figures(out: Path) -> list[dict[str, object]]:
                     "seed": int(policy.name.rsplit("seed", 1)[1]),
                     "steps": report["step"],
                     "trials": len(lines),
-                    "goal": sum(goal),
-                    "kinematics": sum(kinematics),
-                    "goal_text": _rate(goal),
-                    "kinematics_text": _rate(kinematics),
+                    "scenes": goal.scenes,
+                    "goal": goal.successes,
+                    "kinematics": kinematics.successes,
+                    "goal_text": goal.text(),
+                    "kinematics_text": kinematics.text(),
                     "joint_l1_mrad": round(report["joint_l1_mrad"], 2),
                     "tokenizer_l1_mrad": round(report["joint_l1_tokenizer_mrad"], 2),
                 }

@@ -1,7 +1,7 @@
 """Closed-loop results of a policy under several conditions: evaluations in, JSON, table and picture out.
 
 Each evaluation is one call of `kinevla evaluate`; docs/results/policy.md says which. This script only gathers
-what they wrote:
+what they wrote, a policy's controls below it:
 
     scripts/run python benchmarks/policy_results.py .data/ev/main .data/ev/mismatched --out docs/results
 """
@@ -13,10 +13,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kinevla.evaluation.controls import CONTROLS
+from kinevla.evaluation.found_controls import FOLDER
+from kinevla.evaluation.statistics import MARK, WILSON
+
 CONDITIONS = {
     ("intervention", "mismatched"): "kinematics text of another instruction forced",
     ("intervention", "random"): "random words forced as kinematics text",
-    ("wording", 1): "other wording of the sentence",
     ("variation", "moved_camera"): "front camera moved by 2 cm",
     ("variation", "distractor"): "a cup on the table",
     ("variation", "dark"): "dark",
@@ -25,19 +28,30 @@ CONDITIONS = {
 }
 
 
-def condition(settings: dict[str, Any]) -> str:
+def condition(settings: dict[str, Any], summary: dict[str, Any]) -> str:
     """Say in words what was different from the plain evaluation."""
     found = [text for (name, value), text in CONDITIONS.items() if settings.get(name) == value]
+    if settings.get("wording") or settings.get("wording_file"):
+        trained = [row["trained"] for row in summary["tasks"]]
+        found.append(f"other wording, {sum(map(bool, trained))} of {len(trained)} sentences trained on")
+    if settings["control"] != "none":
+        found.insert(0, f"control {settings['control']}: {CONTROLS[settings['control']]}")
     return " and ".join(found) or "as trained"
+
+
+def with_controls(directory: Path) -> list[Path]:
+    """Return an evaluation and the controls beside it."""
+    beside = [directory / FOLDER / name for name in CONTROLS]
+    return [directory, *(path for path in beside if (path / "manifest.json").is_file())]
 
 
 def gather(directory: Path) -> dict[str, Any]:
     """Return the figures of one evaluation."""
     summary = json.loads((directory / "summary.json").read_text())
     settings = json.loads((directory / "trials.jsonl").read_text().splitlines()[0])
-    keep = ("successes", "trials", "low", "high")
+    keep = ("successes", "trials", "scenes", "low", "high", "method")
     return {
-        "condition": condition(settings),
+        "condition": condition(settings, summary),
         "goal": {name: summary["pooled"]["goal"][name] for name in keep},
         "kinematics": {name: summary["pooled"]["kinematics"][name] for name in keep},
         "reasoning": summary["reasoning"],
@@ -55,10 +69,14 @@ def table(results: list[dict[str, Any]]) -> str:
     def text(rate: dict[str, Any]) -> str:
         share = 100 * rate["successes"] / rate["trials"]
         low, high = 100 * rate["low"], 100 * rate["high"]
-        return f"{rate['successes']}/{rate['trials']}, {share:.0f} % ({low:.0f}..{high:.0f})"
+        mark = MARK if rate["method"] == WILSON else ""
+        return f"{rate['successes']}/{rate['trials']}, {share:.0f} % ({low:.0f}..{high:.0f}){mark}"
 
-    lines = ["| condition | goal reached | as the sentence says |", "|---|---|---|"]
-    lines += [f"| {r['condition']} | {text(r['goal'])} | {text(r['kinematics'])} |" for r in results]
+    lines = ["| condition | scenes | goal reached | as the sentence says |", "|---|---|---|---|"]
+    lines += [
+        f"| {r['condition']} | {r['goal']['scenes']} | {text(r['goal'])} | {text(r['kinematics'])} |"
+        for r in results
+    ]
     return "\n".join(lines)
 
 
@@ -84,7 +102,7 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
     axes.set_yticks(range(len(results)), [f"{r['condition']} ({r['goal']['trials']})" for r in results])
     axes.invert_yaxis()
     axes.set_xlim(0, 105)
-    axes.set_xlabel("trials, % (whiskers: Wilson 95 %)")
+    axes.set_xlabel("trials, % (whiskers: 95 % over scenes)")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
     figure.savefig(path, dpi=110)
@@ -98,7 +116,7 @@ def main() -> None:
     parser.add_argument("evaluations", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    results = [gather(directory) for directory in args.evaluations]
+    results = [gather(path) for directory in args.evaluations for path in with_controls(directory)]
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "policy.json").write_text(json.dumps(results, indent=1) + "\n")
     draw(results, args.out / "policy.png")

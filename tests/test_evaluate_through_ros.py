@@ -39,7 +39,7 @@ def test_a_trial_of_the_policy_runs_through_all_nodes(tmp_path: Path):
 @pytest.mark.slow
 def test_the_scripted_expert_is_a_control_through_ros_too(tmp_path: Path):
     for task in (1, 6):
-        row = run(tmp_path / str(task), "--policy", "expert", "--tasks", str(task), "--films", "none")
+        row = run(tmp_path / str(task), "--control", "expert", "--tasks", str(task), "--films", "none")
         assert row["goal"] and row["kinematics"], row["reasons"]
         assert row["ended"] == "at rest for 3 chunks"
         assert row["motion"]["path_deviation_mm"] < 20.0

@@ -119,6 +119,11 @@ class KineVLAPolicy:
         return cls(load_checkpoint(Path(checkpoint_dir)))
 
     @property
+    def parts(self) -> CheckpointParts:
+        """Network, layout and tokenizers, for studies that look inside."""
+        return self._parts
+
+    @property
     def period_s(self) -> float:
         """Time between action rows."""
         return self._parts.action_tokenizer.period_s
@@ -183,7 +188,7 @@ class KineVLAPolicy:
         """
         sentence = self.check_instruction(instruction)
         builder = self._parts.builder
-        images, state = self._inputs(observation)
+        images, state = self.inputs(observation)
         forced = None
         if forced_reasoning is not None:
             forced = {
@@ -230,8 +235,12 @@ class KineVLAPolicy:
             draft=answer.draft,
         )
 
-    def _inputs(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
-        """Check an observation and turn it into (1, 2, S, S, 3) uint8 and (1, D) float32."""
+    def inputs(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
+        """Check an observation and turn it into (1, 2, S, S, 3) uint8 and (1, D) float32 for the network.
+
+        Raises:
+            ObservationError: see `plan`.
+        """
         config = self._parts.model.config
         images = []
         for camera in config.vision.cameras:

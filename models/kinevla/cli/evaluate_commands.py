@@ -25,6 +25,7 @@ class EvaluateArgs(EvaluateConfig):
 
 def run_evaluate(args: EvaluateArgs) -> Outcome:
     """Run the trials; not finished when the time budget ended before them."""
+    from kinevla.evaluation.all_controls import evaluate_all
     from kinevla.evaluation.comparison import compare
     from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate
     from kinevla.manifest import to_plain
@@ -33,14 +34,21 @@ def run_evaluate(args: EvaluateArgs) -> Outcome:
         config = config_of(args.rerun, args.out)
     else:
         config = EvaluateConfig(**{item.name: getattr(args, item.name) for item in fields(EvaluateConfig)})
-    outcome = evaluate(config)
+    if config.control == "all":
+        outcome, complete = evaluate_all(config)
+    else:
+        outcome = evaluate(config)
+        complete = outcome.complete
     if outcome.summary is None:
         text = "no trial was finished: run the same command again to go on"
         return Outcome(text, {"trials": 0, "wanted": outcome.wanted}, Exit.UNFINISHED)
     lines = [outcome.summary.text(), f"report: {config.out / REPORT_NAME}"]
     figures = to_plain(outcome.summary) | {"trials": len(outcome.results), "wanted": outcome.wanted}
-    if not outcome.complete:
-        lines.append(f"{len(outcome.results)} of {outcome.wanted} trials: run the same command to go on")
+    if not complete:
+        controls = " of the policy" if config.control == "all" else ""
+        lines.append(
+            f"{len(outcome.results)} of {outcome.wanted} trials{controls}: run the same command to go on"
+        )
         return Outcome("\n".join(lines), figures, Exit.UNFINISHED)
     if args.compare_with is not None:
         paired = compare(args.compare_with, config.out)

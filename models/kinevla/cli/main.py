@@ -171,7 +171,7 @@ COMMANDS: tuple[Command, ...] = (
         "EvaluateArgs",
         "run_evaluate",
         "judge a policy in closed loop, goal and kinematics apart",
-        examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --trials 20",),
+        examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
     ),
     Command(
         ("bench",),

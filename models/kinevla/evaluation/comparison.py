@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinevla.evaluation.runner import EvaluationError, verdicts_of
-from kinevla.evaluation.statistics import paired_difference
+from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Difference
 
 
 @dataclass(frozen=True)
@@ -14,34 +14,33 @@ class Comparison:
     """This evaluation less the other, on the trials both have.
 
     Attributes:
-        trials: how many are shared.
-        goal: difference of the success rates with its bootstrap 95 % interval.
+        goal: difference of the success rates.
         kinematics: likewise.
         only_here: (goal, kinematics) successes of this one that failed in the other.
         only_there: likewise the other way round.
     """
 
-    trials: int
-    goal: tuple[float, float, float]
-    kinematics: tuple[float, float, float]
+    goal: Difference
+    kinematics: Difference
     only_here: tuple[int, int]
     only_there: tuple[int, int]
 
     def text(self) -> str:
-        """Write as two lines."""
+        """Write as two lines, and a note where an interval needs one."""
         lines = []
-        for index, (name, figures) in enumerate((("goal", self.goal), ("kinematics", self.kinematics))):
-            change, low, high = (100 * value for value in figures)
+        for index, (name, found) in enumerate((("goal", self.goal), ("kinematics", self.kinematics))):
             once = f"{self.only_here[index]} only here, {self.only_there[index]} only there"
             lines.append(
-                f"{name} against the other on {self.trials} shared trials: {change:+.1f} points "
-                f"[{low:+.1f}, {high:+.1f}], {once}"
+                f"{name} against the other on {found.trials} shared trials in {found.scenes} scenes: "
+                f"{found.text()}, {once}"
             )
+        if WILSON in (self.goal.method, self.kinematics.method):
+            lines.append(FOOTNOTE)
         return "\n".join(lines)
 
 
 def compare(other: Path, this: Path) -> Comparison:
-    """Compare two evaluations by task and seed.
+    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed.
 
     Raises:
         ManifestError: no evaluation.
@@ -52,9 +51,9 @@ def compare(other: Path, this: Path) -> Comparison:
     if not shared:
         raise EvaluationError(f"{other} and {this} share no trial: other tasks, or another --first-seed")
     columns = [([there[key][i] for key in shared], [here[key][i] for key in shared]) for i in (0, 1)]
-    goal, kinematics = (paired_difference(*column) for column in columns)
+    scenes = [seed for _, seed, _ in shared]
+    goal, kinematics = (Difference.of(*column, scenes) for column in columns)
     return Comparison(
-        trials=len(shared),
         goal=goal,
         kinematics=kinematics,
         only_here=_only(columns, here=True),

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kinevla.data.plugins import ENVIRONMENT_ID
-from kinevla.evaluation.controllers import ControllerConfig, ControllerKind
+from kinevla.evaluation.controllers import ControllerConfig
+from kinevla.evaluation.controls import CONTROLS, Control, ControlChoice, why_not
 from kinevla.evaluation.interventions import Intervention
 from kinevla.evaluation.libero.environment import CONTROL_HZ
 from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
 from kinevla.evaluation.trial import TrialConfig, TrialJob
+from kinevla.evaluation.wordings import read_wordings
 
 FIRST_UNSEEN_SEED = 9_000_000
 """Data sets draw their scenes from lower seeds (blocks of a million per data set seed)."""
+MAX_TRIALS = 10_000
+REFERENCE_SEED = MAX_TRIALS + 49
+"""So far after the first seed lies a scene that is no trial's (LIBERO counts its 50 scenes round)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,10 @@ class EvaluateConfig:
     """Which tasks; libero needs LIBERO and its assets, and says where to get them."""
     libero_table: Literal["kine_libero", "libero_goal_relabeled"] = "kine_libero"
     """With libero: Kine-LIBERO (rows 1..31) or the relabelled LIBERO-Goal (rows 1..10) of the paper."""
-    policy: ControllerKind = "policy"
-    """Who moves: a trained policy, or a control (expert: scripted, replay: recorded episodes)."""
+    control: ControlChoice = "none"
+    """Who moves: none is the policy itself, all the policy and every control that the inputs allow."""
+    control_trials: int = 5
+    """With --control all: trials per task of each control, on the first of the policy's scenes."""
     checkpoint: Path | None = None
     """Directory of the policy."""
     episodes: Path | None = None
@@ -43,7 +50,9 @@ class EvaluateConfig:
     intervention: Intervention = "none"
     """Replace the kinematics reasoning by random words, or by that of another task with the same goal."""
     wording: int = 0
-    """0: the task's own sentence, n: its n-th paraphrase."""
+    """0: the task's own sentence, n: its n-th paraphrase (trained on by default, see the training column)."""
+    wording_file: Path | None = None
+    """Sentences to evaluate, a line `task<TAB>sentence` each; tasks without one are left out."""
     variation: str | None = None
     """Scenes unlike the demonstrations: dark, bright, moved_camera, distractor."""
     friction: float | None = None
@@ -74,12 +83,21 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) != len(self.tasks):
             raise ValueError(f"tasks must name different tasks, got {self.tasks}")
-        if not 1 <= self.trials <= 10_000:
-            raise ValueError(f"trials must lie in 1..10000, got {self.trials}")
+        for name in ("trials", "control_trials"):
+            if not 1 <= (count := getattr(self, name)) <= MAX_TRIALS:
+                raise ValueError(f"{name} must lie in 1..{MAX_TRIALS}, got {count}")
         if self.first_seed < 0:
             raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
         if self.wording < 0:
             raise ValueError(f"wording must not be negative, got {self.wording}")
+        if self.wording and self.wording_file is not None:
+            raise ValueError(f"wording = {self.wording} and wording_file exclude each other")
+        if self.control == "all" and self.intervention != "none":
+            raise ValueError(
+                f"control = 'all' is for the policy as it is, not intervention = {self.intervention!r}"
+            )
+        if why := self.why_not("none" if self.control == "all" else self.control):
+            raise ValueError(f"control = {self.control!r} {why}")
         if self.env == "libero" and (self.variation is not None or self.friction is not None):
             raise ValueError("variation and friction are of the project's own table, not of LIBERO's scenes")
         if self.through_ros:
@@ -103,18 +121,35 @@ class EvaluateConfig:
                     "--through-ros run as on a robot"
                 )
 
+    def why_not(self, control: Control) -> str | None:
+        """Say why a control cannot be run with these settings, None where it can."""
+        return why_not(
+            control,
+            libero=self.env == "libero",
+            through_ros=self.through_ros,
+            checkpoint=self.checkpoint,
+            episodes=self.episodes,
+        )
+
+    def controls(self) -> tuple[Control, ...]:
+        """Return the controls that can be run with these settings."""
+        return tuple(control for control in CONTROLS if self.why_not(control) is None)
+
     def trial_config(self) -> TrialConfig:
         """Return what every trial shares."""
         libero = self.env == "libero"
+        environment_id = f"{ENVIRONMENT_PREFIX}{self.libero_table}" if libero else self.environment_id
         return TrialConfig(
             controller=ControllerConfig(
-                kind=self.policy,
+                control="none" if self.control == "all" else self.control,
                 checkpoint=self.checkpoint,
                 episodes=self.episodes,
                 intervention=self.intervention,
-                texts=self._table(),
+                texts=self.table,
+                environment_id=environment_id,
+                reference_seed=self.first_seed + REFERENCE_SEED,
             ),
-            environment_id=f"{ENVIRONMENT_PREFIX}{self.libero_table}" if libero else self.environment_id,
+            environment_id=environment_id,
             period_s=1.0 / CONTROL_HZ if libero else TrialConfig.period_s,
             relative=libero,
             max_time_s=self.max_time_s,
@@ -124,13 +159,14 @@ class EvaluateConfig:
             film_all=self.films == "all",
         )
 
-    def _table(self) -> str:
+    @property
+    def table(self) -> str:
         """Name of the table of tasks."""
         return self.libero_table if self.env == "libero" else "kine_realman"
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued evaluation must share with the one it continues."""
-        free = {"out", "workers", "max_minutes", "progress", "films", "bert", "bert_model"}
+        free = {"out", "workers", "max_minutes", "progress", "films", "bert", "bert_model", "control_trials"}
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in free}
 
     def jobs(self) -> list[TrialJob]:
@@ -138,30 +174,42 @@ class EvaluateConfig:
 
         Raises:
             ValueError: a task that is unknown, or has no paraphrase of this number.
+            WordingError: a list of sentences that cannot be used.
         """
         config = self.trial_config()
         chosen = (("friction", self.friction), ("variation", self.variation))
         options = tuple((name, value) for name, value in chosen if value is not None)
         sentences = self._sentences()
         return [
-            TrialJob(config, task, self.first_seed + trial, sentences[task], options)
+            TrialJob(config, task, self.first_seed + trial, sentence, options, number)
             for trial in range(self.trials)
             for task in self.tasks
+            for number, sentence in enumerate(sentences.get(task, ()))
         ]
 
-    def _sentences(self) -> dict[int, str | None]:
+    def _sentences(self) -> dict[int, tuple[str | None, ...]]:
+        """Return what is said in each task; None is the task's own sentence."""
         from kinevla.text import load_task_texts
         from kinevla.text.variants import instruction_variants
 
-        known = {item.number: item.instruction for item in load_task_texts(self._table())}
+        known = {item.number: item.instruction for item in load_task_texts(self.table)}
         if unknown := sorted(set(self.tasks) - set(known)):
             raise ValueError(f"task {unknown[0]} is unknown, choose from {sorted(known)}")
+        if self.wording_file is not None:
+            listed = read_wordings(self.wording_file)
+            if unknown := sorted(set(listed) - set(known)):
+                raise ValueError(
+                    f"{self.wording_file}: task {unknown[0]} is unknown, choose from {sorted(known)}"
+                )
+            if not set(listed) & set(self.tasks):
+                raise ValueError(f"{self.wording_file} holds no sentence for the tasks {list(self.tasks)}")
+            return {task: tuple(sentences) for task, sentences in listed.items()}
         if self.wording == 0:
-            return dict.fromkeys(self.tasks)
-        chosen: dict[int, str | None] = {}
+            return dict.fromkeys(self.tasks, (None,))
+        chosen: dict[int, tuple[str | None, ...]] = {}
         for task in self.tasks:
             variants = instruction_variants(known[task])
             if self.wording > len(variants):
                 raise ValueError(f"task {task} has {len(variants)} paraphrases, asked for {self.wording}")
-            chosen[task] = variants[self.wording - 1]
+            chosen[task] = (variants[self.wording - 1],)
         return chosen

@@ -1,6 +1,6 @@
-"""Who moves the arm in a trial: a trained policy, the scripted expert, or a recorded episode.
+"""Who moves the arm in a trial: a trained policy, or one of the controls beside it (see `controls`).
 
-Expert and replay are controls. The expert shows what the task and the judge allow at best; replaying the
+Here are those without a network. The expert shows what the task and the judge allow at best; replaying the
 targets of a recorded episode shows whether data set and environment agree on what an action means.
 """
 
@@ -10,16 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.data.plugins import EXPERT, load_object
-from kinevla.evaluation.interventions import Intervention, intervene
-
-ControllerKind = Literal["policy", "expert", "replay"]
-_INTERVENTION_STREAM = 11
+from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object
+from kinevla.evaluation.controls import OF_THE_POLICY, Control
+from kinevla.evaluation.interventions import Intervention
 
 
 class ControllerError(RuntimeError):
@@ -83,7 +81,7 @@ class ControllerConfig:
     """Which controller takes part.
 
     Attributes:
-        kind: 'policy', 'expert' or 'replay'.
+        control: 'none' for the policy itself, or which control.
         checkpoint: directory of the policy.
         episodes: data set whose episodes are replayed, found by task and seed.
         expert: "module:Class" of the scripted expert.
@@ -91,9 +89,11 @@ class ControllerConfig:
         intervention: exchange of the kinematics text.
         threads: CPU threads of the policy in each process.
         texts: table of the tasks, whose texts an intervention draws from.
+        environment_id: gymnasium id of the trials' environment, for a control that looks at another scene.
+        reference_seed: of that scene; no trial's.
     """
 
-    kind: ControllerKind = "policy"
+    control: Control = "none"
     checkpoint: Path | None = None
     episodes: Path | None = None
     expert: str = EXPERT
@@ -101,49 +101,20 @@ class ControllerConfig:
     intervention: Intervention = "none"
     threads: int = 1
     texts: str = "kine_realman"
+    environment_id: str = ENVIRONMENT_ID
+    reference_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind == "policy" and self.checkpoint is None:
+        if self.control in OF_THE_POLICY and self.checkpoint is None:
             raise ValueError("a policy needs a checkpoint directory")
-        if self.kind == "replay" and self.episodes is None:
+        if self.control == "replay" and self.episodes is None:
             raise ValueError("replay needs a data set of episodes")
-        if self.kind != "policy" and self.intervention != "none":
-            raise ValueError(f"only a policy has reasoning to exchange, not the {self.kind}")
+        if self.control != "none" and self.intervention != "none":
+            raise ValueError(
+                f"only the policy itself has reasoning to exchange, not the control {self.control!r}"
+            )
         if self.horizon < 1:
             raise ValueError(f"horizon must be at least 1, got {self.horizon}")
-
-
-class PolicyController:
-    """A checkpoint, its previous answer taken as the draft of the next."""
-
-    def __init__(self, config: ControllerConfig) -> None:
-        from kinevla.policy import KineVLAPolicy
-        from kinevla.text import load_task_texts
-
-        assert config.checkpoint is not None
-        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
-        self._intervention = config.intervention
-        self._texts = tuple((item.coarse, item.fine) for item in load_task_texts(config.texts))
-        self._instruction, self._forced, self._draft = "", None, None  # type: tuple[str, Any, Any]
-
-    def start(self, start: Start) -> None:
-        """Check the instruction and choose the text of an intervention."""
-        self._instruction = self._policy.check_instruction(start.instruction)
-        seed = (start.seed, start.task, _INTERVENTION_STREAM)
-        fine = intervene(self._intervention, start.texts, self._texts, seed)
-        self._forced = None if fine is None else (None, fine)
-        self._draft = None
-
-    def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
-        """Plan one chunk."""
-        from kinevla.policy import Observation
-
-        seen = Observation(front=observation["front"], wrist=observation["wrist"], state=observation["state"])
-        plan = self._policy.plan(seen, self._instruction, self._draft, self._forced)
-        self._draft = plan
-        return Decision(
-            plan.actions, plan.goal_text, plan.kinematics_text, dict(plan.latency_s), plan.reasoning_reused
-        )
 
 
 class ExpertController:
@@ -203,10 +174,20 @@ class ReplayController:
 
 @lru_cache(maxsize=1)
 def make_controller(config: ControllerConfig) -> Controller:
-    """Build a controller; the last one is kept, so that a worker loads its checkpoint once."""
-    kinds: dict[ControllerKind, Callable[[ControllerConfig], Controller]] = {
-        "policy": PolicyController,
+    """Build a controller; the last one is kept, so that a worker loads its checkpoint once.
+
+    It is built before a trial's scene is: the lookup looks at scenes of its own first.
+    """
+    from kinevla.evaluation.lookup import LookupController
+    from kinevla.evaluation.policy_controllers import BlindController, GoalOnlyController, PolicyController
+
+    kinds: dict[Control, Callable[[ControllerConfig], Controller]] = {
+        "none": PolicyController,
+        "lookup": LookupController,
+        "goal-only": GoalOnlyController,
+        "blind": BlindController,
+        "shuffled": PolicyController,
         "expert": ExpertController,
         "replay": ReplayController,
     }
-    return kinds[config.kind](config)
+    return kinds[config.control](config)

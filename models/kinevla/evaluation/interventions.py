@@ -1,7 +1,7 @@
 """Other reasoning in place of the policy's own (§4 of the paper): does the motion follow the words?
 
-Images, instruction and the goal-level text stay as they are; only the kinematics-level text is exchanged. If
-the reasoning steers the motion, kinematics success falls and goal success does not.
+Images and instruction stay as they are; only the kinematics-level text is exchanged. If the reasoning steers
+the motion, a text of the same goal or random words make kinematics success fall, and goal success does not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from kinevla.text.tokenizer import split_words
 
 Intervention = Literal["none", "random", "mismatched"]
+Exchange = Literal["none", "random", "mismatched", "shuffled"]
+"""The interventions, and what the control 'shuffled' forces."""
 _WORD = re.compile(r"\w+")
-INTERVENTIONS: tuple[Intervention, ...] = ("none", "random", "mismatched")
 
 
 class InterventionError(ValueError):
@@ -34,10 +35,26 @@ def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng:
     Raises:
         InterventionError: no other instruction shares the goal.
     """
-    coarse, fine = own
-    others = sorted({f for c, f in texts if c == coarse and f != fine})
+    alike = [pair for pair in texts if pair[0] == own[0]]
+    if all(fine == own[1] for _, fine in alike):
+        raise InterventionError(f"no other instruction has the goal {own[0]!r}")
+    return shuffled_text(own, alike, rng)
+
+
+def shuffled_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng: np.random.Generator) -> str:
+    """Draw the kinematics text of any other instruction.
+
+    Args:
+        own: (coarse, fine) of the instruction that is given.
+        texts: (coarse, fine) of all tasks.
+        rng: source of randomness.
+
+    Raises:
+        InterventionError: all instructions have this text.
+    """
+    others = sorted({fine for _, fine in texts if fine != own[1]})
     if not others:
-        raise InterventionError(f"no other instruction has the goal {coarse!r}")
+        raise InterventionError("no other instruction has another kinematics text")
     return others[int(rng.integers(len(others)))]
 
 
@@ -55,7 +72,7 @@ def _words(text: str) -> list[str]:
 
 
 def intervene(
-    kind: Intervention, own: tuple[str, str], texts: Sequence[tuple[str, str]], seed: Sequence[int]
+    kind: Exchange, own: tuple[str, str], texts: Sequence[tuple[str, str]], seed: Sequence[int]
 ) -> str | None:
     """Return the kinematics text to force, None where nothing is exchanged.
 
@@ -70,6 +87,6 @@ def intervene(
     rng = np.random.default_rng(list(seed))
     if kind == "mismatched":
         return mismatched_text(own, texts, rng)
-    if kind == "random":
-        return random_text(own[1], [fine for _, fine in texts], rng)
-    raise InterventionError(f"intervention {kind!r} is unknown, choose from {', '.join(INTERVENTIONS)}")
+    if kind == "shuffled":
+        return shuffled_text(own, texts, rng)
+    return random_text(own[1], [fine for _, fine in texts], rng)

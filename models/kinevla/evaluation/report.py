@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinevla.evaluation.controls import CONTROLS
 from kinevla.evaluation.summary import Summary
 from kinevla.evaluation.trial import TrialResult
 from kinevla.manifest import json_sha256, write_atomically
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kinevla.evaluation.config import EvaluateConfig
 
 _TEMPLATE = "report.html.j2"
+_MOST_BARS = 31
+"""Of more sentences the figure shows the sums alone."""
 
 
 def write_report(
@@ -30,10 +33,13 @@ def write_report(
     page = Environment(autoescape=True).from_string(source)
     failed = [result for result in results if not result.kinematics]
     content = page.render(
-        title=f"Evaluation: {config.env}, {config.policy}",
+        title=f"Evaluation: {config.env}, {'policy' if config.control == 'none' else config.control}",
         subtitle=f"{len(results)} trials, settings {json_sha256(config.identity())[:12]}",
         figure=base64.b64encode(_figure(summary)).decode(),
-        rows=(*summary.tasks, summary.pooled),
+        rows=summary.rows(),
+        controls=summary.controls,
+        meanings=CONTROLS,
+        note=summary.note(),
         text=summary.text(),
         failed=failed,
         settings=settings,
@@ -42,12 +48,12 @@ def write_report(
 
 
 def _figure(summary: Summary) -> bytes:
-    """Draw both success rates per task with their intervals; PNG bytes."""
+    """Draw both success rates per sentence with their intervals; PNG bytes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.5, 3.0), layout="constrained")
     axes = figure.subplots()
-    rows = (*summary.tasks, summary.pooled)
+    rows = summary.rows() if len(summary.tasks) <= _MOST_BARS else (*summary.wordings, summary.pooled)
     for offset, name, colour in ((-0.2, "goal", "#4c78a8"), (0.2, "kinematics", "#f58518")):
         rates = [getattr(row, name) for row in rows]
         axes.bar(

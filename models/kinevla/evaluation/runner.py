@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from tqdm import tqdm
 from kinevla.data.plugins import ROS_TRIAL, load_object
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.evaluation.config import EvaluateConfig
+from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
-from kinevla.evaluation.trial import TrialJob, TrialResult, run_trial
+from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.evaluation.trial import TrialJob, TrialKey, TrialResult, run_trial
 from kinevla.manifest import (
     MANIFEST_NAME,
     file_sha256,
@@ -28,12 +30,7 @@ from kinevla.manifest import (
 )
 
 EVALUATION_KIND = "evaluation"
-TRIALS_NAME, SUMMARY_NAME, TEXT_NAME, REPORT_NAME = (
-    "trials.jsonl",
-    "summary.json",
-    "summary.txt",
-    "index.html",
-)
+SUMMARY_NAME, TEXT_NAME, REPORT_NAME = "summary.json", "summary.txt", "index.html"
 
 
 class EvaluationError(RuntimeError):
@@ -57,18 +54,24 @@ class Evaluation:
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Run all trials that are missing and write trials, figures, report and manifest.
 
+    Args:
+        config: of the policy or of one control; `evaluate_all` takes 'all' apart.
+
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
     """
+    if config.control == "all":
+        raise ValueError("several evaluations at once: call evaluate_all")
     if config.env == "libero":
-        _require_libero(config)
+        _require_libero()
     jobs = config.jobs()
-    identity = to_plain(config.identity()) | {"inputs": _inputs(config)}
+    identity = _identity(config)
     done = _continue(config.out, identity)
-    order = {(job.task, job.seed): index for index, job in enumerate(jobs)}
-    waiting = [job for job in jobs if (job.task, job.seed) not in done]
+    order = {job.key: index for index, job in enumerate(jobs)}
+    waiting = [job for job in jobs if job.key not in done]
     waiting.reverse()
     bar = tqdm(total=len(jobs), initial=len(done), unit="trial", disable=not config.progress, mininterval=1.0)
+    bar.set_description_str(config.control if config.control != "none" else None)
     # Through ROS the trials run in real time: two stacks on one machine would slow each other down.
     function, workers = (load_object(ROS_TRIAL), 1) if config.through_ros else (run_trial, config.workers)
     runner: JobRunner[TrialJob, TrialResult] = JobRunner(function, workers)
@@ -78,47 +81,78 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ):
             if error is not None or result is None:
                 raise EvaluationError(f"trial task {job.task}, seed {job.seed}: {error}") from error
-            done[(job.task, job.seed)] = result
+            done[job.key] = result
             _save(config.out, identity, done, order)
             bar.update()
             bar.set_postfix_str(
                 f"goal {sum(r.goal for r in done.values())}, kinematics "
                 f"{sum(r.kinematics for r in done.values())} of {len(done)}"
             )
-    results = tuple(sorted(done.values(), key=lambda r: order[(r.task, r.seed)]))
+    results = tuple(sorted(done.values(), key=lambda r: order[r.key]))
     if not results:
         return Evaluation((), len(jobs), None)
-    summary = summarise(results, bert=config.bert, bert_model=config.bert_model)
-    _finish(config, identity, results, summary, len(jobs))
-    return Evaluation(results, len(jobs), summary)
+    training = () if config.checkpoint is None else training_sentences(config.checkpoint)
+    summary = summarise(results, training, bert=config.bert, bert_model=config.bert_model)
+    return publish(config, Evaluation(results, len(jobs), summary))
 
 
-def _require_libero(config: EvaluateConfig) -> None:
-    """Say why trials on LIBERO cannot run: it is missing, or a control was asked for that it has not."""
+def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
+    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now.
+
+    Raises:
+        ValueError: it has no trials.
+    """
+    if evaluation.summary is None:
+        raise ValueError(f"{config.out} has no trials to publish")
+    identity = _identity(config)
+    summary = replace(evaluation.summary, controls=find_controls(config, identity, evaluation.results))
+    write_json(config.out / SUMMARY_NAME, summary)
+    write_atomically(config.out / TEXT_NAME, (summary.text() + "\n").encode())
+    write_report(config.out / REPORT_NAME, config, evaluation.results, summary)
+    films = [f"films/{result.film}" for result in evaluation.results if result.film]
+    inputs = {"policy": config.checkpoint, "data": config.episodes}
+    rows = summary.controls.rows if summary.controls is not None else ()
+    inputs |= {f"control {row.control}": config.out / FOLDER / row.control for row in rows}
+    write_manifest(
+        config.out,
+        kind=EVALUATION_KIND,
+        files=[TRIALS_NAME, SUMMARY_NAME, TEXT_NAME, REPORT_NAME, *films],
+        config={"evaluate": config, "inputs": identity["inputs"]},
+        inputs={role: path for role, path in inputs.items() if path is not None},
+        summary={
+            "trials": len(evaluation.results),
+            "wanted": evaluation.wanted,
+            "pooled": summary.pooled,
+            "controls": summary.controls,
+        },
+    )
+    return replace(evaluation, summary=summary)
+
+
+def _require_libero() -> None:
+    """Say why trials on LIBERO cannot run."""
     from kinevla.evaluation.libero.installation import LiberoMissingError, libero_root
 
     try:
         libero_root()
     except LiberoMissingError as error:
         raise EvaluationError(str(error)) from error
-    reasons = {
-        "expert": "the scripted expert moves the RM75, not LIBERO's arm",
-        "replay": "imported demonstrations do not hold the simulator's start states",
-    }
-    if config.policy in reasons:
-        raise EvaluationError(f"--policy {config.policy} is not for libero: {reasons[config.policy]}")
 
 
-def _inputs(config: EvaluateConfig) -> dict[str, str]:
-    """Return the manifests' hashes of what the evaluation depends on."""
-    return {
-        name: file_sha256(path / MANIFEST_NAME)
-        for name, path in (("checkpoint", config.checkpoint), ("episodes", config.episodes))
-        if path is not None and (path / MANIFEST_NAME).is_file()
-    }
+def _identity(config: EvaluateConfig) -> dict[str, Any]:
+    """Return the settings and the hashes of what the evaluation depends on."""
+    inputs = {name: _input_file(config, name) for name in ("checkpoint", "episodes", "wording_file")}
+    hashes = {name: file_sha256(path) for name, path in inputs.items() if path is not None and path.is_file()}
+    return dict(to_plain(config.identity())) | {"inputs": hashes}
 
 
-def _continue(out: Path, identity: dict[str, Any]) -> dict[tuple[int, int], TrialResult]:
+def _input_file(config: EvaluateConfig, name: str) -> Path | None:
+    """Return the file whose hash stands for an input: a manifest, or the list of sentences itself."""
+    path: Path | None = getattr(config, name)
+    return path if path is None or name == "wording_file" else path / MANIFEST_NAME
+
+
+def _continue(out: Path, identity: dict[str, Any]) -> dict[TrialKey, TrialResult]:
     """Read the trials that are there; the first line says what they belong to."""
     path = out / TRIALS_NAME
     if not path.is_file():
@@ -136,43 +170,18 @@ def _continue(out: Path, identity: dict[str, Any]) -> dict[tuple[int, int], Tria
                 f"{out} holds an evaluation with {key} = {header.get(key)!r}, asked for "
                 f"{identity.get(key)!r}: use another --out"
             )
-    return {(result.task, result.seed): result for result in results}
+    return {result.key: result for result in results}
 
 
 def _save(
     out: Path,
     identity: dict[str, Any],
-    done: dict[tuple[int, int], TrialResult],
-    order: dict[tuple[int, int], int],
+    done: dict[TrialKey, TrialResult],
+    order: dict[TrialKey, int],
 ) -> None:
-    rows = sorted(done.values(), key=lambda r: order[(r.task, r.seed)])
+    rows = sorted(done.values(), key=lambda r: order[r.key])
     lines = [json.dumps(to_plain(item), ensure_ascii=False) for item in (identity, *rows)]
     write_atomically(out / TRIALS_NAME, ("\n".join(lines) + "\n").encode())
-
-
-def _finish(
-    config: EvaluateConfig,
-    identity: dict[str, Any],
-    results: tuple[TrialResult, ...],
-    summary: Summary,
-    wanted: int,
-) -> None:
-    write_json(config.out / SUMMARY_NAME, summary)
-    write_atomically(config.out / TEXT_NAME, (summary.text() + "\n").encode())
-    write_report(config.out / REPORT_NAME, config, results, summary)
-    films = [f"films/{result.film}" for result in results if result.film]
-    write_manifest(
-        config.out,
-        kind=EVALUATION_KIND,
-        files=[TRIALS_NAME, SUMMARY_NAME, TEXT_NAME, REPORT_NAME, *films],
-        config={"evaluate": config, "inputs": identity["inputs"]},
-        inputs={
-            role: path
-            for role, path in (("policy", config.checkpoint), ("data", config.episodes))
-            if path is not None
-        },
-        summary={"trials": len(results), "wanted": wanted, "pooled": summary.pooled},
-    )
 
 
 def config_of(manifest: Path, out: Path) -> EvaluateConfig:
@@ -192,22 +201,22 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
     known = {item.name for item in dataclasses.fields(EvaluateConfig)}
     if unknown := sorted(set(values) - known):
         raise EvaluationError(f"{directory} was made with settings this code lacks: {', '.join(unknown)}")
-    for name in ("checkpoint", "episodes", "bert_model"):
+    for name in ("checkpoint", "episodes", "wording_file", "bert_model"):
         values[name] = None if values.get(name) is None else Path(values[name])
     for name in ("tasks", "launch"):
         values[name] = tuple(values.get(name, ()))
     config = EvaluateConfig(**values | {"out": out})
     for name, sha256 in stored["inputs"].items():
-        path = getattr(config, name) / MANIFEST_NAME
-        if not path.is_file():
+        path = _input_file(config, name)
+        if path is None or not path.is_file():
             raise EvaluationError(f"{path} is gone: the evaluation in {directory} was made with it")
         if file_sha256(path) != sha256:
             raise EvaluationError(f"{path} is not the {name} the evaluation in {directory} was made with")
     return config
 
 
-def verdicts_of(directory: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
-    """Return (goal, kinematics) by (task, seed) of an evaluation's directory or manifest.json.
+def verdicts_of(directory: Path) -> dict[TrialKey, tuple[bool, bool]]:
+    """Return (goal, kinematics) by (task, seed, wording) of an evaluation's directory or manifest.json.
 
     Raises:
         ManifestError: no evaluation.
@@ -215,14 +224,15 @@ def verdicts_of(directory: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
     directory = directory.parent if directory.name == MANIFEST_NAME else directory
     read_manifest(directory, kind=EVALUATION_KIND)
     rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]
-    return {(r["task"], r["seed"]): (r["goal"], r["kinematics"]) for r in rows}
+    return {(r["task"], r["seed"], r.get("wording", 0)): (r["goal"], r["kinematics"]) for r in rows}
 
 
 def differences(first: Path, second: Path) -> list[str]:
     """Name the trials of two evaluations whose verdicts differ."""
-    outcomes = [verdicts_of(directory) for directory in (first, second)]
+    before, after = (verdicts_of(directory) for directory in (first, second))
     return [
-        f"task {task}, seed {seed}: {outcomes[0].get((task, seed))} and {outcomes[1].get((task, seed))}"
-        for task, seed in sorted(set(outcomes[0]) | set(outcomes[1]))
-        if outcomes[0].get((task, seed)) != outcomes[1].get((task, seed))
+        f"task {key[0]}, seed {key[1]}{f', wording {key[2]}' if key[2] else ''}: "
+        f"{before.get(key)} and {after.get(key)}"
+        for key in sorted(set(before) | set(after))
+        if before.get(key) != after.get(key)
     ]

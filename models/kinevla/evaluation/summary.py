@@ -1,26 +1,50 @@
-"""From trials to figures: success per task and pooled, reasoning, latency, motion."""
+"""From trials to figures: success per sentence and pooled, reasoning, latency, motion, controls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kinevla.evaluation.found_controls import FoundControls
 from kinevla.evaluation.reasoning import ReasoningFigures, reasoning_figures
-from kinevla.evaluation.statistics import Rate
+from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
 from kinevla.evaluation.trial import TrialResult
+from kinevla.text.instruction import normalised
 
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """Success of one task, or of all ('task' 0)."""
+    """Success of one sentence, or of several ('task' 0).
+
+    Attributes:
+        task: its number.
+        instruction: the sentence.
+        trained: whether it is one of the checkpoint's training sentences; None where that is not known, or
+            where some are and some are not.
+        refused: trials in which the policy did not take it.
+        goal: success rate.
+        kinematics: likewise.
+    """
 
     task: int
     instruction: str
+    trained: bool | None
+    refused: int
     goal: Rate
     kinematics: Rate
+
+    def line(self) -> str:
+        """Write as a line of the table."""
+        name = str(self.task) if self.task else "all"
+        trained = {True: "yes", False: "no", None: "-"}[self.trained]
+        refused = f" (refused {self.refused} times)" if self.refused else ""
+        return (
+            f"{name:>6}{self.goal.scenes:>8}  {self.goal.text():<24}{self.kinematics.text():<24}{trained:<11}"
+            f"{self.instruction}{refused}"
+        )
 
 
 @dataclass(frozen=True)
@@ -28,31 +52,40 @@ class Summary:
     """All figures of an evaluation.
 
     Attributes:
-        tasks: success per task.
+        tasks: success per sentence, in the order of the tasks.
         pooled: success over all trials.
+        wordings: pooled over sentences in training and over the others, where there are both.
         reasoning: agreement with the annotation; None for controls.
         reused_share: chunks whose reasoning was confirmed instead of written, None for controls.
         latency_ms: median over trials of the median milliseconds per chunk, by part.
         motion: median over trials of the motion figures.
         ended: number of trials by reason of their end.
-        failures: number of failed checks by their first words.
+        failures: number of failed checks and refusals by their first words.
+        controls: what was found beside a policy; None for controls.
     """
 
     tasks: tuple[TaskFigures, ...]
     pooled: TaskFigures
+    wordings: tuple[TaskFigures, ...]
     reasoning: ReasoningFigures | None
     reused_share: float | None
     latency_ms: dict[str, float]
     motion: dict[str, float]
     ended: dict[str, int]
     failures: dict[str, int]
+    controls: FoundControls | None = None
+
+    def rows(self) -> tuple[TaskFigures, ...]:
+        """Return all rows of the table."""
+        return (*self.tasks, *self.wordings, self.pooled)
 
     def text(self) -> str:
         """Write the figures as a table."""
-        lines = [f"{'task':>6}  {'goal':<24}{'kinematics':<24}instruction"]
-        for row in (*self.tasks, self.pooled):
-            name = str(row.task) if row.task else "all"
-            lines.append(f"{name:>6}  {row.goal.text():<24}{row.kinematics.text():<24}{row.instruction}")
+        lines = [f"{'task':>6}{'scenes':>8}  {'goal':<24}{'kinematics':<24}{'training':<11}instruction"]
+        lines += [row.line() for row in self.rows()]
+        if self.controls is not None:
+            lines.append(self.controls.text())
+        lines.append(self.note())
         if self.reasoning is not None:
             item = self.reasoning
             bert = "" if item.bert_score_f1 is None else f", BERTScore F1 {item.bert_score_f1:.3f}"
@@ -71,11 +104,27 @@ class Summary:
             lines += [f"  {count:>4}  {text}" for text, count in self.failures.items()]
         return "\n".join(lines)
 
+    def note(self) -> str:
+        """Say how the intervals were computed."""
+        marked = any(WILSON in (row.goal.method, row.kinematics.method) for row in self.rows())
+        marked = marked or (self.controls is not None and any(row.marked for row in self.controls.rows))
+        return "[95 % interval: bootstrap over scenes]" + (f"\n{FOOTNOTE}" if marked else "")
+
 
 def summarise(
-    results: Sequence[TrialResult], *, bert: bool = True, bert_model: Path | None = None
+    results: Sequence[TrialResult],
+    training: Collection[str] = (),
+    *,
+    bert: bool = True,
+    bert_model: Path | None = None,
 ) -> Summary:
     """Compute the figures of at least one trial.
+
+    Args:
+        results: the trials.
+        training: the checkpoint's training sentences, none where they are not known.
+        bert: compute BERTScore.
+        bert_model: encoder for it.
 
     Raises:
         ValueError: no trials.
@@ -83,9 +132,13 @@ def summarise(
     """
     if not results:
         raise ValueError("there are no trials to summarise")
+    known = {normalised(sentence) for sentence in training}
+    trained = {r.instruction: normalised(r.instruction) in known if known else None for r in results}
     tasks = tuple(
-        _figures(task, [r for r in results if r.task == task]) for task in sorted({r.task for r in results})
+        _figures(task, [r for r in results if (r.task, r.wording) == (task, wording)], trained)
+        for task, wording in sorted({(r.task, r.wording) for r in results})
     )
+    wordings = [[r for r in results if trained[r.instruction] is kind] for kind in (True, False)]
     pairs = [
         pair
         for result in results
@@ -102,7 +155,8 @@ def summarise(
     parts = sorted({name for result in results for name in result.latency_ms})
     return Summary(
         tasks=tasks,
-        pooled=_figures(0, results),
+        pooled=_figures(0, results, trained),
+        wordings=tuple(_figures(0, part, trained) for part in wordings) if all(wordings) else (),
         reasoning=reasoning,
         reused_share=sum(r.reused_chunks for r in results) / max(1, chunks) if pairs else None,
         latency_ms={
@@ -111,16 +165,22 @@ def summarise(
         },
         motion=_motion(results),
         ended=_counts(result.ended.split(" (")[0].split(":")[0] for result in results),
-        failures=_counts(_check(text) for r in results for text in r.reasons if text.startswith("failed")),
+        failures=_counts(
+            _check(text) for r in results for text in r.reasons if text.startswith(("failed", "refused"))
+        ),
     )
 
 
-def _figures(task: int, results: Sequence[TrialResult]) -> TaskFigures:
+def _figures(task: int, results: Sequence[TrialResult], trained: dict[str, bool | None]) -> TaskFigures:
+    scenes = [result.seed for result in results]
+    kinds = {trained[result.instruction] for result in results}
     return TaskFigures(
-        task,
-        results[0].instruction if task else f"{len(results)} trials",
-        Rate.of([result.goal for result in results]),
-        Rate.of([result.kinematics for result in results]),
+        task=task,
+        instruction=results[0].instruction if task else f"{len(results)} trials",
+        trained=kinds.pop() if len(kinds) == 1 else None,
+        refused=sum(result.refused for result in results),
+        goal=Rate.of([result.goal for result in results], scenes),
+        kinematics=Rate.of([result.kinematics for result in results], scenes),
     )
 
 

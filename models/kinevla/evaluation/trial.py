@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.data.plugins import ENVIRONMENT_ID, load_object, make_environment, prepare_rendering
+from kinevla.data.plugins import ENVIRONMENT_ID, load_object
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start, make_controller
+from kinevla.evaluation.environments import environment
 from kinevla.evaluation.film import Film
-from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX, LiberoSuite
 from kinevla.evaluation.motion import MotionFigures, motion_figures
+from kinevla.text.instruction import InstructionError
 
 _REFERENCE_PERIOD_S = 0.05
+
+TrialKey = tuple[int, int, int]
+"""Task, seed of the scene, and number of the wording: what a trial is found by."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class TrialJob:
         seed: of the scene.
         instruction: other words than the task's own, or None.
         options: further options of the environment's reset.
+        wording: number of the instruction among those of the task in this evaluation, from 0.
     """
 
     config: TrialConfig
@@ -82,6 +86,12 @@ class TrialJob:
     seed: int
     instruction: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    wording: int = 0
+
+    @property
+    def key(self) -> TrialKey:
+        """What the trial is found by."""
+        return self.task, self.seed, self.wording
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,7 @@ class TrialResult:
         latency_ms: median milliseconds per chunk by part.
         motion: figures of the measured motion.
         film: name of the film, or None.
+        wording: number of the instruction, as in the job.
     """
 
     task: int
@@ -123,6 +134,17 @@ class TrialResult:
     latency_ms: dict[str, float]
     motion: MotionFigures
     film: str | None = None
+    wording: int = 0
+
+    @property
+    def key(self) -> TrialKey:
+        """What the trial is found by."""
+        return self.task, self.seed, self.wording
+
+    @property
+    def refused(self) -> bool:
+        """Whether the policy took the sentence at all."""
+        return any(reason.startswith("refused: ") for reason in self.reasons)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialResult:
@@ -138,13 +160,13 @@ class TrialResult:
         )
 
 
-@lru_cache(maxsize=1)
-def environment(environment_id: str) -> Any:
-    """The environment of this process; the last one is kept for the next trial."""
-    if environment_id.startswith(ENVIRONMENT_PREFIX):
-        prepare_rendering()
-        return LiberoSuite(environment_id.removeprefix(ENVIRONMENT_PREFIX))
-    return make_environment(environment_id)
+@dataclass(frozen=True)
+class Refusal:
+    """The verdict on a sentence that the policy does not take: nothing moved, so nothing was done."""
+
+    reasons: tuple[str, ...]
+    goal_success: bool = False
+    kinematics_success: bool = False
 
 
 @dataclass
@@ -187,20 +209,23 @@ class Track:
 def run_trial(job: TrialJob) -> TrialResult:
     """Run one trial in this process; environment and controller are kept for the next.
 
-    The judge's verdict does not end a trial: a policy has to know by itself that it is done.
+    The judge's verdict does not end a trial: a policy has to know by itself that it is done. An instruction
+    that is refused is a trial that failed.
 
     Raises:
         ControllerError: the controller cannot take part.
-        InstructionError: the instruction is refused.
     """
     config = job.config
+    controller = make_controller(config.controller)
     env = environment(config.environment_id)
     observation, info = env.reset(seed=job.seed, options={"task": job.task, **dict(job.options)})
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
+    try:
+        controller.start(Start(job.task, job.seed, instruction, texts, env.unwrapped, config.period_s))
+    except InstructionError as error:
+        return refused_result(job, str(error), observation, info)
     reference = reference_motion(config, env)
-    controller = make_controller(config.controller)
-    controller.start(Start(job.task, job.seed, instruction, texts, env.unwrapped, config.period_s))
     film = None if config.film is None else Film(instruction)
     track = Track()
     track.measure(observation, info)
@@ -229,6 +254,24 @@ def run_trial(job: TrialJob) -> TrialResult:
         if not track.ended and track.resting >= config.rest_chunks:
             track.ended = f"at rest for {track.resting} chunks"
     return result_of(job, info["verdict"], track, instruction, texts, reference, film)
+
+
+def refused_result(
+    job: TrialJob, why: str, observation: dict[str, NDArray[Any]], info: dict[str, Any]
+) -> TrialResult:
+    """Return the result of a trial whose sentence the policy refuses.
+
+    Args:
+        job: what was asked for.
+        why: the policy's reason.
+        observation: what the environment showed at its reset.
+        info: what it told then.
+    """
+    track = Track(ended="sentence refused")
+    track.measure(observation, info)
+    texts = (str(info["coarse"]), str(info["fine"]))
+    instruction = job.instruction or str(info["instruction"])
+    return result_of(job, Refusal((f"refused: {why}",)), track, instruction, texts, None, None)
 
 
 def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
@@ -277,7 +320,8 @@ def result_of(
     failed = not (verdict.goal_success and verdict.kinematics_success)
     film_name: str | None = None
     if film is not None and config.film is not None and (failed or config.film_all):
-        film_name = f"task{job.task}-seed{job.seed}.mp4"
+        wording = f"-wording{job.wording}" if job.wording else ""
+        film_name = f"task{job.task}-seed{job.seed}{wording}.mp4"
         film.write(config.film / film_name, "; ".join(verdict.reasons))
     return TrialResult(
         task=job.task,
@@ -302,4 +346,5 @@ def result_of(
             np.stack(track.tool_m) if track.tool_m else None,
         ),
         film=film_name,
+        wording=job.wording,
     )

@@ -15,12 +15,19 @@ class InstructionError(ValueError):
     """An instruction the policy must not act on; the text says what is wrong and where."""
 
 
-def check_instruction(text: str, known_words: Collection[str]) -> str:
-    """Normalise an instruction or refuse it.
+def normalised(text: str) -> str:
+    """Return a sentence as prompts hold it.
 
-    Normalising means Unicode NFKC, lower case, single spaces, no space at either end and no full stop or
-    exclamation mark at the end. A word that never occurred in training is refused rather than guessed at:
-    the policy would move the arm all the same.
+    In Unicode NFKC and lower case, with single spaces, and without full stop or exclamation mark at its end.
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split()).rstrip(".! ")
+
+
+def check_instruction(text: str, known_words: Collection[str]) -> str:
+    """Normalise an instruction (see `normalised`) or refuse it.
+
+    A word that never occurred in training is refused rather than guessed at: the policy would move the arm
+    all the same.
 
     Args:
         text: what the user typed.
@@ -47,13 +54,13 @@ def check_instruction(text: str, known_words: Collection[str]) -> str:
             raise InstructionError(
                 f"the instruction holds the control character U+{ord(character):04X} at position {position}"
             )
-    normalised = " ".join(unicodedata.normalize("NFKC", stripped).lower().split()).rstrip(".! ")
-    if not normalised:
+    sentence = normalised(stripped)
+    if not sentence:
         raise InstructionError("the instruction holds no words")
-    unknown = _unknown(normalised, known_words)
+    unknown = _unknown(sentence, known_words)
     if unknown:
         raise InstructionError("; ".join(_explain(word, known_words) for word in unknown))
-    return normalised
+    return sentence
 
 
 def _unknown(text: str, known_words: Collection[str]) -> list[str]:

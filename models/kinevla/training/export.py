@@ -53,13 +53,15 @@ def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
     with torch.device("meta"):
         plain = KineVLAModel(run.model.config, run.model.pad_id)
     plain.load_state_dict(plain_state(run.model), assign=True)
+    own = [text[0] for text in run.data.tasks]
     training = {
         "policy": report,
         "vision": run.vision_report,
         "data": {key: value for key, value in run.data_summary.items() if key not in ("entries", "dropped")},
         "batch_size": run.config.batch_size,
         "threads": run.config.threads,
-        "tasks": [text[0] for text in run.data.tasks],
+        "tasks": own,
+        "sentences": list(run.instructions) if run.config.variant_share > 0 else own,
     }
     inputs = {"data": run.config.data, "towers": run.config.vision, "base": run.config.base}
     fresh, old = out / f".{name}.new", out / f".{name}.old"

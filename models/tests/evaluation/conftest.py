@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kinevla.evaluation import controllers
+from kinevla.evaluation import controllers, environments
 from kinevla.evaluation.config import EvaluateConfig
 
 FAKE = Path(__file__).parents[1] / "data" / "fake"
@@ -15,6 +15,7 @@ def fake_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the module `fake_table` importable, and let nothing of an earlier test be kept."""
     monkeypatch.syspath_prepend(str(FAKE))
     controllers.make_controller.cache_clear()
+    environments.environment.cache_clear()
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def build(**changes) -> EvaluateConfig:
         values = {
             "out": tmp_path / "evaluation",
-            "policy": "expert",
+            "control": "expert",
             "environment_id": "fake_table:fake/Table-v0",
             "tasks": (1, 2),
             "trials": 5,

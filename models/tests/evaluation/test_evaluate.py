@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from kinevla.evaluation.runner import EvaluationError, config_of, differences, e
 from kinevla.evaluation.trial import TrialJob, run_trial
 from kinevla.manifest import ManifestError
 
+POLICY = {"control": "none", "checkpoint": Path("any")}
 TABLE = "fake_table:fake/Table-v0"
 
 
@@ -110,9 +112,10 @@ def test_two_evaluations_are_compared_on_the_trials_they_share(fake_simulator, s
         row["kinematics"] = row["kinematics"] and row["seed"] not in (20, 21)
     (second / "trials.jsonl").write_text("\n".join(map(json.dumps, [header, *rows])) + "\n")
     found = compare(first, second)
-    assert found.trials == 8 and found.only_there == (2, 4) and found.only_here == (0, 0)
-    assert (found.goal[0], found.kinematics[0]) == (-0.25, -0.5)
-    assert "goal against the other on 8 shared trials: -25.0 points" in found.text()
+    assert (found.goal.trials, found.goal.scenes) == (8, 4)
+    assert found.only_there == (2, 4) and found.only_here == (0, 0)
+    assert (found.goal.change, found.kinematics.change) == (-0.25, -0.5)
+    assert "goal against the other on 8 shared trials in 4 scenes: -25.0 points" in found.text()
     assert compare(second, first).only_here == (2, 4)
     evaluate(settings(out=tmp_path / "elsewhere", trials=1, first_seed=900))
     with pytest.raises(EvaluationError, match="share no trial"):
@@ -133,11 +136,11 @@ def test_replaying_recorded_targets_repeats_their_outcome(fake_simulator, settin
     writer = EpisodeWriter(tmp_path / "demos", {"fake": True})
     for seed in (20, 21):
         writer.add(record_demonstration(DemonstrationJob(made, 1, seed)))
-    outcome = evaluate(settings(policy="replay", episodes=tmp_path / "demos", tasks=(1,), trials=2))
+    outcome = evaluate(settings(control="replay", episodes=tmp_path / "demos", tasks=(1,), trials=2))
     assert outcome.summary.pooled.kinematics.successes == 2
     with pytest.raises(EvaluationError, match="no episode of task 1, seed 22"):
         evaluate(
-            settings(policy="replay", episodes=tmp_path / "demos", tasks=(1,), trials=3, out=tmp_path / "x")
+            settings(control="replay", episodes=tmp_path / "demos", tasks=(1,), trials=3, out=tmp_path / "x")
         )
 
 
@@ -160,13 +163,13 @@ def test_the_page_shows_every_failure_with_its_film(fake_simulator, settings):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"policy": "policy", "checkpoint": None}, "needs a checkpoint"),
-        ({"policy": "expert", "intervention": "random"}, "only a policy has reasoning"),
+        ({"control": "none"}, "needs a checkpoint"),
+        ({"control": "expert", "intervention": "random"}, "only the policy itself has reasoning"),
         ({"tasks": (1, 1)}, "different tasks"),
         ({"trials": 0}, "trials must lie in 1..10000, got 0"),
         ({"latency_s": -0.1}, "latency_s must lie in 0..10, got -0.1"),
         ({"through_ros": True, "latency_s": 0.2}, "latency_s = 0.2 is for the plain environment"),
-        ({"through_ros": True, "env": "libero"}, "no ROS nodes"),
+        ({"through_ros": True, "env": "libero", **POLICY}, "no ROS nodes"),
         ({"through_ros": True, "launch": ("fast",)}, "'fast' must have the form name:=value"),
         ({"launch": ("robot_port:=1",)}, "is for --through-ros"),
     ],
@@ -178,6 +181,6 @@ def test_settings_that_contradict_each_other_are_refused(settings, changes, mess
 
 def test_a_task_or_paraphrase_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(ValueError, match="task 9 is unknown"):
-        EvaluateConfig(out=tmp_path, policy="expert", tasks=(9,)).jobs()
+        EvaluateConfig(out=tmp_path, control="expert", tasks=(9,)).jobs()
     with pytest.raises(ValueError, match="task 1 has 3 paraphrases, asked for 4"):
-        EvaluateConfig(out=tmp_path, policy="expert", wording=4).jobs()
+        EvaluateConfig(out=tmp_path, control="expert", wording=4).jobs()

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from kinevla.evaluation.interventions import InterventionError, intervene, mismatched_text
+from kinevla.evaluation.interventions import InterventionError, intervene, mismatched_text, shuffled_text
 from kinevla.text import load_task_texts
 from kinevla.text.tokenizer import build_word_tokenizer
 
@@ -17,6 +17,13 @@ def test_mismatched_reasoning_keeps_the_goal_and_changes_the_kinematics(own):
     fine = intervene("mismatched", own, TEXTS, (3, 1))
     assert fine != own[1]
     assert (own[0], fine) in TEXTS
+
+
+def test_shuffled_reasoning_is_that_of_any_other_instruction():
+    drawn = {intervene("shuffled", TEXTS[0], TEXTS, (trial, 1)) for trial in range(100)}
+    assert drawn == {fine for _, fine in TEXTS} - {TEXTS[0][1]}
+    with pytest.raises(InterventionError, match="no other instruction"):
+        shuffled_text(TEXTS[0], TEXTS[:1], np.random.default_rng(0))
 
 
 def test_random_reasoning_is_as_long_as_the_true_one_and_from_the_same_words():

@@ -8,6 +8,7 @@ import pytest
 
 from kinevla.actions import StatisticsError
 from kinevla.checkpoint import CheckpointError, record_closed_loop
+from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
 from kinevla.training.policy_trainer import train_policy
@@ -98,6 +99,12 @@ def test_unknown_words_are_refused_before_anything_is_computed(checkpoint: Path)
     assert policy.check_instruction("  Pick up the BREAD, move it to the front. ") == (
         "pick up the bread, move it to the front"
     )
+
+
+def test_a_checkpoint_tells_the_sentences_it_was_trained_on(checkpoint: Path) -> None:
+    told = training_sentences(checkpoint)
+    assert SENTENCE in told and "move the bread to the left front" in told
+    assert len(set(told)) == len(told)
 
 
 def test_a_changed_weight_file_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinevla.evaluation import runner, trial
+from kinevla.evaluation import environments, runner, trial
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start
 from kinevla.evaluation.libero import installation
@@ -132,10 +132,10 @@ def test_trials_on_libero_are_run_judged_and_reported(
         suites.append(LiberoSuite(table, build, lambda task: states))
         return suites[-1]
 
-    monkeypatch.setattr(trial, "LiberoSuite", suite)
+    monkeypatch.setattr(environments, "LiberoSuite", suite)
     monkeypatch.setattr(trial, "make_controller", Pusher)
-    monkeypatch.setattr(runner, "_require_libero", lambda config: None)
-    trial.environment.cache_clear()
+    monkeypatch.setattr(runner, "_require_libero", lambda: None)
+    environments.environment.cache_clear()
     config = EvaluateConfig(
         out=tmp_path,
         env="libero",
@@ -150,7 +150,7 @@ def test_trials_on_libero_are_run_judged_and_reported(
         progress=False,
     )
     outcome = evaluate(config)
-    trial.environment.cache_clear()
+    environments.environment.cache_clear()
     assert [(r.goal, r.kinematics) for r in outcome.results] == [(True, True)] * 2
     first = outcome.results[0]
     assert first.ended == "at rest for 3 chunks" and first.duration_s == pytest.approx(8 * 5 * 0.05)
@@ -163,24 +163,23 @@ def test_trials_on_libero_are_run_judged_and_reported(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"policy": "expert"}, "scripted expert moves the RM75"),
-        ({"policy": "replay", "episodes": Path("x")}, "start states"),
+        ({"control": "expert"}, "scripted expert moves the RM75"),
+        ({"control": "replay", "episodes": Path("x")}, "start states"),
     ],
 )
-def test_controls_that_libero_does_not_have_are_refused(changes, said, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(installation, "libero_root", lambda: tmp_path)
-    with pytest.raises(EvaluationError, match=said):
-        evaluate(EvaluateConfig(out=tmp_path, env="libero", **changes))
+def test_controls_that_libero_does_not_have_are_refused(changes, said, tmp_path) -> None:
+    with pytest.raises(ValueError, match=said):
+        EvaluateConfig(out=tmp_path, env="libero", **changes)
 
 
 def test_rows_beyond_the_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="task 32 is unknown"):
-        EvaluateConfig(out=tmp_path, env="libero", policy="expert", tasks=(32,)).jobs()
+        EvaluateConfig(out=tmp_path, env="libero", checkpoint=tmp_path, tasks=(32,)).jobs()
 
 
 def test_evaluate_says_where_to_get_libero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)
-    config = EvaluateConfig(out=tmp_path, env="libero", policy="expert")
+    config = EvaluateConfig(out=tmp_path, env="libero", checkpoint=tmp_path)
     with pytest.raises(EvaluationError, match=r"not installed.*github\.com"):
         evaluate(config)
 

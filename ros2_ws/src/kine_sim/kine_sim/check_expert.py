@@ -1,7 +1,7 @@
 """Check of the scripted expert: `python -m kine_sim.check_expert [--trials 20] [--friction F]`.
 
 Runs every task from the same seeded placements, with collisions on and without images, and prints the
-success of goal and kinematics per task and in total with Wilson 95 % intervals.
+success of goal and kinematics per task and in total, with 95 % intervals over the placements.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import sqrt
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 
 from kine_sim.env import PERIOD_S, KineRealmanEnv
 from kine_sim.expert import ScriptedExpert
 from kine_sim.tasks import TASKS, task_by_number
+from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
 from kinevla.safe_path import safe_path
 
 SETTLE_STEPS = 3
@@ -34,16 +34,6 @@ class Trial:
     max_joint_speed_rad_s: float
     reasons: tuple[str, ...]
     collisions: tuple[str, ...]
-
-
-def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson score interval of a success rate; z = 1.96 gives 95 %."""
-    if trials <= 0 or not 0 <= successes <= trials:
-        raise ValueError(f"{successes} successes in {trials} trials is not a rate")
-    rate, spread = successes / trials, z * z / trials
-    centre = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def run_trial(
@@ -109,12 +99,14 @@ def report(trials: list[Trial]) -> str:
             f"{sum(t.kinematics for t in rows):>5}/{len(rows):<5} "
             f"{mean:>7.2f} {max(t.max_joint_speed_rad_s for t in rows):>9.2f}"
         )
-    done = sum(t.kinematics for t in trials)
-    low, high = wilson_interval(done, len(trials))
-    lines.append(
-        f"total: goal {sum(t.goal for t in trials)}/{len(trials)}, kinematics {done}/{len(trials)} "
-        f"(Wilson 95 %: {low:.3f} .. {high:.3f})"
+    seeds = [t.seed for t in trials]
+    goal, kinematics = (
+        Rate.of([t.goal for t in trials], seeds),
+        Rate.of([t.kinematics for t in trials], seeds),
     )
+    lines.append(f"total: goal {goal.text()}, kinematics {kinematics.text()}, {goal.scenes} scenes")
+    if WILSON in (goal.method, kinematics.method):
+        lines.append(FOOTNOTE)
     for t in trials:
         failed = [r for r in t.reasons if r.startswith("failed")]
         if failed:

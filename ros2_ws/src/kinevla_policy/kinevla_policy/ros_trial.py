@@ -24,14 +24,16 @@ from kine_msgs.msg import BiLevelPlan
 from kine_nodes.driver_watch import not_enabled
 from kine_nodes.motion_right import tagged
 from kinevla.evaluation.controllers import Decision, Start, make_controller
+from kinevla.evaluation.environments import environment
 from kinevla.evaluation.film import Film
+from kinevla.evaluation.training_sentences import refusal
 from kinevla.evaluation.trial import (
     Track,
     TrialConfig,
     TrialJob,
     TrialResult,
-    environment,
     reference_motion,
+    refused_result,
     result_of,
 )
 from kinevla_policy.demo_client import DemoClient, StackError
@@ -103,12 +105,17 @@ def run_trial(job: TrialJob) -> TrialResult:
     """
     config = job.config
     plain = environment(config.environment_id)
-    _, info = plain.reset(seed=job.seed, options={"task": job.task})
+    shown, info = plain.reset(seed=job.seed, options={"task": job.task})
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
+    by_policy = config.controller.control == "none"
+    if by_policy and config.controller.checkpoint is not None:
+        # Asked before a stack is started: the node refuses for reasons that are faults, too.
+        why = refusal(config.controller.checkpoint, instruction)
+        if why is not None:
+            return refused_result(job, why, shown, info)
     reference = reference_motion(config, plain)
     film = None if config.film is None else Film(instruction)
-    by_policy = config.controller.kind == "policy"
     options = ["--sim", "--task", str(job.task), "--seed", str(job.seed)]
     options += ["--checkpoint", str(config.controller.checkpoint)] if by_policy else ["--no-policy"]
     for argument in config.launch:

@@ -120,7 +120,7 @@ def network_inputs(policy: CheckpointPolicy, observation: SyncedObservation) -> 
     caught = {}
 
     def catch(seen, *_):  # the inner policy's entry, with the loop's own preparation before it
-        caught["inputs"] = policy._policy._inputs(seen)
+        caught["inputs"] = policy._policy.inputs(seen)
 
     plan, policy._policy.plan = policy._policy.plan, catch
     try:

@@ -1,0 +1,81 @@
+"""The control 'lookup': how far does a list of training sentences get, without reading what is asked?
+
+The sentence is exchanged for the nearest one of the training, word by word. What the decoder says of that
+sentence was read once, in one picture of another scene; from then on the decoder is left out, and the motion
+follows from what is seen (see `decoder_free`). Where nothing but the decoder chooses codes, it is told the
+nearest sentence and what it said of it instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Decision, Start
+from kinevla.evaluation.decoder_free import Memory, recall, remember
+from kinevla.evaluation.environments import environment
+from kinevla.evaluation.policy_controllers import observation_of
+from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.generation.grammar import Text
+from kinevla.policy import KineVLAPolicy, Observation
+from kinevla.text import load_task_texts
+from kinevla.text.similarity import nearest_sentence
+from kinevla.text.variants import instruction_variants
+
+
+class LookupController:
+    """Looks the sentence up in the checkpoint's training.
+
+    Raises:
+        ControllerError: the checkpoint does not tell its training sentences.
+    """
+
+    def __init__(self, config: ControllerConfig) -> None:
+        assert config.checkpoint is not None
+        self._sentences = training_sentences(config.checkpoint)
+        if not self._sentences:
+            raise ControllerError(f"{config.checkpoint} does not tell its training sentences")
+        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
+        segments = self._policy.parts.builder.grammar.segments()
+        self._levels = {part.name for part in segments if isinstance(part, Text)}
+        self._tasks = _tasks_of(self._sentences, config.texts)
+        self._scenes = {task: _look(config, task) for task in sorted(set(self._tasks.values()))}
+        self._memories: dict[str, Memory] = {}
+        self._sentence = ""
+
+    def start(self, start: Start) -> None:
+        """Find the nearest training sentence; no sentence is refused."""
+        self._sentence = nearest_sentence(start.instruction, self._sentences)
+        if self._sentence not in self._memories:
+            scene = self._scenes[self._tasks[self._sentence]]
+            self._memories[self._sentence] = remember(self._policy, scene, self._sentence)
+
+    def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
+        """Return the next chunk of its motion."""
+        seen = observation_of(observation)
+        memory = self._memories[self._sentence]
+        if memory.states is not None:
+            return Decision(recall(self._policy, seen, memory.states))
+        texts = {"goal": memory.goal_text, "kinematics": memory.kinematics_text}
+        goal, kinematics = (texts[name] if name in self._levels else None for name in texts)
+        plan = self._policy.plan(seen, self._sentence, forced_reasoning=(goal, kinematics))
+        return Decision(plan.actions, plan.goal_text, plan.kinematics_text, dict(plan.latency_s))
+
+
+def _tasks_of(sentences: tuple[str, ...], table: str) -> dict[str, int]:
+    """Return in whose scene each sentence is looked at: its task's, or the first one's where it has none."""
+    tasks = load_task_texts(table)
+    known = {
+        wording: task.number
+        for task in tasks
+        for wording in (task.instruction, *instruction_variants(task.instruction))
+    }
+    return {sentence: known.get(sentence, tasks[0].number) for sentence in sentences}
+
+
+def _look(config: ControllerConfig, task: int) -> Observation:
+    observation, _ = environment(config.environment_id).reset(
+        seed=config.reference_seed, options={"task": task}
+    )
+    return observation_of(observation)

@@ -1,0 +1,122 @@
+"""What each control makes of the shipped policy, on made-up pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Start, make_controller
+from kinevla.policy import KineVLAPolicy
+from kinevla.text import load_task_texts
+
+NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
+TASKS = load_task_texts("kine_realman")
+STATE = np.array([0.0, 0.35, 0.0, 1.2, 0.0, 1.5, 0.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def nano() -> KineVLAPolicy:
+    return KineVLAPolicy.load(NANO)
+
+
+@pytest.fixture
+def build(fake_simulator, nano, monkeypatch):
+    """Build a control of the shipped policy, which is loaded once for all tests."""
+    monkeypatch.setattr(KineVLAPolicy, "load", lambda directory, threads=None: nano)
+    return lambda control: make_controller(
+        ControllerConfig(control=control, checkpoint=NANO, environment_id="fake_table:fake/Table-v0")
+    )
+
+
+def begin(controller, task: int, instruction: str | None = None, seed: int = 5) -> None:
+    own = TASKS[task - 1]
+    texts = (own.coarse, own.fine)
+    controller.start(Start(task, seed, instruction or own.instruction, texts, None, 0.1))
+
+
+def picture(seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    front, wrist = (rng.integers(0, 256, (128, 128, 3), dtype=np.uint8) for _ in range(2))
+    return {"front": front, "wrist": wrist, "state": STATE}
+
+
+def test_a_blind_policy_moves_alike_whatever_is_there(build):
+    blind, seeing = build("blind"), build("none")
+    chunks = []
+    for controller in (blind, seeing):
+        for seed in (1, 2):
+            begin(controller, 5)
+            chunks.append(controller.decide(picture(seed), 0).actions)
+    assert np.array_equal(chunks[0], chunks[1])
+    assert not np.allclose(chunks[2], chunks[3], atol=1e-3)
+
+
+def test_told_the_goal_alone_all_ways_of_doing_it_are_one(build):
+    controller = build("goal-only")
+    decisions = []
+    for task in (4, 6):
+        begin(controller, task)
+        decisions.append(controller.decide(picture(1), 0))
+    assert np.array_equal(decisions[0].actions, decisions[1].actions)
+    assert decisions[0].goal_text == TASKS[3].coarse and decisions[0].kinematics_text == ""
+
+
+def test_shuffled_reasoning_is_another_instructions_and_stays_for_the_trial(build):
+    controller = build("shuffled")
+    fine = set()
+    for seed in range(6):
+        begin(controller, 1, seed=seed)
+        said = [controller.decide(picture(step), step) for step in range(2)]
+        assert said[0].kinematics_text == said[1].kinematics_text
+        assert said[0].goal_text == TASKS[0].coarse
+        fine.add(said[0].kinematics_text)
+    assert len(fine) > 1 and fine <= {task.fine for task in TASKS[1:]}
+
+
+def test_the_lookup_moves_without_the_decoder_by_what_it_sees(build, nano, monkeypatch):
+    controller = build("lookup")
+    begin(controller, 5)
+
+    def silent(*args, **kwargs):
+        raise AssertionError("the decoder was asked")
+
+    monkeypatch.setattr(nano.parts.model.language_model.model, "forward", silent)
+    for layer in nano.parts.model.language_model.model.layers:
+        monkeypatch.setattr(layer.self_attn.q_proj, "forward", silent)
+    first, second = (controller.decide(picture(seed), 0) for seed in (1, 2))
+    assert first.actions.shape == (5, 8) and first.goal_text == first.kinematics_text == ""
+    assert not np.allclose(first.actions, second.actions, atol=1e-3)
+
+
+def test_the_lookup_takes_any_sentence_for_its_nearest_one(build):
+    controller = build("lookup")
+    chunks = []
+    for sentence in (
+        "grab the carrot by its lower part, left side of plate",
+        TASKS[5].instruction,
+        TASKS[3].instruction,
+    ):
+        begin(controller, 6, sentence)
+        chunks.append(controller.decide(picture(1), 0).actions)
+    assert np.array_equal(chunks[0], chunks[1])
+    assert not np.allclose(chunks[0], chunks[2], atol=1e-3)
+
+
+def test_without_a_code_readout_the_lookup_forces_what_was_said_of_the_nearest_sentence(
+    build, nano, monkeypatch
+):
+    monkeypatch.setattr(nano.parts.model, "code_readout", None)
+    controller = build("lookup")
+    begin(controller, 4, "carrot, upper part, plate, left")
+    decision = controller.decide(picture(1), 0)
+    assert (decision.goal_text, decision.kinematics_text) == (TASKS[4].coarse, TASKS[4].fine)
+    assert torch.isfinite(torch.from_numpy(decision.actions)).all()
+
+
+def test_a_checkpoint_that_does_not_tell_its_sentences_cannot_be_looked_up(build, monkeypatch):
+    monkeypatch.setattr("kinevla.evaluation.lookup.training_sentences", lambda checkpoint: ())
+    with pytest.raises(ControllerError, match="does not tell its training sentences"):
+        build("lookup")
