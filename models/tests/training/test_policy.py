@@ -10,7 +10,7 @@ from kinevla.actions import StatisticsError
 from kinevla.checkpoint import CheckpointError, record_closed_loop
 from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
-from kinevla.training.policy_trainer import train_policy
+from kinevla.training.stages.policy import train_policy
 
 from .conftest import tiny_run
 
