@@ -35,7 +35,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from conftest import tiny_run, write_tiny_base
 from pathlib import Path
-from kinevla.training.policy_trainer import train_policy
+from kinevla.training.stages.policy import train_policy
 root, kind = Path({root!r}), {kind!r}
 values = {{"data": Path({data!r}), "tokenizer": root / "tokenizer", "max_steps": 30, "progress": False}}
 if kind == "images":

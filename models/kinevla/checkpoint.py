@@ -34,8 +34,8 @@ from kinevla.manifest import (
     write_json,
     write_manifest,
 )
+from kinevla.model_card import model_card
 from kinevla.text.vocabulary import Vocabulary
-from kinevla.training.model_card import model_card
 from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
 
 CHECKPOINT_KIND = "policy"

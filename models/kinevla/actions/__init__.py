@@ -1,4 +1,4 @@
-"""Actions as numbers and as codes: scaling, tokenisers, their training and their report.
+"""Actions as numbers and as codes: scaling, tokenisers and their report.
 
 `BiLevelTokenizer` is the tokeniser of the method; `SingleLevelTokenizer`, `BinTokenizer` and `FastTokenizer`
 are what it is compared with. All follow the `ActionTokenizer` protocol; `load_tokenizer` reads any of them.

@@ -143,7 +143,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         ("vision", "train"),
-        "kinevla.training.cli_commands",
+        "kinevla.cli.train_commands",
         "VisionTrainConfig",
         "run_vision_train",
         "teach the vision where things are",
@@ -153,7 +153,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         ("train",),
-        "kinevla.training.cli_commands",
+        "kinevla.cli.train_commands",
         "PolicyTrainConfig",
         "run_policy_train",
         "train the policy, from towers or from a base checkpoint",

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from kinevla.actions.baselines import build_tokenizer, measure_baselines
-from kinevla.actions.comparison import compare_seeds, write_comparison
 from kinevla.actions.loading import load_tokenizer
 from kinevla.actions.report import TokenizerReport, write_report
-from kinevla.actions.training_config import FastConfig, TokenizerTrainingConfig
 from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
 from kinevla.manifest import to_plain
+from kinevla.training.tokenizer_comparison import compare_seeds, write_comparison
+from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
+from kinevla.training.tokenizer_kinds import build_tokenizer, measure_baselines
 
 
 @dataclass(frozen=True)

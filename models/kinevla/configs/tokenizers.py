@@ -9,7 +9,7 @@ from kinevla.configs.registry import Entry, Registry
 from kinevla.data.chunks import ChunkConfig
 
 if TYPE_CHECKING:
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
 TokenizerKind = Literal["bilevel_rvq", "rvq", "bins", "fast"]
 
@@ -30,14 +30,14 @@ class TokenizerPreset:
 
 
 def _kinevla() -> TokenizerPreset:
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     return TokenizerPreset("bilevel_rvq", TokenizerTrainingConfig())
 
 
 def _shared_goal() -> TokenizerPreset:
     from kinevla.actions.rvq_vae import RvqVaeConfig
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     # One goal code is coarse enough to be shared by the ways of doing a task; what they differ by, and what
     # the goal code leaves, is up to three kinematics codes.
@@ -47,26 +47,26 @@ def _shared_goal() -> TokenizerPreset:
 
 
 def _single_vq() -> TokenizerPreset:
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     return TokenizerPreset("rvq", TokenizerTrainingConfig().single_level())
 
 
 def _bins() -> TokenizerPreset:
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     return TokenizerPreset("bins", TokenizerTrainingConfig())
 
 
 def _fast() -> TokenizerPreset:
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     return TokenizerPreset("fast", TokenizerTrainingConfig())
 
 
 def _tiny() -> TokenizerPreset:
     from kinevla.actions.rvq_vae import RvqVaeConfig
-    from kinevla.actions.training_config import TokenizerTrainingConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     network = RvqVaeConfig(latent=16, hidden=32, blocks=1, codebook_size=16)
     training = TokenizerTrainingConfig(

@@ -1,3 +1,3 @@
-"""Training of the policy: losses, cached features, the loop, model card and command line."""
+"""Training: one engine, its stages, and what they learn from: data, losses, settings."""
 
 from __future__ import annotations

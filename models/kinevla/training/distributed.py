@@ -7,8 +7,10 @@ Each process computes its part of every batch and gradients are averaged (`accel
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,9 +18,12 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor
 
+from kinevla.safe_path import safe_path
+
 if TYPE_CHECKING:
     from kinevla.training.config import PolicyTrainConfig
 
+Value = TypeVar("Value")
 # The others wait while the first process computes features, validates or writes a checkpoint.
 _PATIENCE = timedelta(hours=6)
 
@@ -69,13 +74,74 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def launch(work: Callable[[PolicyTrainConfig], Value], config: PolicyTrainConfig) -> Value:
+    """Run `work(config)` on `config.processes` processes of this machine and return the first one's result.
+
+    Equivalent to starting the same command with torchrun; the children end with this process.
+
+    Raises:
+        ProcessRaisedException: a process failed; the text holds its traceback.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    with safe_path():
+        torch.multiprocessing.spawn(_work, (work, config, port, results), nprocs=config.processes)
+    result: Value = results.get()
+    return result
+
+
+def _work(
+    rank: int, work: Callable[[PolicyTrainConfig], Any], config: PolicyTrainConfig, port: int, results: Any
+) -> None:
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(config.processes),
+        "LOCAL_WORLD_SIZE": str(config.processes),
+    }
+    os.environ.setdefault("OMP_NUM_THREADS", str(config.threads))
+    result = work(config)
+    if rank == 0:
+        results.put(result)
+
+
+def processes() -> int:
+    """Return how many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def first_process() -> bool:
+    """Say whether this is the process that reports, measures and saves."""
+    return processes() == 1 or dist.get_rank() == 0
+
+
+def agree(value: Value) -> Value:
+    """Return the first process's value in all of them: clocks differ, decisions must not."""
+    if processes() == 1:
+        return value
+    shared = [value]
+    dist.broadcast_object_list(shared, src=0)
+    return shared[0]
+
+
+def mean_of_processes(values: Tensor) -> Tensor:
+    """Return the mean over the processes."""
+    if processes() > 1:
+        dist.all_reduce(values)
+    return values / processes()
+
+
 class _AllGather(torch.autograd.Function):
     """Rows of all processes; the gradient of a row is the sum of what all processes found for it."""
 
     @staticmethod
     def forward(context: Any, rows: Tensor) -> Tensor:
         context.count = len(rows)
-        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        parts = [torch.empty_like(rows) for _ in range(processes())]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
@@ -94,16 +160,7 @@ def all_gather_with_grad(rows: Tensor) -> Tensor:
     of a loss of the joined rows has exactly the gradient of that loss, which is what averaging the
     processes' gradients computes.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if processes() == 1:
         return rows
     joined: Tensor = _AllGather.apply(rows)
     return joined
-
-
-def agree(accelerator: Accelerator, value: float) -> float:
-    """Return the first process's value in all of them: clocks differ, decisions must not."""
-    if accelerator.num_processes == 1:
-        return value
-    shared = torch.tensor([value], dtype=torch.float64, device=accelerator.device)
-    dist.broadcast(shared, src=0)
-    return float(shared.item())

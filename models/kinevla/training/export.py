@@ -10,12 +10,11 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
+from kinevla.backbone.lora import ADAPTER_NAME
 from kinevla.backbone.model import KineVLAModel
 from kinevla.checkpoint import CheckpointParts, save_checkpoint
 from kinevla.text import instruction_words
 from kinevla.training.policy_run import PolicyRun
-
-_ADAPTER = "default"
 
 
 @torch.no_grad()
@@ -30,7 +29,7 @@ def plain_state(model: KineVLAModel) -> dict[str, Tensor]:
         if isinstance(module, LoraLayer):
             layer: Any = module  # peft declares these methods on the classes below LoraLayer only.
             base = layer.get_base_layer()
-            weight = base.weight.float() + layer.get_delta_weight(_ADAPTER).float()
+            weight = base.weight.float() + layer.get_delta_weight(ADAPTER_NAME).float()
             state[f"{name}.weight"] = weight.to(base.weight.dtype).cpu()
             if base.bias is not None:
                 state[f"{name}.bias"] = base.bias.detach().cpu()

@@ -81,14 +81,6 @@ def sequence_states(
     return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole, observation)
 
 
-def sequence_hidden(
-    model: KineVLAModel, features: VisualFeatures, state: Tensor, ids: Tensor, bos: int
-) -> tuple[Tensor, Tensor]:
-    """Return `before` and `at` of `sequence_states`."""
-    states = sequence_states(model, features, state, ids, bos)
-    return states.before, states.at
-
-
 def prefix_mask(model: KineVLAModel, states: SequenceStates, ids: Tensor) -> Tensor:
     """Return which of `states.whole` the flow head may read, all but the padding: (B, 1 + V + L) bool."""
     first = states.whole.shape[1] - ids.shape[1]

@@ -15,8 +15,11 @@ from torch import Tensor
 
 from kinevla.backbone.vision_backbone import VisionBackbone
 from kinevla.training.ahead import computed_ahead
+from kinevla.training.course import Budget, Schedule
 from kinevla.training.distributed import DeviceError
-from kinevla.training.loop import Budget, MetricsLog, learning_rate, load_state, save_state, set_threads
+from kinevla.training.engine import set_threads
+from kinevla.training.metrics import MetricsLog
+from kinevla.training.state import load_state, save_state
 from kinevla.vision.augment import augment
 from kinevla.vision.checkpoint import make_vision, save_vision
 from kinevla.vision.config import VisionTrainConfig
@@ -141,6 +144,7 @@ def _train_towers(
     optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     state = load_state(config.out, config.identity())
     budget = Budget(max_minutes, config.max_steps)
+    schedule = Schedule(config.learning_rate, "cosine", config.warmup_steps, final=0.01)
     if state is not None:
         backbone.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
@@ -150,9 +154,7 @@ def _train_towers(
     backbone.train()
     sums, since, mark = torch.zeros(4, device=config.device), 0, time.monotonic()
     while not budget.finished:
-        rate = learning_rate(
-            config.learning_rate, budget.progress, budget.step, "cosine", config.warmup_steps, final=0.01
-        )
+        rate = schedule.rate(budget.step, budget.progress)
         for group in optimiser.param_groups:
             group["lr"] = rate
         images, camera, points, visible = next(batches)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinevla.actions.baselines import build_tokenizer
 from kinevla.actions.rvq_vae import RvqVaeConfig
 from kinevla.actions.tokenizer import ActionTokenizer
-from kinevla.actions.training_config import TokenizerTrainingConfig
 from kinevla.data.chunks import ChunkConfig, ChunkSet
+from kinevla.training.tokenizer_config import TokenizerTrainingConfig
+from kinevla.training.tokenizer_kinds import build_tokenizer
 
 KINDS = ("bilevel_rvq", "rvq", "bins", "fast")
 SMALL = TokenizerTrainingConfig(

@@ -8,9 +8,10 @@ import torch
 
 from kinevla.actions import BiLevelTokenizer, StatisticsError, TokenizerError
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 from kinevla.data.chunks import ChunkConfig
 from kinevla.manifest import ManifestError, read_manifest, write_manifest
+from kinevla.training.stages.tokenizer import train_tokenizer
+from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
 SMALL = RvqVaeConfig(latent=16, hidden=32, blocks=1, codebook_size=16)
 FAST = TokenizerTrainingConfig(

@@ -23,9 +23,9 @@ from kinevla.actions import (
     load_policy_tokenizer,
     load_tokenizer,
 )
-from kinevla.actions.baselines import build_tokenizer
 from kinevla.data.chunks import ChunkConfig
 from kinevla.manifest import ManifestError, read_manifest, write_manifest
+from kinevla.training.tokenizer_kinds import build_tokenizer
 
 from .made_up import KINDS, SMALL, chunk_set, make, motions
 

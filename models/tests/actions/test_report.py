@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from kinevla.actions import BiLevelTokenizer
-from kinevla.actions.baselines import measure_baselines
-from kinevla.actions.comparison import SeedComparison, compare_seeds, write_comparison
 from kinevla.actions.report import codebook_use, level_error, measure_tokenizer, write_report
 from kinevla.actions.rvq_vae import RvqVaeConfig
-from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.manifest import verify_manifest
+from kinevla.training.stages.tokenizer import train_tokenizer
+from kinevla.training.tokenizer_comparison import SeedComparison, compare_seeds, write_comparison
+from kinevla.training.tokenizer_config import TokenizerTrainingConfig
+from kinevla.training.tokenizer_kinds import measure_baselines
 
 from .made_up import KINDS, SMALL, make
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from kinevla.actions import training
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
+from kinevla.training.course import Budget
+from kinevla.training.stages.tokenizer import TokenizerStage, train_tokenizer
+from kinevla.training.state import STATE_NAME, ResumeError
+from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
 CONFIG = TokenizerTrainingConfig(
     network=RvqVaeConfig(latent=8, hidden=16, blocks=1, codebook_size=8),
@@ -25,24 +28,22 @@ def chunks() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(200, 5, 8))
 
 
-class _StopAfter:
-    """A deadline that passes after a number of steps."""
+def stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let the time be up after so many steps."""
+    done, whole_step = [], TokenizerStage.step
 
-    def __init__(self, steps: int) -> None:
-        self.left = steps
+    def counted(self: TokenizerStage, number: int, rate: float) -> Mapping[str, torch.Tensor]:
+        done.append(number)
+        return whole_step(self, number, rate)
 
-    @property
-    def passed(self) -> bool:
-        self.left -= 1
-        return self.left < 0
+    patch.setattr(TokenizerStage, "step", counted)
+    patch.setattr(Budget, "time_up", property(lambda self: len(done) >= steps))
 
 
 def state_after(stage1: int, stage2: int, encoder_share: float) -> dict[str, torch.Tensor]:
     """Weights of a run that stops after so many steps of each stage."""
-    stop = pytest.MonkeyPatch()
-    with stop.context() as patch:
-        # One question per step, one more to enter Stage II.
-        patch.setattr(training, "Deadline", lambda minutes: _StopAfter(stage1 + stage2))
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, stage1 + stage2)
         network = train_tokenizer(
             chunks(), chunks(), replace(CONFIG, encoder_share=encoder_share), progress=False
         ).network
@@ -97,7 +98,7 @@ def test_stage_two_starts_from_the_decoder_of_stage_one():
 def test_run_that_was_stopped_and_continued_equals_one_that_never_stopped(tmp_path, monkeypatch, steps):
     whole = train_tokenizer(chunks(), chunks(), CONFIG, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "Deadline", lambda minutes: _StopAfter(steps))
+        stop_after(patch, steps)
         stopped = train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
     assert not stopped.complete
     torch.rand(5)  # whatever else draws random numbers in between must not matter
@@ -117,17 +118,17 @@ def test_training_leaves_the_random_state_of_its_caller_alone():
 
 def test_checkpoint_of_another_run_is_refused(tmp_path):
     train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
-    with pytest.raises(ValueError, match=r"progress\.pt belongs to a run with another configuration"):
+    with pytest.raises(ResumeError, match="holds a run with seed = 0, asked for 1"):
         train_tokenizer(chunks(), chunks(), replace(CONFIG, seed=1), directory=tmp_path, progress=False)
-    with pytest.raises(ValueError, match="other data"):
-        train_tokenizer(chunks(), 2 * chunks(), CONFIG, directory=tmp_path, progress=False)
+    with pytest.raises(ResumeError, match="holds a run with coarse_chunks = "):
+        train_tokenizer(2 * chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
 
 
 def test_damaged_checkpoint_is_named(tmp_path):
     train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
-    path = tmp_path / "progress.pt"
+    path = tmp_path / STATE_NAME
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"progress\.pt is damaged"):
+    with pytest.raises(ResumeError, match=r"trainer\.pt is damaged"):
         train_tokenizer(chunks(), chunks(), CONFIG, directory=tmp_path, progress=False)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,21 +10,16 @@ from torch import Tensor
 
 from kinevla.backbone import KineVLAModel, ModelConfig, load_openvla, openvla_config
 from kinevla.backbone.lora import (
-    ADAPTER_NAME,
-    SETTINGS_NAME,
     AdapterError,
     LoraSettings,
     add_lora,
-    load_adapter,
     lora_layers,
     lora_targets,
-    merge_lora,
-    remove_lora,
-    save_adapter,
     trainable_parameters,
-    unmerge_lora,
 )
-from kinevla.backbone.openvla_export import save_openvla
+from kinevla.training.export import plain_state
+
+from .openvla_export import save_openvla
 
 OWN = ("observation.", "coupling_reasoning.", "coupling_action.")
 Write = Callable[..., dict[str, Tensor]]
@@ -75,12 +70,12 @@ def test_new_adapters_change_no_output(model: KineVLAModel) -> None:
 
 def test_only_adapters_and_the_named_parts_are_trained(model: KineVLAModel) -> None:
     expected_own = {name for name, _ in model.named_parameters() if name.startswith(OWN)}
+    untouched = copy.deepcopy(model)
     names = set(add_lora(model, LoraSettings(rank=4)))
     lora = {name for name in names if "lora_A" in name or "lora_B" in name}
     assert names - lora == expected_own and expected_own
     assert len(lora) == 2 * len(list(lora_layers(model))) == 2 * len(lora_targets_of_plain(model))
-    remove_lora(model)
-    assert set(add_lora(model, LoraSettings(rank=4, train_also=()))) == lora
+    assert set(add_lora(untouched, LoraSettings(rank=4, train_also=()))) == lora
 
 
 def lora_targets_of_plain(model: KineVLAModel) -> list[str]:
@@ -116,50 +111,18 @@ def test_a_training_step_moves_the_adapters_and_nothing_frozen(model: KineVLAMod
     assert all(torch.equal(value, model.get_parameter(name)) for name, value in frozen.items())
 
 
-def test_merging_keeps_the_outputs_and_unmerging_the_weights(model: KineVLAModel) -> None:
+def test_folded_weights_give_the_outputs_of_the_adapted_network_and_leave_it_alone(
+    model: KineVLAModel,
+) -> None:
     before = outputs(model)
+    plain = copy.deepcopy(model)
     add_lora(model, LoraSettings(rank=4))
     disturb(model)
-    weights = {n: p.detach().clone() for n, p in model.named_parameters() if "base_layer" in n}
     adapted = outputs(model)
     assert (adapted - before).abs().max() > 1e-2
-    merge_lora(model)
-    torch.testing.assert_close(outputs(model), adapted, atol=1e-4, rtol=1e-4)
-    changed = [n for n, value in weights.items() if not torch.equal(value, model.get_parameter(n))]
-    assert len(changed) == len(list(lora_layers(model)))
-    merge_lora(model)
-    torch.testing.assert_close(outputs(model), adapted, atol=1e-4, rtol=1e-4)
-    unmerge_lora(model)
-    for name, value in weights.items():
-        torch.testing.assert_close(model.get_parameter(name), value, atol=1e-6, rtol=0)
-    torch.testing.assert_close(outputs(model), adapted, atol=1e-4, rtol=1e-4)
-
-
-def test_removing_leaves_plain_names_with_or_without_the_effect(model: KineVLAModel, tmp_path: Path) -> None:
-    names, before = set(model.state_dict()), outputs(model)
-    for merge in (False, True):
-        add_lora(model, LoraSettings(rank=4))
-        disturb(model)
-        adapted = outputs(model)
-        remove_lora(model, merge=merge)
-        assert set(model.state_dict()) == names
-        torch.testing.assert_close(outputs(model), adapted if merge else before, atol=1e-4, rtol=1e-4)
-
-
-def test_a_saved_adapter_loads_into_a_fresh_base(
-    model: KineVLAModel, write_checkpoint: Write, tmp_path: Path
-) -> None:
-    settings = LoraSettings(rank=4, alpha=8)
-    add_lora(model, settings)
-    disturb(model)
-    save_adapter(tmp_path / "adapter", model, settings)
-    torch.manual_seed(9)
-    fresh = load_openvla(tmp_path / "base", ("front", "wrist"), dtype=torch.float32).model
-    assert not torch.allclose(outputs(fresh), outputs(model))
-    assert load_adapter(tmp_path / "adapter", fresh) == settings
-    assert torch.equal(outputs(fresh), outputs(model)), "state projection included"
-    merge_lora(fresh)
-    torch.testing.assert_close(outputs(fresh), outputs(model), atol=1e-4, rtol=1e-4)
+    plain.load_state_dict(plain_state(model))
+    torch.testing.assert_close(outputs(plain), adapted, atol=1e-4, rtol=1e-4)
+    assert torch.equal(outputs(model), adapted)
 
 
 def test_adapters_beside_half_precision_weights_keep_single_precision(
@@ -187,8 +150,6 @@ def test_the_shipped_architecture_can_be_adapted_too() -> None:
 
 
 def test_misuse_is_refused(model: KineVLAModel, tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match="no adapters"):
-        merge_lora(model)
     with pytest.raises(AdapterError, match="called k_projection"):
         add_lora(model, LoraSettings(targets=("k_projection",)))
     for bad in ({"rank": 0}, {"dropout": 1.0}, {"init": "zeros"}, {"targets": "some"}):
@@ -197,28 +158,5 @@ def test_misuse_is_refused(model: KineVLAModel, tmp_path: Path) -> None:
     add_lora(model, LoraSettings(rank=2))
     with pytest.raises(AdapterError, match="adapters already"):
         add_lora(model)
-    with pytest.raises(ValueError, match="remove_lora before"):
+    with pytest.raises(ValueError, match="only plain weights"):
         save_openvla(tmp_path / "x", model, None)  # type: ignore[arg-type]
-
-
-def test_a_damaged_or_foreign_adapter_is_refused_and_leaves_the_network_plain(
-    model: KineVLAModel, tmp_path: Path
-) -> None:
-    with pytest.raises(AdapterError, match="holds no adapter"):
-        load_adapter(tmp_path, model)
-    settings = LoraSettings(rank=2)
-    names, before = set(model.state_dict()), outputs(model)
-    add_lora(model, settings)
-    save_adapter(tmp_path, model, settings)
-    remove_lora(model, merge=False)
-    content = json.loads((tmp_path / SETTINGS_NAME).read_text())
-    content["kinevla"]["rank"] = 3
-    (tmp_path / SETTINGS_NAME).write_text(json.dumps(content))
-    with pytest.raises(AdapterError, match=r"instead of \(3, .* more"):
-        load_adapter(tmp_path, model)
-    assert set(model.state_dict()) == names
-    torch.testing.assert_close(outputs(model), before)
-    content = (tmp_path / ADAPTER_NAME).read_bytes()
-    (tmp_path / ADAPTER_NAME).write_bytes(content[:-10])
-    with pytest.raises(AdapterError, match="holds no adapter"):
-        load_adapter(tmp_path, model)

@@ -24,7 +24,8 @@ from kinevla.backbone import (
     load_public_weights,
     openvla_config,
 )
-from kinevla.backbone.openvla_export import save_openvla
+
+from .openvla_export import save_openvla
 
 Weights = dict[str, Tensor]
 MEAN, STD = [0.484375, 0.455078125, 0.40625], [0.228515625, 0.2236328125, 0.224609375]

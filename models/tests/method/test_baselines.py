@@ -6,13 +6,11 @@ import csv
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from kinevla.actions.baselines import build_tokenizer
 from kinevla.configs import MODELS, TOKENIZERS, TRAININGS
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
@@ -20,10 +18,11 @@ from kinevla.flow import chunk_of_sequence
 from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.objective import prefix_mask, sequence_states
-from kinevla.training.policy_trainer import PolicyTrainer, train_policy
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.tokenizer_kinds import build_tokenizer
 from kinevla.vision.checkpoint import make_vision, save_vision
 
-from ..training.conftest import SIZE, make_episode
+from ..training.conftest import SIZE, make_episode, stop_policy_at
 from .conftest import TINY_FLOW, make_sample
 
 SENTENCE = "pick up the bread and move it to the left front"
@@ -143,16 +142,8 @@ def test_a_flow_head_behind_reasoning_needs_statistics_only(inputs: Path) -> Non
 def test_a_flow_training_continued_ends_like_an_uninterrupted_one(inputs: Path) -> None:
     whole, parts = tiny(inputs, "pi-flow", "whole"), tiny(inputs, "pi-flow", "parts", save_every=1)
     train_policy(whole)
-    original, steps = PolicyTrainer.step, []
-
-    def stop_after_two(self: PolicyTrainer, *arguments: Any) -> Any:
-        if len(steps) == 2:
-            raise KeyboardInterrupt
-        steps.append(1)
-        return original(self, *arguments)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PolicyTrainer, "step", stop_after_two)
+        stop_policy_at(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             train_policy(parts)
     assert train_policy(parts)["step"] == 3

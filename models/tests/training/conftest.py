@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.actions.rvq_vae import RvqVaeConfig
-from kinevla.actions.training import TokenizerTrainingConfig, train_tokenizer
 from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, TowerConfig, VisionConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla import PUBLIC_PARTS
@@ -24,6 +24,11 @@ from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
 from kinevla.text.tokenizer import _PATTERN as TEXT_PATTERN
 from kinevla.text.tokenizer import split_words
 from kinevla.training.config import PolicyTrainConfig, WarmupConfig
+from kinevla.training.distributed import join_processes
+from kinevla.training.policy_run import PolicyRun, prepare_run
+from kinevla.training.stages.policy import PolicyStage
+from kinevla.training.stages.tokenizer import train_tokenizer
+from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 from kinevla.vision.checkpoint import make_vision, save_vision
 
 SIZE = 32
@@ -98,6 +103,25 @@ def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig
         "warmup": WarmupConfig(max_steps=3, batch_size=16),
     }  # fmt: skip
     return PolicyTrainConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def started(config: PolicyTrainConfig, run: PolicyRun | None = None) -> PolicyStage:
+    """A policy that is about to do its first step."""
+    stage = PolicyStage(run or prepare_run(config), join_processes(config))
+    stage.start(None)
+    return stage
+
+
+def stop_policy_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """Interrupt policy trainings in this step."""
+    whole_step = PolicyStage.step
+
+    def stops(self: PolicyStage, number: int, rate: float) -> Mapping[str, torch.Tensor]:
+        if number == step:
+            raise KeyboardInterrupt
+        return whole_step(self, number, rate)
+
+    patch.setattr(PolicyStage, "step", stops)
 
 
 def write_tiny_base(directory: Path) -> Path:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from kinevla.backbone.lora import lora_layers, remove_lora, trainable_parameters
+from kinevla.backbone.lora import lora_layers, trainable_parameters
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import EpisodeReader
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.distributed import join_processes
 from kinevla.training.export import plain_state
-from kinevla.training.loop import STATE_NAME
 from kinevla.training.policy_run import prepare_run
-from kinevla.training.policy_trainer import PolicyTrainer, set_training, train_policy
-from kinevla.training.samples import iterate_steps
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.state import STATE_NAME
 
-from .conftest import tiny_run, write_tiny_base
+from .conftest import started, stop_policy_at, tiny_run, write_tiny_base
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def test_only_adapters_and_own_parts_change_and_the_checkpoint_has_them_folded_i
     config = base_run(workplace, base, tmp_path / "run")
     result = train_policy(config)
     assert result["step"] == 2
-    state = torch.load(config.out / STATE_NAME, weights_only=True)["model"]
+    state = torch.load(config.out / STATE_NAME, weights_only=True)["content"]["model"]
     assert any("lora_B" in name and value.any() for name, value in state.items())
     assert not any(name.startswith("language_model") and "lora" not in name for name in state)
     plain = load_checkpoint(config.out / "last").model
@@ -63,8 +60,13 @@ def test_folded_weights_are_those_of_merging(workplace: Path, base: Path, tmp_pa
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.05)
     beside = {name: value.clone() for name, value in plain_state(run.model).items()}
-    remove_lora(run.model)
-    merged = run.model.state_dict()
+    for layer in lora_layers(run.model):
+        layer.merge(safe_merge=True)
+    merged = {
+        name.replace(".base_layer", ""): value
+        for name, value in run.model.state_dict().items()
+        if "lora_" not in name
+    }
     assert set(merged) == set(beside)
     for name, value in merged.items():
         torch.testing.assert_close(beside[name], value, rtol=1e-5, atol=1e-6, msg=name)
@@ -76,12 +78,8 @@ def test_a_base_learns_a_handful_of_samples(workplace: Path, base: Path, tmp_pat
                       variant_share=0.0, code_noise=0.0)  # fmt: skip
     run = prepare_run(config)
     run.data = dataclasses.replace(run.data, train=run.data.train[:4])
-    trainer = PolicyTrainer(run, join_processes(config))
-    set_training(run.model)
-    losses = [
-        float(trainer.step(parts, rate=5e-3)[0])
-        for parts in islice(iterate_steps(trainer.samples, 0, workers=0), 30)
-    ]
+    stage = started(config, run)
+    losses = [float(stage.step(number, rate=5e-3)["loss"]) for number in range(30)]
     assert np.mean(losses[-5:]) < 0.7 * losses[0]
     towers = [p.grad is not None or p.requires_grad for p in run.model.vision_backbone.parameters()]
     assert any(towers) == (tuning == "lora")
@@ -98,15 +96,21 @@ def test_a_base_in_mixed_precision_keeps_frozen_weights_in_half(
     assert np.isfinite(train_policy(config)["joint_l1_mrad"])
 
 
-def test_a_base_run_is_resumed_to_the_same_weights(workplace: Path, base: Path, tmp_path: Path) -> None:
-    weights = []
-    for name, stops in (("straight", (3,)), ("continued", (2, 3))):
-        for stop in stops:
-            config = base_run(workplace, base, tmp_path / name, max_steps=3, save_every=1)
-            trainer = PolicyTrainer(prepare_run(config), join_processes(config))
-            trainer.budget.max_steps = stop
-            trainer.train()
-        weights.append(torch.load(config.out / STATE_NAME, weights_only=True)["model"])
+def test_a_base_run_is_resumed_to_the_same_weights(
+    workplace: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, continued = (
+        base_run(workplace, base, tmp_path / name, max_steps=3, save_every=1) for name in ("one", "two")
+    )
+    train_policy(straight)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_policy_at(patch, 2)
+        train_policy(continued)
+    train_policy(continued)
+    weights = [
+        torch.load(config.out / STATE_NAME, weights_only=True)["content"]["model"]
+        for config in (straight, continued)
+    ]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 

@@ -13,7 +13,7 @@ from kinevla.text import Vocabulary
 from kinevla.training.code_embeddings import seed_code_embeddings
 from kinevla.training.code_noise import CodeNoise
 from kinevla.training.dataset import token_batch
-from kinevla.training.policy_trainer import prepare_run
+from kinevla.training.policy_run import prepare_run
 
 from .conftest import tiny_run
 

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kinevla.cli.command import UsageError
+from kinevla.cli.command import Exit, UsageError
 from kinevla.cli.main import find_command
 from kinevla.cli.parse import read_line
-from kinevla.training.cli_commands import (
+from kinevla.cli.train_commands import (
     PolicyTrainConfig,
     VisionTrainConfig,
     run_policy_train,
     run_vision_train,
 )
+
+from .conftest import tiny_run
 
 PATHS = "--data d --tokenizer t --vision v --out o"
 
@@ -68,7 +71,7 @@ def test_tokenizer_presets_choose_the_kind() -> None:
 
 
 def test_asking_for_the_commands_does_not_load_torch() -> None:
-    code = "import sys, kinevla.training.cli_commands; sys.exit('torch' in sys.modules)"
+    code = "import sys, kinevla.cli.train_commands; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -83,8 +86,12 @@ def test_missing_inputs_are_named(tmp_path: Path) -> None:
         )
 
 
-def test_a_negative_time_budget_is_refused(tmp_path: Path) -> None:
-    from kinevla.training.loop import Budget
-
-    with pytest.raises(ValueError, match="max_minutes must be positive, got -1"):
-        Budget(-1.0, None)
+def test_a_training_that_ran_out_of_time_says_so_and_the_same_command_goes_on(
+    workplace: Path, tmp_path: Path
+) -> None:
+    config = tiny_run(workplace, tmp_path / "run", max_minutes=1e-9)
+    outcome = run_policy_train(config)
+    assert (outcome.code, outcome.figures["step"]) == (Exit.UNFINISHED, 1)
+    assert "run the same command again" in outcome.text
+    outcome = run_policy_train(dataclasses.replace(config, max_minutes=None))
+    assert (outcome.code, outcome.figures["step"]) == (Exit.DONE, 4)

@@ -8,9 +8,9 @@ import torch
 
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.distributed import DeviceError, join_processes
-from kinevla.training.loop import STATE_NAME
-from kinevla.training.policy_trainer import train_policy
 from kinevla.training.samples import speaking_rows
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.state import STATE_NAME
 
 from .conftest import tiny_run
 

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from kinevla.training.loop import Budget, learning_rate
 from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
 
 
@@ -58,17 +57,3 @@ def test_no_positions_give_zero_loss_and_no_nan() -> None:
 def test_pooling_counts_only_the_span() -> None:
     hidden = torch.tensor([[[1.0], [3.0], [100.0]]])
     assert float(pooled(hidden, torch.tensor([[True, True, False]]))) == 2.0
-
-
-def test_a_run_without_any_bound_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_minutes or max_steps"):
-        Budget(None, None)
-
-
-def test_the_learning_rate_warms_up_and_falls() -> None:
-    assert learning_rate(1.0, 0.0, 0, "cosine", 10, 0.1) == pytest.approx(0.1)
-    assert learning_rate(1.0, 0.0, 10, "cosine", 10, 0.1) == pytest.approx(1.0)
-    assert learning_rate(1.0, 1.0, 99, "cosine", 10, 0.1) == pytest.approx(0.1)
-    assert learning_rate(1.0, 1.0, 99, "constant", 10, 0.1) == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="linear"):
-        learning_rate(1.0, 0.5, 1, "linear", 10, 0.1)

@@ -11,7 +11,7 @@ from kinevla.checkpoint import CheckpointError, record_closed_loop
 from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError
-from kinevla.training.policy_trainer import train_policy
+from kinevla.training.stages.policy import train_policy
 
 from .conftest import tiny_run
 

@@ -13,10 +13,10 @@ from kinevla.actions import load_policy_tokenizer
 from kinevla.data.chunks import build_chunks
 from kinevla.data.episodes import DataError, EpisodeReader
 from kinevla.data.split import SPLIT_NAME
-from kinevla.training.loop import ResumeError
 from kinevla.training.mapped import mapped_array, mapped_result
 from kinevla.training.policy_run import prepare_run
-from kinevla.training.policy_trainer import train_policy
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.state import ResumeError
 
 from .conftest import tiny_run
 

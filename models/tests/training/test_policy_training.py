@@ -13,18 +13,17 @@ import torch
 from kinevla.backbone.lora import trainable_parameters
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.training.distributed import join_processes
-from kinevla.training.loop import STATE_NAME, ResumeError
 from kinevla.training.policy_run import prepare_run, taught_parameters
-from kinevla.training.policy_trainer import PolicyTrainer, set_training, train_policy
-from kinevla.training.samples import Part, iterate_steps
+from kinevla.training.samples import iterate_steps
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.state import STATE_NAME, ResumeError
 from kinevla.training.validation import validate
 
-from .conftest import SIZE, TINY_DECODER, make_episode, tiny_run
+from .conftest import SIZE, TINY_DECODER, make_episode, started, stop_policy_at, tiny_run
 
 
 def weights_of(directory: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(directory / STATE_NAME, weights_only=True)
+    state = torch.load(directory / STATE_NAME, weights_only=True)["content"]
     return state["taught"] | state["model"]
 
 
@@ -33,15 +32,8 @@ def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
 ) -> None:
     train_policy(tiny_run(workplace, tmp_path / "straight"))
     stopped = tiny_run(workplace, tmp_path / "stopped")
-    whole_step = PolicyTrainer.step
-
-    def stop_in_the_third_step(self: PolicyTrainer, parts: list[Part], rate: float) -> torch.Tensor:
-        if self.budget.step == 2:
-            raise KeyboardInterrupt
-        return whole_step(self, parts, rate)
-
     with monkeypatch.context() as patch:
-        patch.setattr(PolicyTrainer, "step", stop_in_the_third_step)
+        stop_policy_at(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             train_policy(stopped)
     train_policy(stopped)
@@ -117,14 +109,13 @@ def test_a_batch_in_two_parts_gives_the_gradient_of_the_whole(
             workplace, tmp_path / str(accumulation), accumulation=accumulation, coupling_weight=0.0,
             action_head=head, action_loss=head == "codes", clip=1e9, reasoning_loss_fraction=0.45,
         )  # fmt: skip
-        run = prepare_run(config)
-        trainer = PolicyTrainer(run, join_processes(config))
+        stage = started(config)
         kept: dict[str, torch.Tensor] = {}
-        for name, parameter in trainable_parameters(run.model).items():
+        for name, parameter in trainable_parameters(stage.run.model).items():
             parameter.register_post_accumulate_grad_hook(
                 lambda p, name=name, kept=kept: kept.__setitem__(name, p.grad.clone())
             )
-        trainer.step(next(iterate_steps(trainer.samples, 0, workers=0)), rate=0.0)
+        stage.step(0, rate=0.0)
         gradients.append(kept)
     whole, parts = gradients
     assert set(whole) == set(parts) and len(whole) > 20
@@ -144,10 +135,10 @@ def test_a_batch_that_cannot_be_divided_is_refused(
 
 def test_batches_prepared_ahead_by_workers_are_the_same(workplace: Path, tmp_path: Path) -> None:
     config = tiny_run(workplace, tmp_path / "run", accumulation=2)
-    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
+    samples = started(config).samples
     for here, ahead in zip(
-        islice(iterate_steps(trainer.samples, 5, workers=0), 2),
-        islice(iterate_steps(trainer.samples, 5, workers=1), 2),
+        islice(iterate_steps(samples, 5, workers=0), 2),
+        islice(iterate_steps(samples, 5, workers=1), 2),
         strict=True,
     ):
         for one, other in zip(here, ahead, strict=True):
@@ -191,12 +182,8 @@ def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(
     )  # fmt: skip
     run = prepare_run(config)
     run.data = dataclasses.replace(run.data, train=run.data.train[::4][:32])
-    trainer = PolicyTrainer(run, join_processes(config))
-    set_training(run.model)
-    losses = [
-        float(trainer.step(parts, rate=4e-3)[2])
-        for parts in islice(iterate_steps(trainer.samples, 0, workers=0), 200)
-    ]
+    stage = started(config, run)
+    losses = [float(stage.step(number, rate=4e-3)["loss_action"]) for number in range(200)]
     assert losses[-1] < 0.2 * losses[0]
     figures = validate(run, run.data.train)
     assert figures["code1_accuracy"] > 0.9
@@ -227,19 +214,14 @@ def test_features_are_computed_once_and_interrupted_work_goes_on(workplace: Path
 
 
 def test_what_the_geometry_stage_taught_stays_as_it_is(workplace: Path, tmp_path: Path) -> None:
-    config = tiny_run(workplace, tmp_path / "run", max_steps=2)
-    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
-    assert trainer.run.model.code_readout is not None
-    before = {name: value.detach().clone() for name, value in taught_parameters(trainer.run.model).items()}
-    trainer.train()
-    after = taught_parameters(trainer.run.model)
-    assert before and all(torch.equal(value, after[name]) for name, value in before.items())
-    config = tiny_run(workplace, tmp_path / "free", max_steps=2, freeze_geometry=False)
-    free = PolicyTrainer(prepare_run(config), join_processes(config))
-    before = {name: value.detach().clone() for name, value in taught_parameters(free.run.model).items()}
-    free.train()
-    after = taught_parameters(free.run.model)
-    assert not all(torch.equal(value, after[name]) for name, value in before.items())
+    for frozen in (True, False):
+        stage = started(tiny_run(workplace, tmp_path / "run", freeze_geometry=frozen))
+        taught = taught_parameters(stage.run.model)
+        assert taught and stage.run.model.code_readout is not None
+        before = {name: value.detach().clone() for name, value in taught.items()}
+        for number in range(2):
+            stage.step(number, rate=1e-3)
+        assert all(torch.equal(value, taught[name]) for name, value in before.items()) == frozen
 
 
 def test_a_policy_can_be_the_start_of_another(workplace: Path, tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ import torch
 
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.distributed import join_processes
-from kinevla.training.loop import STATE_NAME
-from kinevla.training.policy_run import prepare_run
-from kinevla.training.policy_trainer import PolicyTrainer, train_policy
-from kinevla.training.samples import Part, iterate_steps
+from kinevla.training.samples import iterate_steps
 from kinevla.training.shared_goal import same_goal, stage_shares
+from kinevla.training.stages.policy import train_policy
+from kinevla.training.state import STATE_NAME
 
-from .conftest import SIZE, make_episode, tiny_run
+from .conftest import SIZE, make_episode, started, stop_policy_at, tiny_run
 
 SHARED: dict[str, object] = {"goal_motion": "shared", "prompt_exchange": 0.5}
 
@@ -56,8 +54,7 @@ def test_on_the_same_frame_instructions_with_one_goal_get_the_same_goal_codes(
             texts = {name: getattr(other, name) for name in ("task", "instruction", "coarse", "fine")}
             writer.add(dataclasses.replace(make_episode(1, seed), **texts))
     config = shared_run(workplace, tmp_path / "run", data=tmp_path / "demos")
-    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
-    run = trainer.run
+    run = started(config).run
     # Of two equally near codes either may be chosen: what counts is the motion they stand for.
     goal = run.tokenizer.decode(run.data.codes[:, : run.tokenizer.goal_levels])
     first, second = (goal[run.data.task == task] for task in (0, 1))
@@ -69,9 +66,9 @@ def test_exchanged_samples_have_another_instruction_and_no_reasoning_loss(
     workplace: Path, tmp_path: Path
 ) -> None:
     config = shared_run(workplace, tmp_path / "run", prompt_exchange=1.0, variant_share=0.0)
-    trainer = PolicyTrainer(prepare_run(config), join_processes(config))
-    part = next(iterate_steps(trainer.samples, 0, 0))[0]
-    data, vocabulary = trainer.run.data, trainer.run.builder.vocabulary
+    stage = started(config)
+    part = next(iterate_steps(stage.samples, 0, 0))[0]
+    data, vocabulary = stage.run.data, stage.run.builder.vocabulary
     exchanged = 0
     for ids, task, spoken in zip(part.tokens.ids, part.tokens.task, part.tokens.reasoning, strict=True):
         own = data.templates[int(task)][0]
@@ -91,20 +88,14 @@ def test_a_run_with_a_shared_goal_continues_where_it_stopped(
     workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_policy(shared_run(workplace, tmp_path / "straight"))
-    whole_step = PolicyTrainer.step
-
-    def stop_in_the_third_step(self: PolicyTrainer, parts: list[Part], rate: float) -> torch.Tensor:
-        if self.budget.step == 2:
-            raise KeyboardInterrupt
-        return whole_step(self, parts, rate)
-
     with monkeypatch.context() as patch:
-        patch.setattr(PolicyTrainer, "step", stop_in_the_third_step)
+        stop_policy_at(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             train_policy(shared_run(workplace, tmp_path / "parts"))
     train_policy(shared_run(workplace, tmp_path / "parts"))
     straight, parts = (
-        torch.load(tmp_path / name / STATE_NAME, weights_only=True)["model"] for name in ("straight", "parts")
+        torch.load(tmp_path / name / STATE_NAME, weights_only=True)["content"]["model"]
+        for name in ("straight", "parts")
     )
     assert all(torch.equal(value, parts[name]) for name, value in straight.items())
 

@@ -8,7 +8,7 @@ import torch
 
 from kinevla.data.episode import encode_frames
 from kinevla.manifest import ManifestError, read_manifest, require_input, write_atomically, write_manifest
-from kinevla.training.loop import STATE_NAME, ResumeError
+from kinevla.training.state import STATE_NAME, ResumeError
 from kinevla.vision import (
     KeypointSamples,
     VisionCheckpointError,

@@ -66,7 +66,7 @@ def save_openvla(
         raise ValueError("the public format holds two vision transformers without learned patch positions")
     state = {name: value for name, value in model.state_dict().items() if name.startswith(PUBLIC_PARTS)}
     if any(".base_layer." in name for name in state):
-        raise ValueError("the network has adapters: call remove_lora before it is saved")
+        raise ValueError("the network has adapters: only plain weights can be saved")
     if max_shard_bytes < 1:
         raise ValueError(f"max_shard_bytes must be at least 1, got {max_shard_bytes}")
     directory = Path(directory)

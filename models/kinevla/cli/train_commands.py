@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from kinevla.cli.command import Outcome
+from kinevla.cli.command import Exit, Outcome
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.vision.config import VisionTrainConfig
 
@@ -36,9 +36,13 @@ def run_vision_train(config: VisionTrainConfig) -> Outcome:
 def run_policy_train(config: PolicyTrainConfig) -> Outcome:
     """Train the policy and report its last validation."""
     _log_to_stderr()
-    from kinevla.training.policy_trainer import train_policy
+    from kinevla.training.stages.policy import train_policy
 
     result = train_policy(config)
     figures = ", ".join(f"{key} {value:.4g}" for key, value in result.items())
     checkpoints = {name: str(config.out / name) for name in ("best", "last")}
-    return Outcome(f"{figures}\ncheckpoints: {' and '.join(checkpoints.values())}", result | checkpoints)
+    text = f"{figures}\ncheckpoints: {' and '.join(checkpoints.values())}"
+    if config.max_steps is not None and result["step"] < config.max_steps:
+        text += "\nusable, but not all steps are done: run the same command again to go on"
+        return Outcome(text, result | checkpoints, Exit.UNFINISHED)
+    return Outcome(text, result | checkpoints)

@@ -13,9 +13,9 @@ from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.report import TokenizerReport
 from kinevla.actions.single_level import SingleLevelTokenizer
 from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
-from kinevla.actions.training import train_tokenizer
-from kinevla.actions.training_config import FastConfig, TokenizerTrainingConfig
 from kinevla.data.chunks import ChunkConfig, ChunkSet
+from kinevla.training.stages.tokenizer import train_tokenizer
+from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
 
 KINDS = (BILEVEL, SINGLE_LEVEL, BINS, FAST)
 
@@ -52,7 +52,8 @@ def build_tokenizer(
 
     Raises:
         TokenizerError: an unknown kind.
-        ValueError: data and configuration do not fit, or the directory belongs to another run.
+        ValueError: data and configuration do not fit.
+        ResumeError: the directory holds a run with other settings or data, or a damaged state.
     """
     if kind not in KINDS:
         raise TokenizerError(f"kind {kind!r} is unknown, choose from {', '.join(KINDS)}")

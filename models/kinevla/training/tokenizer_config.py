@@ -49,7 +49,7 @@ class TokenizerTrainingConfig:
         joint_weight_by_range: True weighs each joint's error by its range, so that the loss counts rad.
         gripper_weight: weight of a kept dimension relative to the mean joint.
         seed: of everything random.
-        checkpoint_s: time between checkpoints.
+        save_every: steps between resumable states.
     """
 
     network: RvqVaeConfig = field(default_factory=RvqVaeConfig)
@@ -70,7 +70,7 @@ class TokenizerTrainingConfig:
     joint_weight_by_range: bool = True
     gripper_weight: float = 0.25
     seed: int = 0
-    checkpoint_s: float = 60.0
+    save_every: int = 250
 
     def __post_init__(self) -> None:
         if min(self.batch, self.start_batch) < self.network.codebook_size:
@@ -80,6 +80,10 @@ class TokenizerTrainingConfig:
             )
         if self.stage1_steps < 1 or self.stage2_steps < 1 or not 0 <= self.warmup_steps < self.stage1_steps:
             raise ValueError("stages need at least one step, and warmup_steps must end within Stage I")
+        if not 0.0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate}")
+        if self.save_every < 1:
+            raise ValueError(f"save_every must be at least 1, got {self.save_every}")
         if not 0.0 <= self.goal_shift <= 1.0:
             raise ValueError(f"goal_shift must lie in 0..1, got {self.goal_shift}")
 

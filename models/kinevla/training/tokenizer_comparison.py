@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from kinevla.actions.base import BILEVEL, BINS, FAST, SINGLE_LEVEL
-from kinevla.actions.baselines import build_tokenizer
 from kinevla.actions.report import LevelError, TokenizerReport
-from kinevla.actions.training_config import FastConfig, TokenizerTrainingConfig
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.data.workers import Deadline
 from kinevla.manifest import to_plain, write_atomically, write_json, write_manifest
+from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
+from kinevla.training.tokenizer_kinds import build_tokenizer
 
 COMPARISON_KIND = "tokenizer-comparison"
 
@@ -93,7 +93,8 @@ def compare_seeds(
         The comparison, or None when the time was up before all were trained: call again.
 
     Raises:
-        ValueError: no seeds, or a directory of other settings or data.
+        ValueError: no seeds.
+        ResumeError: a directory holds a run with other settings or data.
     """
     if not seeds:
         raise ValueError("a comparison needs at least one seed")

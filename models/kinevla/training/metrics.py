@@ -1,14 +1,15 @@
-"""The course of a training run as a picture: `metrics.png` beside `metrics.csv`."""
+"""The course of a training run as a table, `metrics.csv`, and as a picture, `metrics.png` beside it."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 from kinevla.manifest import write_atomically
 
-FIGURE_NAME = "metrics.png"
+METRICS_NAME, FIGURE_NAME = "metrics.csv", "metrics.png"
 _LOSSES = {
     "loss": "total",
     "loss_reasoning": "reasoning (eq. 4)",
@@ -16,6 +17,38 @@ _LOSSES = {
     "loss_coupling": "coupling (eq. 7)",
 }
 _ERRORS = {"val_joint_l1_mrad": "policy", "val_joint_l1_tokenizer_mrad": "exact codes"}
+
+
+class MetricsLog:
+    """A CSV file with one row per report; on continuation, rows after the resumed step are dropped.
+
+    Args:
+        path: the file.
+        columns: names; one is 'step', and one 'stage' in a run of several stages.
+        step: step the run continues from, 0 for a fresh run.
+        stage: the stage of that step, counted from 1.
+    """
+
+    def __init__(self, path: Path, columns: tuple[str, ...], step: int, stage: int = 1) -> None:
+        self.path, self.columns = path, columns
+        self._rows: list[dict[str, Any]] = []
+        if step and path.is_file():
+            with path.open(newline="") as stream:
+                self._rows = [
+                    row
+                    for row in csv.DictReader(stream)
+                    if (int(row.get("stage", 1)), int(row["step"])) <= (stage, step)
+                ]
+
+    def add(self, **values: Any) -> None:
+        """Append a row; columns not given stay empty, values without a column are left out."""
+        row = {name: values.get(name, "") for name in self.columns}
+        self._rows.append({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_atomically(self.path, stream.getvalue().encode())
 
 
 def draw_metrics(table: Path) -> Path:

@@ -1,0 +1,198 @@
+"""Training of the policy, on one or several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from kinevla.backbone.lora import trainable_parameters
+from kinevla.backbone.model import KineVLAModel
+from kinevla.training.config import PolicyTrainConfig
+from kinevla.training.course import Schedule
+from kinevla.training.distributed import join_processes, launch, launched
+from kinevla.training.engine import Engine, EngineConfig, Stage, set_threads
+from kinevla.training.export import export_policy
+from kinevla.training.geometry_warmup import warm_up_geometry
+from kinevla.training.inputs import on_device
+from kinevla.training.objective_module import Objective
+from kinevla.training.policy_run import PolicyRun, prepare_run, taught_parameters
+from kinevla.training.samples import Part, StepSamples, iterate_steps
+from kinevla.training.shared_goal import share_goals, stage_shares
+from kinevla.training.state import ResumeError
+from kinevla.training.validation import validate
+
+_LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling", "loss_choice")
+_COLUMNS = (
+    "step", "elapsed_s", "learning_rate", *_LOSSES, "samples_per_s",
+    "val_reasoning_accuracy", "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1",
+)  # fmt: skip
+
+
+def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
+    """Train until the budget is used up; writes `out/best` and `out/last` as loadable checkpoints.
+
+    With `config.processes` above 1 this starts that many processes, unless a launcher has done so already.
+
+    Returns:
+        The last validation figures with step and minutes.
+
+    Raises:
+        ResumeError: `out` holds a run with other settings or of other inputs.
+        ManifestError: a damaged input.
+        DeviceError: no GPU where one is asked for.
+    """
+    if config.processes > 1 and not launched():
+        return launch(train_policy, config)
+    set_threads(config.threads)
+    accelerator = join_processes(config)
+    run = prepare_run(config, accelerator.device, accelerator.main_process_first)
+    codes = run.tokenizer.codes_per_chunk if config.action_head == "codes" else 0
+    settings = EngineConfig(
+        out=config.out,
+        identity=run.identity(),
+        columns=(*_COLUMNS, *(f"val_code{place + 1}_accuracy" for place in range(codes))),
+        schedule=Schedule(config.learning_rate, config.schedule, config.warmup_steps, config.final_rate),
+        seed=config.seed,
+        batch_size=config.batch_size,
+        max_minutes=config.max_minutes,
+        log_every=config.log_every,
+        save_every=config.save_every,
+        val_every=config.val_every,
+        best_by="joint_l1_mrad",
+        progress=config.progress,
+    )
+    engine = Engine([PolicyStage(run, accelerator)], settings)
+    engine.train()
+    step, minutes = engine.budget.step, engine.budget.used_s / 60.0
+    return {"step": step, "minutes": minutes, "best_joint_l1_mrad": engine.best} | engine.figures
+
+
+class PolicyStage(Stage):
+    """The policy: network, data and the processes that share the work.
+
+    Args:
+        run: data and network.
+        accelerator: the processes of the run.
+    """
+
+    def __init__(self, run: PolicyRun, accelerator: Accelerator) -> None:
+        self.run, self.config, self.accelerator = run, run.config, accelerator
+        self.max_steps = run.config.max_steps
+        self.warmup: dict[str, float] = {}
+        self._shares: Tensor | None = None
+        self._steps: Iterator[list[Part]] | None = None
+
+    def start(self, state: dict[str, Any] | None) -> None:
+        """Move the network to its device, let it begin or take it up, and join the processes.
+
+        Raises:
+            ResumeError: the state of another network.
+        """
+        run, config, accelerator = self.run, self.config, self.accelerator
+        model = run.model.to(accelerator.device)
+        self._begin_geometry(state)
+        optimiser = torch.optim.AdamW(
+            trainable_parameters(model).values(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=config.weight_decay,
+        )
+        if state is not None:
+            if unlike := sorted(set(trainable_parameters(model)) ^ set(state["model"])):
+                raise ResumeError(f"{config.out} holds the state of another network: {', '.join(unlike[:3])}")
+            model.load_state_dict(state["model"], strict=False)
+            optimiser.load_state_dict(state["optimiser"])
+        objective = Objective(model, run.builder.vocabulary, config, self._code_shares())
+        self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
+        # After the line above: only then all processes have what the first has learned so far.
+        coarse = None
+        if config.goal_motion == "shared":
+            coarse = share_goals(run, accelerator.unwrap_model(self.objective).shares)
+        self.samples = StepSamples(
+            run.data, run.builder, run.inputs, run.code_noise, run.latents, config,
+            accelerator.process_index, accelerator.num_processes, coarse,
+        )  # fmt: skip
+        _set_training(model)
+
+    def _begin_geometry(self, state: dict[str, Any] | None) -> None:
+        """Teach the geometry fusion before all else, or take over what it was taught."""
+        run, config, model = self.run, self.config, self.run.model
+        frozen = bool(config.freeze_geometry and run.cache is not None and config.warmup.max_steps)
+        if frozen and model.code_readout is not None:
+            self._shares = torch.zeros(len(run.data.tasks), model.observation.geometry_tokens)
+        if state is not None:
+            self.warmup, self._shares = state["warmup"], state["shares"]
+            model.load_state_dict(state["taught"], strict=False)
+        elif run.cache is not None and self.accelerator.is_main_process:
+            # The other processes get the result when they are joined.
+            minutes = None if config.max_minutes is None else config.max_minutes * config.warmup.max_share
+            self.warmup, self._shares = warm_up_geometry(
+                model, run.data, run.cache, run.tokenizer, config, minutes
+            )
+        if frozen:
+            for parameter in taught_parameters(model).values():
+                parameter.requires_grad_(False)
+        model.zero_grad()  # Those of this stage would enter the first step.
+
+    def _code_shares(self) -> Tensor | None:
+        if self._shares is None:
+            return None
+        tokenizer, shared = self.run.tokenizer, self.config.goal_motion == "shared"
+        codes = (tokenizer.goal_levels, tokenizer.codes_per_chunk)
+        return stage_shares(self._shares, self.run.data.tasks, *codes, shared)
+
+    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
+        """Do one optimiser step on this process's parts of the batch; losses are means over them."""
+        accelerator = self.accelerator
+        if self._steps is None:
+            self._steps = iterate_steps(self.samples, number, self.config.workers)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        losses = []
+        for part in next(self._steps):
+            torch.manual_seed(part.seed)  # Dropout, where there is any, differs from part to part.
+            with accelerator.accumulate(self.objective):
+                loss = self.objective(on_device(part, accelerator.device))
+                accelerator.backward(loss.total)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+            losses.append(torch.stack([term.detach().float() for term in loss]))
+        return dict(zip(_LOSSES, torch.stack(losses).mean(0), strict=True))
+
+    def state(self) -> dict[str, Any]:
+        """Return what is trained, what the geometry was taught, and the optimiser."""
+        model = self.run.model
+        return {
+            "model": {name: value.detach().cpu() for name, value in trainable_parameters(model).items()},
+            "optimiser": self.optimiser.state_dict(),
+            "warmup": self.warmup,
+            "taught": {name: value.detach().cpu() for name, value in taught_parameters(model).items()},
+            "shares": None if self._shares is None else self._shares.cpu(),
+        }
+
+    def validate(self) -> dict[str, float]:
+        """Measure the policy on held-out frames, always the same ones."""
+        run, config = self.run, self.config
+        rows = run.data.val if len(run.data.val) else run.data.train
+        rng = np.random.default_rng([config.seed, 2])
+        figures = validate(run, rng.permutation(rows)[: config.val_samples])
+        _set_training(run.model)
+        return figures
+
+    def export(self, name: str, report: dict[str, Any]) -> None:
+        """Write a loadable checkpoint."""
+        export_policy(self.run, report | {"geometry": self.warmup}, name)
+
+
+def _set_training(model: KineVLAModel) -> None:
+    """Switch to training, towers that are frozen staying in evaluation."""
+    model.train()
+    if not any(parameter.requires_grad for parameter in model.vision_backbone.parameters()):
+        model.vision_backbone.eval()
