@@ -123,6 +123,11 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
         ImageError: not an RGB uint8 image, or smaller than the pipeline needs.
     """
     check_image(image)
+    height, width = image.shape[:2]
+    if min(height, width) < (needed := pipeline.stored_px or pipeline.size_px):
+        raise ImageError(
+            f"an image of {width} x {height} pixels is too small: each side must have at least {needed}"
+        )
     if pipeline.square == "centre":
         top, left = _corner(image.shape)
         side = min(image.shape[:2])
@@ -155,12 +160,7 @@ def _corner(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _resize(image: Image, side: int, interpolation: Interpolation) -> Image:
-    height, width = image.shape[:2]
-    if min(height, width) < side:
-        raise ImageError(
-            f"an image of {width} x {height} pixels is too small: each side must have at least {side}"
-        )
-    if height == width == side:
+    if image.shape[:2] == (side, side):
         return image
     if interpolation == "area":
         resized = cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA)
