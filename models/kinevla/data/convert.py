@@ -32,7 +32,7 @@ from kinevla.data.streams import (
 )
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
-from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, PairingRule, choose
+from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,6 @@ def _together(
     config: ConvertConfig,
 ) -> dict[str, NDArray[np.int64]]:
     """Return which images and which joint state a frame shows: those the live policy would take."""
-    rule = PairingRule(config.max_pair_gap_s, config.max_joint_gap_s / 2)
     stamps = {camera: image_stamps[camera].tolist() for camera in CAMERAS}
     joints = joint_stamps.tolist()
     # The live policy keeps the latest frames; later ones do not exist yet.
@@ -203,7 +202,13 @@ def _together(
     for k, time_ns in enumerate(grid):
         first = {camera: max(0, ends[camera][k] - FRAMES_KEPT) for camera in CAMERAS}
         front, wrist = (stamps[camera][first[camera] : ends[camera][k]] for camera in CAMERAS)
-        places = choose(front, wrist, joints, rule)
+        places = choose(
+            front,
+            wrist,
+            joints,
+            max_pair_gap_s=config.max_pair_gap_s,
+            max_state_gap_s=config.max_joint_gap_s / 2,
+        )
         if isinstance(places, str):
             raise DataError(f"{places} (at {(time_ns - grid[0]) / NS_PER_S:.2f} s)")
         found.append((first["front"] + places.front, first["wrist"] + places.wrist, places.state))

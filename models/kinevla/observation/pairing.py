@@ -9,25 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 NS_PER_S = 1_000_000_000
 FRAMES_KEPT = 4
 """As many frames of each camera are looked at."""
-
-
-@dataclass(frozen=True)
-class PairingRule:
-    """What still counts as one moment.
-
-    Attributes:
-        max_pair_gap_s: largest difference of the capture times of the two images.
-        max_state_gap_s: largest distance between the older image and its joint state.
-    """
-
-    max_pair_gap_s: float = 0.04
-    max_state_gap_s: float = 0.05
 
 
 class Places(NamedTuple):
@@ -42,7 +28,9 @@ def choose(
     front: Sequence[int],
     wrist: Sequence[int],
     states: Sequence[int],
-    rule: PairingRule,
+    *,
+    max_pair_gap_s: float = 0.04,
+    max_state_gap_s: float = 0.05,
     not_before_ns: int = 0,
 ) -> Places | str:
     """Choose the newest images and joint state that belong together.
@@ -51,7 +39,8 @@ def choose(
         front: capture times of the latest `FRAMES_KEPT` frames, rising, ns.
         wrist: of the other camera.
         states: times of joint states, rising, ns.
-        rule: bounds.
+        max_pair_gap_s: largest difference of the capture times of the two images.
+        max_state_gap_s: largest distance between the older image and its joint state.
         not_before_ns: older images do not count.
 
     Returns:
@@ -65,20 +54,18 @@ def choose(
     if missing := [name for name, stamps in named.items() if not stamps]:
         return f"no {missing[0]} yet"
     pairs = [(min(f, w), -abs(f - w), i, j) for i, f in enumerate(front) for j, w in enumerate(wrist)]
-    close = [p for p in pairs if -p[1] <= int(rule.max_pair_gap_s * NS_PER_S) and p[0] >= not_before_ns]
+    close = [p for p in pairs if -p[1] <= int(max_pair_gap_s * NS_PER_S) and p[0] >= not_before_ns]
     if not close:
         gap_s = min(-p[1] for p in pairs) / NS_PER_S
-        return (
-            f"the closest front and wrist images are {gap_s:.3f} s apart, bound {rule.max_pair_gap_s:.3f} s"
-        )
+        return f"the closest front and wrist images are {gap_s:.3f} s apart, bound {max_pair_gap_s:.3f} s"
     # Of equally new and equally close pairs the first one.
     stamp_ns, _, i, j = max(close, key=lambda p: p[:2])
     state = _nearest(states, stamp_ns)
     gap_ns = abs(states[state] - stamp_ns)
-    if gap_ns > int(rule.max_state_gap_s * NS_PER_S):
+    if gap_ns > int(max_state_gap_s * NS_PER_S):
         return (
             f"the joint state nearest to the images is {gap_ns / NS_PER_S:.3f} s away, "
-            f"bound {rule.max_state_gap_s:.3f} s"
+            f"bound {max_state_gap_s:.3f} s"
         )
     return Places(i, j, state)
 

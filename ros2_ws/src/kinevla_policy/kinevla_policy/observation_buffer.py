@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, PairingRule, choose
+from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
 
 _STATES_KEPT = 200
 # Wanted this little newer: not an old image, but the one that was planned from already.
@@ -48,7 +48,7 @@ class ObservationBuffer:
 
     def __init__(self, max_pair_gap_s: float) -> None:
         """Two images pair when their capture times differ by at most `max_pair_gap_s`."""
-        self._rule = PairingRule(max_pair_gap_s)
+        self._max_pair_gap_s = max_pair_gap_s
         self._frames: dict[str, deque[tuple[int, NDArray[np.uint8]]]] = {
             camera: deque(maxlen=FRAMES_KEPT) for camera in ("front", "wrist")
         }
@@ -126,7 +126,7 @@ class ObservationBuffer:
                     return f"no new image from the {camera} camera"
                 return f"the newest image of the {camera} camera is {late_s:.3f} s too old"
         stamps = ([stamp for stamp, _ in kept] for kept in (front, wrist, self._states))
-        places = choose(*stamps, self._rule, not_before_ns)
+        places = choose(*stamps, max_pair_gap_s=self._max_pair_gap_s, not_before_ns=not_before_ns)
         if isinstance(places, str):
             return places
         (front_ns, front_image), (wrist_ns, wrist_image) = front[places.front], wrist[places.wrist]
