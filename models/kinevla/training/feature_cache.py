@@ -122,7 +122,7 @@ def build_cache(
 
     def read(number: int) -> tuple[int, torch.Tensor, torch.Tensor]:
         episode = reader.read(number)
-        views = [stored_inputs(episode.images(camera), pipeline) for camera in backbone.config.cameras]
+        views = [stored_inputs(list(episode.images(camera)), pipeline) for camera in backbone.config.cameras]
         return number, torch.stack(views, dim=1), torch.from_numpy(episode.state).float()
 
     for number, views, state in computed_ahead(read, range(done, len(reader)), threads):

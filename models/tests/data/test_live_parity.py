@@ -12,6 +12,7 @@ from bag_maker import START_NS, write_bag
 
 from kinevla.data.convert import ConvertConfig, Job, Texts, convert_bag
 from kinevla.data.images import decode_jpeg
+from kinevla.data.packing import DataError
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import Observation, network_inputs, stored_inputs
 
@@ -79,5 +80,5 @@ def test_a_converted_recording_and_the_live_buffer_give_the_same_tensors(tmp_pat
 
 def test_an_image_too_small_for_the_data_set_is_refused_with_its_size_and_the_bound(tmp_path: Path) -> None:
     write_bag(tmp_path / "bag", size=(240, 424))
-    with pytest.raises(ValueError, match="424 x 240 pixels is too small: each side must have at least 256"):
+    with pytest.raises(DataError, match="424 x 240 pixels is too small: each side must have at least 256"):
         convert_bag(Job(tmp_path / "bag", ConvertConfig(images=ImagePipeline(256)), Texts()))
