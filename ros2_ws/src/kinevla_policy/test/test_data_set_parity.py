@@ -7,6 +7,7 @@ same messages in a bag, `kinevla data convert`, the episode as training reads it
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,15 +119,21 @@ def policy() -> CheckpointPolicy:
 def read_by_network(
     policy: CheckpointPolicy, observation: SyncedObservation
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (2, S, S, 3) and state (8,) as the network gets them."""
-    caught = []
-    network = policy._policy._parts.model.vision_backbone
-    hook = network.register_forward_pre_hook(lambda _, inputs: caught.append(inputs))
+    """Images (2, S, S, 3) and state (8,) as the network gets them; nothing is computed from them."""
+
+    class Read(Exception):
+        pass
+
+    def stop(_: object, inputs: tuple[Any, Any]) -> None:
+        raise Read(*inputs)
+
+    hook = policy._policy._parts.model.vision_backbone.register_forward_pre_hook(stop)
     try:
-        policy.plan_from(observation, "pick up the bread and move it to the front", None)
+        with pytest.raises(Read) as read:
+            policy.plan_from(observation, "pick up the bread and move it to the front", None)
     finally:
         hook.remove()
-    images, state = caught[0]
+    images, state = read.value.args
     return images[0].numpy(), state[0].numpy()
 
 
