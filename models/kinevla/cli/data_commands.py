@@ -39,6 +39,8 @@ class GenerateArgs:
     """Gymnasium id, module:namespace/Name-v0."""
     expert: str = EXPERT
     """Scripted expert, module:Class."""
+    image_size: int = 128
+    """Side of the stored images, pixels; a base of the OpenVLA format needs 224."""
     progress: bool = True
     """Show a progress bar."""
 
@@ -53,6 +55,7 @@ def run_generate(args: GenerateArgs) -> Outcome:
     demonstration = DemonstrationConfig(
         environment_id=args.environment_id,
         expert=args.expert,
+        image_size=args.image_size,
         noise=NoiseConfig(share=args.noise_share) if args.noise else None,
     )
     report = generate(
