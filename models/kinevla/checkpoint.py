@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from kinevla.actions.loading import load_policy_tokenizer
 from kinevla.actions.tokenizer import ActionTokenizer
-from kinevla.backbone.config import ModelConfig
+from kinevla.backbone.config import ModelConfig, TowerConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.bounded import read_json
 from kinevla.generation.grammar import Grammar
@@ -35,6 +35,7 @@ from kinevla.manifest import (
     write_manifest,
 )
 from kinevla.model_card import model_card
+from kinevla.observation.images import ImagePipeline
 from kinevla.text.vocabulary import Vocabulary
 from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
 
@@ -63,6 +64,7 @@ class CheckpointParts:
         action_tokenizer: codes to motion.
         action_tokenizer_directory: where it is stored.
         known_words: words of the training instructions.
+        images: what is done to camera images before the network sees them.
     """
 
     model: KineVLAModel
@@ -70,6 +72,7 @@ class CheckpointParts:
     action_tokenizer: ActionTokenizer
     action_tokenizer_directory: Path
     known_words: tuple[str, ...]
+    images: ImagePipeline
 
 
 def save_checkpoint(
@@ -125,6 +128,7 @@ def save_checkpoint(
         "prompt_suffix": list(parts.builder.prompt_suffix),
         "text_tokens": {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk")},
         "known_words": list(parts.known_words),
+        "images": parts.images,
         "statistics_sha256": statistics,
     }
     write_json(directory / CONFIG_NAME, config)
@@ -245,9 +249,19 @@ def load_checkpoint(
         config = ModelConfig.from_dict(content["model"])
         tokens = {f"{name}_token": value for name, value in content["text_tokens"].items()}
         suffix, known_words = list(content["prompt_suffix"]), tuple(content["known_words"])
+        images = (
+            ImagePipeline.from_dict(content["images"])
+            if "images" in content
+            else _images_of_old(config, manifest)
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{directory / CONFIG_NAME} is incomplete or damaged: {error}") from error
     _check_levels(directory, action_tokenizer, vocabulary)
+    if images.size_px != config.vision.image_size:
+        raise CheckpointError(
+            f"{directory / CONFIG_NAME}: the network needs images of {config.vision.image_size} "
+            f"pixels, the entry images makes them {images.size_px} pixels large"
+        )
     if config.vocabulary_size != vocabulary.padded_size:
         raise CheckpointError(
             f"{directory / CONFIG_NAME}: the network has {config.vocabulary_size} ids, the vocabulary "
@@ -264,7 +278,9 @@ def load_checkpoint(
     model.eval().requires_grad_(False)
     text_tokenizer = _text_tokenizer(directory / TEXT_TOKENIZER, tokens, vocabulary)
     builder = SequenceBuilder(text_tokenizer, grammar, suffix)
-    return CheckpointParts(model, builder, action_tokenizer, directory / ACTION_TOKENIZER, known_words)
+    return CheckpointParts(
+        model, builder, action_tokenizer, directory / ACTION_TOKENIZER, known_words, images
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -284,6 +300,16 @@ def _read_config(path: Path) -> dict[str, Any]:
     if absent := [name for name in _ENTRIES if name not in content]:
         raise CheckpointError(f"{path} lacks {', '.join(absent)}")
     return content
+
+
+def _images_of_old(config: ModelConfig, manifest: Mapping[str, Any]) -> ImagePipeline:
+    """Return what a policy was trained with whose configuration was written before it said so."""
+    size = config.vision.image_size
+    if isinstance(config.vision.featurizer, TowerConfig):
+        return ImagePipeline(size)
+    training = (manifest.get("config") or {}).get("training") or {}
+    cropped = training.get("image_augmentation", True)
+    return ImagePipeline(size, interpolation="bicubic", crop_area=0.9 if cropped else 1.0)
 
 
 def _check_inputs(directory: Path, inputs: Mapping[str, Any], statistics: str) -> None:

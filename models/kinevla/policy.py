@@ -13,33 +13,12 @@ from numpy.typing import NDArray
 
 from kinevla.backbone.inference import prepare_for_inference, synchronise
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
-from kinevla.data.images import Image, ImageError, to_model_size
 from kinevla.flow import absolute_targets, chunk_of_sequence
 from kinevla.generation import Draft, Generation, Generator
+from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.text.instruction import InstructionError, check_instruction
 
 __all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
-
-_JOINTS = 7
-
-
-class ObservationError(ValueError):
-    """An observation the policy must not act on; the text names the camera or joint."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What is sensed at one instant.
-
-    Attributes:
-        front: (H, H, 3) uint8 RGB of the front camera, at least as large as the model's images.
-        wrist: (H, H, 3) uint8 RGB of the wrist camera.
-        state: (8,) measured joint_1..joint_7 in rad, gripper 0 closed .. 1 open.
-    """
-
-    front: Image
-    wrist: Image
-    state: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -184,10 +163,11 @@ class KineVLAPolicy:
 
         Raises:
             InstructionError: see `check_instruction`.
-            ObservationError: image of another type or shape, or a state that is not (8,) finite numbers.
+            ObservationError: image of another type or too small, or a state that is not (8,) finite numbers.
         """
         sentence = self.check_instruction(instruction)
         builder = self._parts.builder
+        model = self._parts.model
         images, state = self.inputs(observation)
         forced = None
         if forced_reasoning is not None:
@@ -198,7 +178,6 @@ class KineVLAPolicy:
             }
         with self._lock, torch.inference_mode():
             begin = time.perf_counter()
-            model = self._parts.model
             tokens = model.observe(model.vision_backbone(images, state), state)
             synchronise(tokens.device)
             seen = time.perf_counter()
@@ -236,31 +215,17 @@ class KineVLAPolicy:
         )
 
     def inputs(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
-        """Check an observation and turn it into (1, 2, S, S, 3) uint8 and (1, D) float32 for the network.
+        """Check an observation and turn it into (1, N, S, S, 3) uint8 and (1, D) float32 for the network.
 
         Raises:
             ObservationError: see `plan`.
         """
-        config = self._parts.model.config
-        images = []
-        for camera in config.vision.cameras:
-            try:
-                images.append(to_model_size(getattr(observation, camera), config.vision.image_size))
-            except ImageError as error:
-                raise ObservationError(f"{camera} camera: {error}") from error
-        state = np.asarray(observation.state)
-        real = np.issubdtype(state.dtype, np.floating) or np.issubdtype(state.dtype, np.integer)
-        if state.shape != (config.state_dim,) or not real:
-            raise ObservationError(
-                f"state must be ({config.state_dim},) real numbers, got {state.dtype} {state.shape}"
-            )
-        if not np.isfinite(state).all():
-            index = int(np.flatnonzero(~np.isfinite(state))[0])
-            name = f"joint_{index + 1}" if index < _JOINTS else "gripper"
-            raise ObservationError(f"state of {name} is {state[index]}, which is not a finite number")
-        stacked = torch.from_numpy(np.ascontiguousarray(np.stack(images)[None]))
-        device = self._parts.model.state_scale.device
-        return stacked.to(device), torch.from_numpy(state.astype(np.float32)[None]).to(device)
+        model = self._parts.model
+        images, state = network_inputs(
+            observation, self._parts.images, model.config.vision.cameras, model.config.state_dim
+        )
+        device = model.state_scale.device
+        return images.to(device), state.to(device)
 
     def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Decode both levels of codes into absolute targets (T, D)."""

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig, VitTowerConfig
 from kinevla.bounded import read_json as read_json_file
+from kinevla.observation.images import ImagePipeline
 
 CONFIG_NAME = "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
@@ -34,6 +35,9 @@ TOWERS: dict[str, VitTowerConfig] = {
         width=1152, depth=27, heads=16, mlp_hidden=4304, attention_pool=True, normalisation="half"
     ),
 }  # fmt: skip
+
+# Trained on crops of this share at random places, and run on the central one.
+_CROP_AREA = 0.9
 
 # What a Llama configuration means by leaving an entry out.
 _LLAMA_DEFAULTS: dict[str, Any] = {
@@ -88,6 +92,11 @@ class PublicConfig:
     pad_id: int
     action_bins: int
     norm_stats: dict[str, Any]
+
+    @property
+    def images(self) -> ImagePipeline:
+        """What is done to camera images: resized without keeping the aspect ratio, then cropped."""
+        return ImagePipeline(self.image_size, square="stretch", interpolation="bicubic", crop_area=_CROP_AREA)
 
     @property
     def text_size(self) -> int:

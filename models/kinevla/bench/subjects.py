@@ -25,6 +25,7 @@ from kinevla.data.episode import CAMERAS
 from kinevla.data.views import ViewReader
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
+from kinevla.observation.images import ImagePipeline
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.text import load_task_texts
 from kinevla.text.tokenizer import build_word_tokenizer, instruction_words
@@ -155,7 +156,8 @@ def random_subject(
     )
     model = random_model(config, device, weight_dtype, seed=seed)
     instruction = tasks[0].instruction
-    parts = CheckpointParts(model, builder, tokenizer, Path(), tuple(instruction_words([instruction])))
+    words, images = tuple(instruction_words([instruction])), ImagePipeline(config.vision.image_size)
+    parts = CheckpointParts(model, builder, tokenizer, Path(), words, images)
     lengths = median_text_tokens(builder)
     if text_tokens is not None:
         lengths = dict(zip(lengths, text_tokens, strict=True))

@@ -39,6 +39,8 @@ class GenerateArgs:
     """Gymnasium id, module:namespace/Name-v0."""
     expert: str = EXPERT
     """Scripted expert, module:Class."""
+    image_size: int = 128
+    """Side of the stored images, pixels; a base of the OpenVLA format needs 224."""
     progress: bool = True
     """Show a progress bar."""
 
@@ -53,6 +55,7 @@ def run_generate(args: GenerateArgs) -> Outcome:
     demonstration = DemonstrationConfig(
         environment_id=args.environment_id,
         expert=args.expert,
+        image_size=args.image_size,
         noise=NoiseConfig(share=args.noise_share) if args.noise else None,
     )
     report = generate(
@@ -125,8 +128,10 @@ class ConvertArgs:
     """Frames per second."""
     image_size: int = 128
     """Side of the stored images, pixels."""
+    square: Literal["centre", "stretch"] = "centre"
+    """Cut out the largest square in the middle, or squeeze the whole image into one."""
     rotate: tuple[Literal["front", "wrist"], ...] = ()
-    """Cameras whose images are turned by 180 degrees."""
+    """Cameras mounted upside down, whose images are turned by 180 degrees, by the policy as well."""
     max_image_age_s: float = 0.1
     """Oldest image a frame may show, s."""
     max_pair_gap_s: float = 0.04
@@ -156,6 +161,7 @@ class ConvertArgs:
 def run_convert(args: ConvertArgs) -> Outcome:
     """Convert recordings; a bad one is reported and the others are converted all the same."""
     from kinevla.data.convert import ConvertConfig, Texts, convert_all
+    from kinevla.observation.images import ImagePipeline
 
     _some(args.bags, "BAG")
     config = ConvertConfig(
@@ -163,8 +169,7 @@ def run_convert(args: ConvertArgs) -> Outcome:
         max_image_age_s=args.max_image_age_s,
         max_pair_gap_s=args.max_pair_gap_s,
         max_joint_gap_s=args.max_joint_gap_s,
-        image_size=args.image_size,
-        rotate=args.rotate,
+        images=ImagePipeline(args.image_size, args.square, args.rotate),
         idle_rad=args.idle_rad,
         idle_gripper=args.idle_gripper,
         accept_bad=args.accept_bad,

@@ -20,8 +20,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from kinevla.bounded import MIB, TooLargeError, read_json, require_size
 from kinevla.data.cdr import JointPositions
-from kinevla.data.images import Image, ImageError, decode_jpeg
+from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.observation.image_bounds import ImageError
+from kinevla.observation.images import Image
 
 JOINT_NAMES = (*(f"joint_{number}" for number in range(1, 8)), "gripper")
 MAX_INFO_BYTES = 4 * MIB

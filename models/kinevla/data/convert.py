@@ -1,8 +1,8 @@
 """From recordings to training episodes: one fixed rate, images and joints as the policy will see them live.
 
 Frames stand `period_s` apart. A frame shows the newest pair of images captured at or before its time and
-the joint state nearest to the older one, as the live policy pairs them (`pairing`); the action is the joint
-target one period after that.
+the joint state nearest to the older one, by the function that pairs them live (`observation.pairing`); the
+action is the joint target one period after that.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kinevla.data.bags import BagInfo, find_bags, open_bag, read_info
-from kinevla.data.cdr import NS_PER_S
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.identity import name_seed, task_number, texts_for
 from kinevla.data.packing import DataError
-from kinevla.data.pairing import nearest, newest_pair
 from kinevla.data.streams import (
     IMAGE_TOPICS,
     JOINT_TOPIC,
@@ -34,6 +32,7 @@ from kinevla.data.streams import (
 )
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
+from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
 
 
 @dataclass(frozen=True)
@@ -132,11 +131,11 @@ def _episode(job: Job, info: BagInfo, streams: Streams) -> Episode:
     if min(ends) <= max(starts):
         raise DataError("images, joints and targets share no time: are the clocks synchronised?")
     grid = np.arange(max(starts), min(ends) + 1, period_ns, dtype=np.int64)
-    chosen = _pairs(grid, image_stamps, config)
+    _check_joint_gaps(grid, joint_stamps, config)
+    chosen = _together(grid, image_stamps, joint_stamps, config)
     _check_ages(grid, image_stamps, chosen, config)
     observed = np.minimum(*(image_stamps[camera][chosen[camera]] for camera in CAMERAS))
-    _check_joint_gaps(observed, joint_stamps, config)
-    state = joints[nearest(observed, joint_stamps)]
+    state = joints[chosen["state"]]
     target = (
         _at(observed + period_ns, *_sorted(targets, "the joint targets"))
         if targets
@@ -188,20 +187,32 @@ def _first_from(time_ns: int, stamps: NDArray[np.int64]) -> int:
     return int(stamps[min(int(np.searchsorted(stamps, time_ns)), len(stamps) - 1)])
 
 
-def _pairs(
-    grid: NDArray[np.int64], stamps: dict[str, NDArray[np.int64]], config: ConvertConfig
+def _together(
+    grid: NDArray[np.int64],
+    image_stamps: dict[str, NDArray[np.int64]],
+    joint_stamps: NDArray[np.int64],
+    config: ConvertConfig,
 ) -> dict[str, NDArray[np.int64]]:
-    """Return which image of each camera a frame shows."""
-    found, bound_ns = [], int(config.max_pair_gap_s * NS_PER_S)
-    for time_ns in grid:
-        pair, gap_ns = newest_pair(stamps["front"], stamps["wrist"], int(time_ns), bound_ns)
-        if pair is None:
-            raise DataError(
-                f"the closest images of the two cameras are {gap_ns / NS_PER_S:.3f} s apart at "
-                f"{(time_ns - grid[0]) / NS_PER_S:.2f} s, bound {config.max_pair_gap_s} s"
-            )
-        found.append(pair)
-    return dict(zip(CAMERAS, np.array(found).T, strict=True))
+    """Return which images and which joint state a frame shows: those the live policy would take."""
+    stamps = {camera: image_stamps[camera].tolist() for camera in CAMERAS}
+    joints = joint_stamps.tolist()
+    # The live policy keeps the latest frames; later ones do not exist yet.
+    ends = {camera: np.searchsorted(image_stamps[camera], grid, side="right").tolist() for camera in CAMERAS}
+    found = []
+    for k, time_ns in enumerate(grid):
+        first = {camera: max(0, ends[camera][k] - FRAMES_KEPT) for camera in CAMERAS}
+        front, wrist = (stamps[camera][first[camera] : ends[camera][k]] for camera in CAMERAS)
+        places = choose(
+            front,
+            wrist,
+            joints,
+            max_pair_gap_s=config.max_pair_gap_s,
+            max_state_gap_s=config.max_joint_gap_s / 2,
+        )
+        if isinstance(places, str):
+            raise DataError(f"{places} (at {(time_ns - grid[0]) / NS_PER_S:.2f} s)")
+        found.append((first["front"] + places.front, first["wrist"] + places.wrist, places.state))
+    return dict(zip((*CAMERAS, "state"), np.array(found).T, strict=True))
 
 
 def _check_ages(
@@ -253,7 +264,7 @@ def convert_all(
 ) -> ConvertReport:
     """Convert all recordings below `paths` into one data set; a bad one is reported and the rest goes on."""
     bags = find_bags(paths)
-    writer = EpisodeWriter(out, {"source": "bags", "convert": to_plain(config)}, config.image_size)
+    writer = EpisodeWriter(out, {"source": "bags", "convert": to_plain(config)}, config.images)
     held_seeds = {entry.seed for entry in writer.entries}
     seeds: dict[int, Path] = {}
     todo: list[Job] = []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
-from kinevla.data.images import MODEL_IMAGE_SIZE
+from kinevla.observation.images import ImagePipeline
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,7 @@ class ConvertConfig:
         max_pair_gap_s: largest difference of the capture times of a frame's two images, s; as the policy's.
         max_joint_gap_s: widest gap between joint states, s; twice what the live policy accepts as distance
             between an image and its joint state.
-        image_size: side of the stored images, pixels.
-        rotate: cameras whose images are turned by 180 degrees.
+        images: what is done to the images; the data set records it, and its policies do the same.
         idle_rad: a frame is idle when since the last kept frame no joint moved further, rad; 0 keeps all.
         idle_gripper: the same bound for the gripper's opening.
         accept_bad: also convert recordings whose own audit says "bad", or that are incomplete.
@@ -30,15 +28,14 @@ class ConvertConfig:
     max_image_age_s: float = 0.1
     max_pair_gap_s: float = 0.04
     max_joint_gap_s: float = 0.1
-    image_size: int = MODEL_IMAGE_SIZE
-    rotate: tuple[Literal["front", "wrist"], ...] = ()
+    images: ImagePipeline = field(default_factory=ImagePipeline)
     idle_rad: float = 1e-3
     idle_gripper: float = 0.01
     accept_bad: bool = False
     accept_failures: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("rate_hz", "max_image_age_s", "max_pair_gap_s", "max_joint_gap_s", "image_size"):
+        for name in ("rate_hz", "max_image_age_s", "max_pair_gap_s", "max_joint_gap_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.idle_rad < 0 or self.idle_gripper < 0:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.data.episode import CAMERAS, Episode, encode_frames
-from kinevla.data.images import MODEL_IMAGE_SIZE, scale_keypoints, to_model_size
 from kinevla.data.noise import NoiseConfig, disturbance
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object, make_environment
+from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image, network_points
 
 _NOISE_STREAM = 7
 
@@ -37,6 +37,11 @@ class DemonstrationConfig:
     image_size: int = MODEL_IMAGE_SIZE
     settle_steps: int = 3
     noise: NoiseConfig | None = None
+
+    @property
+    def images(self) -> ImagePipeline:
+        """What is done to the camera images."""
+        return ImagePipeline(self.image_size)
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
     annotations: list[dict[str, NDArray[Any]]] = []
     for step in range(steps):
         for camera in CAMERAS:
-            frames[camera].append(to_model_size(observation[camera], config.image_size))
+            frames[camera].append(network_image(observation[camera], config.images))
         states.append(np.array(observation["state"], dtype=np.float64))
-        annotations.append(_annotations(env.unwrapped, observation, config.image_size))
+        annotations.append(_annotations(env.unwrapped, observation, config.images))
         # Success may end the episode for the environment; the way back to rest is worth learning as well.
         observation, _, _, truncated, info = env.step(reference[step] + offset[step])
         if truncated:
@@ -105,14 +110,16 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
     )
 
 
-def _annotations(environment: Any, observation: dict[str, Any], image_size: int) -> dict[str, NDArray[Any]]:
+def _annotations(
+    environment: Any, observation: dict[str, Any], images: ImagePipeline
+) -> dict[str, NDArray[Any]]:
     """Read projected and world keypoints of the present frame where the environment's world offers them."""
     world: Any = getattr(environment, "world", None)
     found: dict[str, NDArray[Any]] = {}
     if hasattr(world, "keypoints_px"):
         pixels, visible = zip(*(world.keypoints_px(camera) for camera in CAMERAS), strict=True)
         scaled = [
-            scale_keypoints(points, observation[camera].shape[0], image_size)
+            network_points(points, observation[camera].shape, images)
             for camera, points in zip(CAMERAS, pixels, strict=True)
         ]
         found["keypoints_px"], found["visible"] = np.stack(scaled), np.stack(visible).astype(np.bool_)

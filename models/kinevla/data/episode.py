@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.data.images import Image, ImageError, decode_jpeg, encode_jpeg
+from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError, npz_bytes, pack_bytes, read_npz, unpack_bytes
 from kinevla.manifest import write_atomically
+from kinevla.observation.image_bounds import ImageError
+from kinevla.observation.images import Image
 
 CAMERAS = ("front", "wrist")
 EPISODE_FORMAT = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kinevla.data.episode import CAMERAS, EPISODE_FORMAT, Episode, encode_frames, read_episode, write_episode
-from kinevla.data.images import MODEL_IMAGE_SIZE, decode_jpeg
+from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
 from kinevla.manifest import (
     MANIFEST_NAME,
@@ -22,8 +22,10 @@ from kinevla.manifest import (
     listed_file,
     read_manifest,
     require_listed,
+    to_plain,
     write_manifest,
 )
+from kinevla.observation.images import ImagePipeline
 
 __all__ = [
     "CAMERAS",
@@ -77,15 +79,15 @@ class EpisodeWriter:
     Args:
         directory: created when missing.
         config: what the set is made with; a set made with another configuration is refused.
-        image_size: side of the stored images, pixels.
+        images: what was done to the images it holds; None for the default pipeline.
 
     Raises:
         DataError: the directory holds a set of another configuration or a damaged episode.
     """
 
-    def __init__(self, directory: Path, config: dict[str, Any], image_size: int = MODEL_IMAGE_SIZE) -> None:
-        self.directory = Path(directory)
-        self.config = dict(config) | {"image_size": image_size, "episode_format": EPISODE_FORMAT}
+    def __init__(self, directory: Path, config: dict[str, Any], images: ImagePipeline | None = None) -> None:
+        self.directory, self.images = Path(directory), images or ImagePipeline()
+        self.config = dict(config) | {"images": to_plain(self.images), "episode_format": EPISODE_FORMAT}
         self.dropped: list[dict[str, Any]] = []
         self._entries: dict[str, EpisodeEntry] = {}
         self._sha256: dict[str, str] = {}
@@ -95,8 +97,9 @@ class EpisodeWriter:
 
     def _continue(self) -> None:
         manifest = read_manifest(self.directory, kind=EPISODES_KIND)
-        for key in sorted(set(manifest["config"]) | set(self.config)):
-            old, new = manifest["config"].get(key), self.config.get(key)
+        config = _config_of(manifest)
+        for key in sorted(set(config) | set(self.config)):
+            old, new = config.get(key), self.config.get(key)
             if old != new:
                 raise DataError(
                     f"{self.directory} was made with {key} = {old!r}, asked for {new!r}: use another --out"
@@ -122,7 +125,7 @@ class EpisodeWriter:
     def add(self, episode: Episode) -> Path:
         """Store an episode and record it in the manifest; returns its file."""
         image = decode_jpeg(episode.front_jpeg[0])
-        size = self.config["image_size"]
+        size = self.images.size_px
         if image.shape[:2] != (size, size):
             raise DataError(
                 f"episode {episode.name} has images of {image.shape[:2]}, the set holds {size} x {size}"
@@ -176,6 +179,14 @@ class EpisodeWriter:
         )
 
 
+def _config_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what a set was made with; the first ones named only the size of their images."""
+    config = dict(manifest["config"])
+    if (size := config.pop("image_size", None)) is not None:
+        config["images"] = to_plain(ImagePipeline(size))
+    return config
+
+
 def _entries_of(manifest: dict[str, Any]) -> list[EpisodeEntry]:
     names = {field.name for field in fields(EpisodeEntry)}
     try:
@@ -193,6 +204,7 @@ class EpisodeReader:
     Attributes:
         entries: the episodes in a fixed order (task, seed).
         config: what the set was made with.
+        images: what was done to its images.
         summary: counts.
 
     Raises:
@@ -203,7 +215,8 @@ class EpisodeReader:
     def __init__(self, directory: Path) -> None:
         self.directory = Path(directory)
         manifest = read_manifest(self.directory, kind=EPISODES_KIND)
-        self.config: dict[str, Any] = manifest["config"]
+        self.config = _config_of(manifest)
+        self.images = ImagePipeline.from_dict(self.config["images"])
         self.summary: dict[str, Any] = manifest["summary"]
         self.entries: tuple[EpisodeEntry, ...] = tuple(_entries_of(manifest))
         self._sha256 = {name: item["sha256"] for name, item in manifest["files"].items()}

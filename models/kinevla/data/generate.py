@@ -121,7 +121,7 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
     writer = EpisodeWriter(
         config.out,
         config={"demonstration": to_plain(config.demonstration), "seed": config.seed},
-        image_size=config.demonstration.image_size,
+        images=config.demonstration.images,
     )
     schedule = _Schedule(config, writer)
     wanted = config.episodes_per_task * len(config.tasks)

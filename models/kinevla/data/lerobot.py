@@ -24,10 +24,11 @@ from tqdm import tqdm
 from kinevla.bounded import MIB, printable, read_json, require_size
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeReader
-from kinevla.data.images import Image, decode_jpeg
+from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
 from kinevla.data.video import read_video, write_video
 from kinevla.manifest import write_json
+from kinevla.observation.images import Image
 
 CODEBASE_VERSION = "v3.0"
 ImageStore = Literal["video", "lossless", "png"]

@@ -23,9 +23,10 @@ from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.identity import name_seed, task_number
-from kinevla.data.images import MODEL_IMAGE_SIZE, ImageError, camera_view
 from kinevla.data.packing import DataError
 from kinevla.manifest import to_plain
+from kinevla.observation.image_bounds import ImageError
+from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
 from kinevla.text.corpus import TaskTexts, load_task_texts
 
 _CAMERAS = {"front": "agentview_rgb", "wrist": "eye_in_hand_rgb"}
@@ -60,7 +61,9 @@ class LiberoConfig:
 def import_libero(files: tuple[Path, ...], out: Path, config: LiberoConfig) -> ConvertReport:
     """Import files or folders of files; what is damaged is reported and the rest goes on."""
     load_task_texts(config.relabel)
-    writer = EpisodeWriter(out, {"source": "libero", "libero": to_plain(config)}, config.image_size)
+    writer = EpisodeWriter(
+        out, {"source": "libero", "libero": to_plain(config)}, ImagePipeline(config.image_size)
+    )
     held_before = {(entry.task, entry.seed) for entry in writer.entries}
     errors: list[str] = []
     converted = held = frames = 0
@@ -171,10 +174,10 @@ def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig
     # LIBERO commands -1 to open and +1 to close.
     target = np.concatenate([actions[:, :6], (1.0 - actions[:, 6:]) / 2.0], axis=1)[keep]
     opening = (fingers[:, :1] - fingers[:, 1:]) / _FINGER_SPAN_M
+    # The files hold them upside down, which is no matter of how a camera is mounted.
+    pipeline = ImagePipeline(config.image_size)
     jpeg = {
-        camera: encode_frames(
-            [camera_view(np.asarray(images[int(i)]), config.image_size, rotate=True) for i in keep]
-        )
+        camera: encode_frames([network_image(np.asarray(images[int(i)])[::-1, ::-1], pipeline) for i in keep])
         for camera, images in pictures.items()
     }
     return Episode(

@@ -12,7 +12,7 @@ def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
     """Copy the episodes of all sets into a new one; every file is compared with its manifest on the way.
 
     Args:
-        directories: the sets, at least two; of one image size, rate and number of dimensions.
+        directories: the sets, at least two; of one image pipeline, rate and number of dimensions.
         out: a directory that holds no data set yet.
 
     Returns:
@@ -38,7 +38,7 @@ def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
     writer = EpisodeWriter(
         out,
         {"source": "merge", "merged": [reader.config for reader in readers]},
-        int(str(first["image size"])),
+        readers[0].images,
     )
     for reader in readers:
         for index in range(len(reader)):
@@ -53,7 +53,7 @@ def _format(reader: EpisodeReader) -> dict[str, object]:
         raise DataError(f"{reader.directory} holds no episodes")
     episode = reader.read(0, motion_only=True)
     return {
-        "image size": reader.config["image_size"],
+        "images": reader.images,
         "period_s": round(episode.period_s, 9),
         "dimensions": episode.target.shape[1],
     }

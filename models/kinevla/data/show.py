@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from kinevla.data.episode import Episode
-from kinevla.data.images import Image, decode_jpeg
+from kinevla.data.images import decode_jpeg
 from kinevla.data.video import write_video
 from kinevla.manifest import write_atomically
+from kinevla.observation.images import Image
 
 _LINE, _FONT = 16, cv2.FONT_HERSHEY_SIMPLEX
 

@@ -11,8 +11,9 @@ from kinevla.data.bags import JOINT_NAMES, Bag, RawMessage, message_image, order
 from kinevla.data.cdr import chunk, joint_positions
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS
-from kinevla.data.images import camera_view, encode_jpeg
+from kinevla.data.images import encode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.observation.images import network_image
 
 IMAGE_TOPICS = {camera: f"/{camera}/color/image_raw" for camera in CAMERAS}
 JOINT_TOPIC, TARGET_TOPIC = "/joint_states", "/kine_teleop/target"
@@ -40,11 +41,11 @@ class Streams:
 
 
 def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
-    """Read what an episode is made of; images are brought to the model's size and compressed at once.
+    """Read what an episode is made of; images go through `config.images` and are compressed at once.
 
     Raises:
         DataError: a needed topic is missing, or a message is damaged.
-        ImageError: an image of an unknown encoding or smaller than the model's.
+        ImageError: an image of an unknown encoding or smaller than asked for.
     """
     # A recording of compressed images serves as well, but raw ones are better.
     seen = {
@@ -63,9 +64,7 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
     for raw in bag.messages((*needed, TARGET_TOPIC, CHUNK_TOPIC, PLAN_TOPIC)):
         if raw.topic in camera_of:
             camera = camera_of[raw.topic]
-            view = camera_view(
-                message_image(bag.decode(raw)), config.image_size, rotate=camera in config.rotate
-            )
+            view = network_image(message_image(bag.decode(raw)), config.images, camera)
             # Compressed at once: an hour of raw images would not fit into memory.
             streams.images[camera].append((raw.stamp_ns, encode_jpeg(view)))
         elif raw.topic == JOINT_TOPIC:

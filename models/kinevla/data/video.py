@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from kinevla.bounded import MIB, require_size
-from kinevla.data.images import Image
+from kinevla.observation.images import Image
 
 MAX_FILM_BYTES = 4096 * MIB
 

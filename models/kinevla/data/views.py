@@ -17,14 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kinevla.data.episode import CAMERAS
-from kinevla.data.images import (
-    MODEL_IMAGE_SIZE,
-    Image,
-    decode_jpeg,
-    encode_jpeg,
-    scale_keypoints,
-    to_model_size,
-)
+from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError, npz_bytes, pack_bytes, read_npz, unpack_bytes
 from kinevla.data.plugins import RANDOM_VIEWS, load_object, prepare_rendering
 from kinevla.data.workers import Deadline, JobRunner
@@ -36,6 +29,13 @@ from kinevla.manifest import (
     read_manifest,
     write_atomically,
     write_manifest,
+)
+from kinevla.observation.images import (
+    MODEL_IMAGE_SIZE,
+    Image,
+    ImagePipeline,
+    network_image,
+    network_points,
 )
 
 VIEWS_KIND = "views"
@@ -128,18 +128,18 @@ def shard_name(index: int) -> str:
 def _render_shard(job: _ShardJob) -> bytes:
     """Render one shard and return its npz bytes."""
     prepare_rendering()
-    config = job.config
+    config, pipeline = job.config, ImagePipeline(job.config.image_size)
     source = load_object(config.source)(config.seed * _SEED_BLOCK + job.index)
     samples = list(itertools.islice(source, config.shard_size))
     if len(samples) < config.shard_size:
         raise DataError(f"{config.source} ended after {len(samples)} samples, {config.shard_size} needed")
     arrays: dict[str, Any] = {"state": np.stack([sample["state"] for sample in samples]).astype(np.float32)}
     for camera in CAMERAS:
-        images = [encode_jpeg(to_model_size(sample[camera], config.image_size)) for sample in samples]
+        images = [encode_jpeg(network_image(sample[camera], pipeline)) for sample in samples]
         arrays[f"{camera}_bytes"], arrays[f"{camera}_offsets"] = pack_bytes(images)
-    size = samples[0][CAMERAS[0]].shape[0]
+    shape = samples[0][CAMERAS[0]].shape
     points = np.stack([[sample["keypoints"][camera] for camera in CAMERAS] for sample in samples])
-    arrays["keypoints_px"] = scale_keypoints(points, size, config.image_size)
+    arrays["keypoints_px"] = network_points(points, shape, pipeline)
     arrays["visible"] = np.stack(
         [[sample["visible"][camera] for camera in CAMERAS] for sample in samples]
     ).astype(np.bool_)

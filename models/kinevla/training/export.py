@@ -74,6 +74,7 @@ def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
             action_tokenizer=run.tokenizer,
             action_tokenizer_directory=run.config.tokenizer,
             known_words=tuple(sorted(instruction_words(run.instructions))),
+            images=run.images,
         ),
         training,
         settings=run.config,

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinevla.backbone.config import VisionConfig
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.vision_backbone import VisionBackbone
 from kinevla.bounded import read_json
 from kinevla.data.episodes import EpisodeReader
 from kinevla.manifest import MANIFEST_NAME, file_sha256, write_json
+from kinevla.observation.images import ImagePipeline
+from kinevla.observation.observation import stored_inputs
 from kinevla.training.ahead import computed_ahead
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,15 @@ class FeatureCache:
         )
 
 
+def tower_images(config: VisionConfig, reader: EpisodeReader) -> ImagePipeline:
+    """Return how pretrained towers see the images of a data set.
+
+    Raises:
+        PipelineError: they cannot: too small, or cut in another way than those the towers learned from.
+    """
+    return ImagePipeline(config.image_size).on(reader.images)
+
+
 def _shapes(backbone: VisionBackbone, frames: int) -> dict[str, tuple[tuple[int, ...], str]]:
     config = backbone.config
     cameras, keypoints = len(config.cameras), len(config.keypoints)
@@ -90,8 +102,11 @@ def build_cache(
         reader: the data set.
         bf16: mixed precision in the towers (twice as fast, errors below a tenth of a pixel).
         threads: threads that decode images ahead; 0 decodes in between.
+
+    Raises:
+        PipelineError: images the towers cannot see: too small, or cut in another way.
     """
-    directory = root / key
+    directory, pipeline = root / key, tower_images(backbone.config, reader)
     directory.mkdir(parents=True, exist_ok=True)
     frames = [entry.frames for entry in reader.entries]
     marker = directory / _DONE_NAME
@@ -107,8 +122,8 @@ def build_cache(
 
     def read(number: int) -> tuple[int, torch.Tensor, torch.Tensor]:
         episode = reader.read(number)
-        views = [episode.images(camera, slice(0, len(episode))) for camera in backbone.config.cameras]
-        return number, torch.from_numpy(np.stack(views, axis=1)), torch.from_numpy(episode.state).float()
+        views = [stored_inputs(list(episode.images(camera)), pipeline) for camera in backbone.config.cameras]
+        return number, torch.stack(views, dim=1), torch.from_numpy(episode.state).float()
 
     for number, views, state in computed_ahead(read, range(done, len(reader)), threads):
         for start in range(0, len(views), _BATCH):

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from kinevla.backbone.features import VisualFeatures
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.preprocessing import ImageAugmentation, augment, centre_crop, resize
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
+from kinevla.observation.augmentation import ImageAugmentation
+from kinevla.observation.images import ImagePipeline
+from kinevla.observation.observation import stored_inputs
 from kinevla.training.feature_cache import FeatureCache
 from kinevla.training.geometry_warmup import noisy
 
@@ -68,16 +70,15 @@ class CachedInputs:
 
 
 class ImageInputs:
-    """Images of the frames at the network's size, cropped and recoloured while training.
+    """Images of the frames as the network reads them, cropped at random and recoloured while training.
 
     Each image is read from its episode's file when it is needed; none stays in memory.
 
     Args:
         reader: the data set.
         cameras: names in token order.
-        size: side of the network's images, pixels.
-        augmentation: strengths, or None to take the images as they are. With it, frames without a seed are
-            cropped to their centre: a network trained on crops is run on crops.
+        pipeline: the network's.
+        augmentation: strengths, or None to show frames with a seed like those without.
 
     Raises:
         ValueError: a camera the data set does not have.
@@ -87,10 +88,11 @@ class ImageInputs:
         self,
         reader: EpisodeReader,
         cameras: tuple[str, ...],
-        size: int,
+        pipeline: ImagePipeline,
         augmentation: ImageAugmentation | None,
     ) -> None:
-        self._frames, self._size, self._augmentation = FrameReader(reader, cameras), size, augmentation
+        self._frames = FrameReader(reader, cameras)
+        self._pipeline, self._augmentation = pipeline, augmentation
         self._ends = np.cumsum([entry.frames for entry in reader.entries])
 
     def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Tensor:
@@ -102,13 +104,9 @@ class ImageInputs:
     def _frame(self, row: int, seed: int | None) -> Tensor:
         number = int(np.searchsorted(self._ends, row, side="right"))
         frame = row - (int(self._ends[number - 1]) if number else 0)
-        images = [torch.from_numpy(decode_jpeg(jpeg)) for jpeg in self._frames.jpeg(number, frame)]
-        stacked = torch.stack([resize(image, self._size) for image in images])
-        if self._augmentation is None:
-            return stacked
-        if seed is None:
-            return centre_crop(stacked, self._augmentation.crop_area)
-        return augment(stacked, self._augmentation, torch.Generator().manual_seed(seed))
+        images = [decode_jpeg(jpeg) for jpeg in self._frames.jpeg(number, frame)]
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return stored_inputs(images, self._pipeline, self._augmentation, generator)
 
 
 def visual_features(model: KineVLAModel, inputs: Inputs, state: Tensor) -> VisualFeatures:

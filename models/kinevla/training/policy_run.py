@@ -23,7 +23,6 @@ from kinevla.backbone.config import FlowConfig, ModelConfig, ReadoutConfig
 from kinevla.backbone.lora import LoraSettings, add_lora
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla import PublicConfig, load_openvla
-from kinevla.backbone.preprocessing import ImageAugmentation
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.split import SPLIT_NAME
@@ -31,13 +30,15 @@ from kinevla.flow import FlowHead
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
 from kinevla.manifest import MANIFEST_NAME, file_sha256
+from kinevla.observation.augmentation import ImageAugmentation
+from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
 from kinevla.text.variants import instruction_variants
 from kinevla.training.code_embeddings import seed_code_embeddings
 from kinevla.training.code_noise import CodeNoise
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import PolicyData, load_policy_data, task_texts
-from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key
+from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key, tower_images
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
 from kinevla.training.mapped import mapped_result
 from kinevla.training.starting_point import same_codes, start_from
@@ -61,6 +62,7 @@ class PolicyRun:
         builder: sequence layout.
         tokenizer: action tokenizer.
         data: all frames but their images.
+        images: what is done to camera images, which the checkpoint keeps.
         inputs: images or features of the frames.
         data_summary: counts of the data set.
         cache: features, with frozen towers.
@@ -74,6 +76,7 @@ class PolicyRun:
     builder: SequenceBuilder
     tokenizer: ActionTokenizer
     data: PolicyData
+    images: ImagePipeline
     inputs: InputSource
     data_summary: dict[str, Any]
     cache: FeatureCache | None = None
@@ -210,6 +213,7 @@ def _run_from_towers(
         builder=builder,
         tokenizer=tokenizer,
         data=data,
+        images=tower_images(vision_config.vision, reader),
         inputs=CachedInputs(cache, config.keypoint_noise, config.point_noise_m),
         data_summary=dict(reader.summary),
         cache=cache,
@@ -244,14 +248,20 @@ def _run_from_base(
         model.flow_head = FlowHead(flow, model.config.decoder.hidden_size)
     _choose_trainable(model, config)
     data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)
+    # How its data set cuts the camera's image is learned anew; the rest stays the base's.
+    images = dataclasses.replace(parts.config.images, square=reader.images.square)
     augmentation = ImageAugmentation() if config.image_augmentation else None
+    if augmentation is None:
+        images = dataclasses.replace(images, crop_area=1.0)
+    images = images.on(reader.images)
     return PolicyRun(
         config=config,
         model=model,
         builder=builder,
         tokenizer=tokenizer,
         data=data,
-        inputs=ImageInputs(reader, CAMERAS, model.config.vision.image_size, augmentation),
+        images=images,
+        inputs=ImageInputs(reader, CAMERAS, images, augmentation),
         data_summary=dict(reader.summary),
     )
 

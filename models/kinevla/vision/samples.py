@@ -10,9 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kinevla.backbone.config import VisionConfig
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.views import ViewReader
+from kinevla.observation.images import ImagePipeline, network_points
+from kinevla.observation.observation import stored_inputs
 
 # A point further away than this is parked out of the scene (the simulator hides absent objects far below).
 _PRESENT_RADIUS_M = 1.5
@@ -28,6 +31,7 @@ class KeypointSamples:
         visible: (N, 2, K) bool.
         state: (N, D) float32.
         points_m: (N, K, 3) float32 in the base frame, NaN where unknown or absent.
+        size_px: side at which the images are given, and to which `keypoints_px` belong.
     """
 
     jpeg: tuple[tuple[bytes, bytes], ...]
@@ -35,20 +39,24 @@ class KeypointSamples:
     visible: NDArray[np.bool_]
     state: NDArray[np.float32]
     points_m: NDArray[np.float32]
+    size_px: int
 
     def __len__(self) -> int:
         return len(self.jpeg)
 
     def images(self, indices: NDArray[np.int64]) -> Tensor:
         """Decode observations: (B, 2, S, S, 3) uint8."""
-        decoded = [np.stack([decode_jpeg(item) for item in self.jpeg[index]]) for index in indices]
-        return torch.from_numpy(np.stack(decoded))
+        pipeline = ImagePipeline(self.size_px)
+        return torch.stack(
+            [stored_inputs([decode_jpeg(item) for item in self.jpeg[index]], pipeline) for index in indices]
+        )
 
     def take(self, indices: NDArray[np.int64]) -> KeypointSamples:
         """Return a subset."""
         return KeypointSamples(
             tuple(self.jpeg[index] for index in indices),
             self.keypoints_px[indices], self.visible[indices], self.state[indices], self.points_m[indices],
+            self.size_px,
         )  # fmt: skip
 
     @staticmethod
@@ -66,6 +74,7 @@ class KeypointSamples:
             np.concatenate([part.visible for part in parts]),
             np.concatenate([part.state for part in parts]),
             np.concatenate([part.points_m for part in parts]),
+            parts[0].size_px,
         )
 
 
@@ -76,7 +85,9 @@ def _make(
     visible: NDArray[np.bool_],
     state: NDArray[np.floating],
     points_m: NDArray[np.floating] | None,
+    pipeline: ImagePipeline,
 ) -> KeypointSamples:
+    stored_px = pipeline.stored_px or pipeline.size_px
     finite = np.isfinite(keypoints_px).all(-1)
     points = (
         np.full((*visible.shape[::2], 3), np.nan)
@@ -86,22 +97,24 @@ def _make(
     points[np.linalg.norm(np.nan_to_num(points, nan=np.inf), axis=-1) > _PRESENT_RADIUS_M] = np.nan
     return KeypointSamples(
         tuple(zip(front, wrist, strict=True)),
-        np.where(finite[..., None], keypoints_px, 0.0).astype(np.float32),
+        network_points(np.where(finite[..., None], keypoints_px, 0.0), (stored_px, stored_px), pipeline),
         visible & finite,
         np.asarray(state, dtype=np.float32),
         points.astype(np.float32),
+        pipeline.size_px,
     )
 
 
-def read_view_samples(directory: Path, keypoints: tuple[str, ...]) -> list[KeypointSamples]:
+def read_view_samples(directory: Path, towers: VisionConfig) -> list[KeypointSamples]:
     """Read rendered views, one entry per shard.
 
     Raises:
-        ValueError: the views name other keypoints than the towers look for.
+        ValueError: the views name other keypoints than the towers look for, or are too small for them.
         DataError: damaged shard.
     """
-    parts = []
-    for views in ViewReader(directory):
+    parts, reader, keypoints = [], ViewReader(directory), towers.keypoints
+    pipeline = ImagePipeline(towers.image_size).on(ImagePipeline(reader.config["image_size"]))
+    for views in reader:
         if views.keypoint_names != keypoints:
             raise ValueError(
                 f"{directory} labels {', '.join(views.keypoint_names)}, towers need {', '.join(keypoints)}"
@@ -114,15 +127,21 @@ def read_view_samples(directory: Path, keypoints: tuple[str, ...]) -> list[Keypo
                 views.visible,
                 views.state,
                 views.keypoints_m,
+                pipeline,
             )
         )
     return parts
 
 
-def read_demonstration_samples(directory: Path, stride: int) -> list[KeypointSamples]:
-    """Read every `stride`-th frame of the demonstrations that carry keypoints, one entry per episode."""
-    parts = []
-    for episode in EpisodeReader(directory):
+def read_demonstration_samples(directory: Path, stride: int, towers: VisionConfig) -> list[KeypointSamples]:
+    """Read every `stride`-th frame of the demonstrations that carry keypoints, one entry per episode.
+
+    Raises:
+        PipelineError: images that are too small for the towers, or cut in another way.
+    """
+    parts, reader = [], EpisodeReader(directory)
+    pipeline = ImagePipeline(towers.image_size).on(reader.images)
+    for episode in reader:
         if episode.keypoints_px is None or episode.visible is None:
             continue
         keep = slice(episode.seed % stride, None, stride)
@@ -135,6 +154,7 @@ def read_demonstration_samples(directory: Path, stride: int) -> list[KeypointSam
                 episode.visible[keep],
                 episode.state[keep],
                 None if points_m is None else points_m[keep],
+                pipeline,
             )
         )
     return parts

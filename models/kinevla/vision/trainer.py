@@ -43,12 +43,14 @@ class VisionData:
 
 def load_data(config: VisionTrainConfig) -> VisionData:
     """Read views and demonstrations; the last views are held out."""
-    views = KeypointSamples.concatenate(read_view_samples(config.views, config.model.vision.keypoints))
+    views = KeypointSamples.concatenate(read_view_samples(config.views, config.model.vision))
     held = min(config.val_samples, max(1, len(views) // 5))
     index = np.arange(len(views))
     demonstrations = None
     if config.demonstrations is not None:
-        parts = read_demonstration_samples(config.demonstrations, config.demonstration_stride)
+        parts = read_demonstration_samples(
+            config.demonstrations, config.demonstration_stride, config.model.vision
+        )
         demonstrations = KeypointSamples.concatenate(parts) if parts else None
     return VisionData(views.take(index[:-held]), demonstrations, views.take(index[-held:]))
 

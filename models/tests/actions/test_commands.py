@@ -13,6 +13,7 @@ from kinevla.cli.main import main
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.manifest import verify_manifest
+from kinevla.observation.images import ImagePipeline
 
 from .made_up import KINDS
 
@@ -27,7 +28,7 @@ SMALL = [
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve short made-up demonstrations of an eight-dimensional arm."""
     directory = tmp_path_factory.mktemp("demos")
-    writer = EpisodeWriter(directory, {"made": "up"}, image_size=8)
+    writer = EpisodeWriter(directory, {"made": "up"}, ImagePipeline(8))
     image = encode_frames([np.zeros((8, 8, 3), np.uint8)] * 12)
     for seed in range(12):
         rng = np.random.default_rng(seed)

@@ -26,6 +26,7 @@ from kinevla.data.chunks import ChunkConfig
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import file_sha256, read_manifest, write_json
+from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, instruction_words
 
 SENTENCE = "pick up the bread and move it to the front"
@@ -60,8 +61,9 @@ def make_parts(kind: str, tokenizer_directory: Path) -> CheckpointParts:
     torch.manual_seed(1)
     model = KineVLAModel(replace(MODELS.get("tiny"), vocabulary_size=vocabulary.padded_size), vocabulary.pad)
     words = tuple(sorted(instruction_words([SENTENCE])))
+    images = ImagePipeline(model.config.vision.image_size)
     return CheckpointParts(
-        model.eval(), SequenceBuilder(text, grammar), tokenizer, tokenizer_directory, words
+        model.eval(), SequenceBuilder(text, grammar), tokenizer, tokenizer_directory, words, images
     )
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from kinevla.checkpoint import CheckpointParts, load_checkpoint, record_closed_loop, save_checkpoint
+from kinevla.checkpoint import (
+    CheckpointError,
+    CheckpointParts,
+    convert_checkpoint,
+    load_checkpoint,
+    record_closed_loop,
+    save_checkpoint,
+)
 from kinevla.cli.main import main
 from kinevla.manifest import MANIFEST_NAME, file_sha256, read_manifest, write_atomically, write_manifest
-from kinevla.policy import KineVLAPolicy, Observation
+from kinevla.observation.images import ImagePipeline
+from kinevla.policy import KineVLAPolicy, Observation, ObservationError
 from kinevla.weights import Storage
 
-from .conftest import SENTENCE, make_parts
+from .conftest import SENTENCE, edit_config, make_parts
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "nano"
 
@@ -138,3 +146,50 @@ def test_a_checkpoint_written_before_inputs_were_recorded_still_loads(tmp_path: 
     parts = load_checkpoint(old)
     assert parts.action_tokenizer.codes_per_chunk == 4
     assert {value.dtype for value in parts.model.parameters()} == {torch.float32}
+
+
+def test_what_is_done_to_images_is_stored_with_the_policy_and_read_from_there(
+    parts: CheckpointParts, tmp_path: Path
+) -> None:
+    images = ImagePipeline(32, square="stretch", rotate=("wrist",), stored_px=48, crop_area=0.9)
+    save_checkpoint(tmp_path / "policy", replace(parts, images=images), {})
+    stored = json.loads((tmp_path / "policy" / "config.json").read_text())["images"]
+    assert stored == {
+        "crop_area": 0.9, "interpolation": "area", "rotate": ["wrist"], "size_px": 32, "square": "stretch",
+        "stored_px": 48,
+    }  # fmt: skip
+    assert load_checkpoint(tmp_path / "policy").images == images
+    policy = KineVLAPolicy.load(tmp_path / "policy")
+    seen = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    plan = policy.plan(Observation(seen[0], seen[1], np.zeros(8)), SENTENCE)
+    assert np.isfinite(plan.actions).all()
+    with pytest.raises(
+        ObservationError, match="40 x 40 pixels is too small: each side must have at least 48"
+    ):
+        policy.plan(Observation(seen[0, :40, :40], seen[1], np.zeros(8)), SENTENCE)
+
+
+def test_a_converted_checkpoint_keeps_what_is_done_to_images(checkpoint: Path, tmp_path: Path) -> None:
+    images = {"size_px": 32, "square": "stretch", "stored_px": 64}
+    edit_config(checkpoint, lambda config: config.__setitem__("images", images))
+    convert_checkpoint(checkpoint, tmp_path / "out", Storage("fp32"))
+    assert load_checkpoint(tmp_path / "out").images == ImagePipeline(32, square="stretch", stored_px=64)
+
+
+def test_a_policy_stored_before_images_were_described_sees_them_as_it_did(checkpoint: Path) -> None:
+    edit_config(checkpoint, lambda config: config.pop("images"))
+    assert load_checkpoint(checkpoint).images == ImagePipeline(32)
+
+
+def test_images_described_for_another_network_are_refused(checkpoint: Path) -> None:
+    edit_config(checkpoint, lambda config: config["images"].__setitem__("size_px", 16))
+    with pytest.raises(CheckpointError, match=r"the network needs images of 32 pixels, .* 16 pixels"):
+        load_checkpoint(checkpoint)
+    edit_config(checkpoint, lambda config: config["images"].__setitem__("square", "left"))
+    with pytest.raises(CheckpointError, match="square must be centre or stretch, got 'left'"):
+        load_checkpoint(checkpoint)
+
+
+def test_the_shipped_policy_says_what_it_does_to_images() -> None:
+    assert "images" in json.loads((SHIPPED / "config.json").read_text())
+    assert load_checkpoint(SHIPPED).images == ImagePipeline(128, stored_px=128)

@@ -249,7 +249,10 @@ DEMOS: dict[str, tuple[Callable[[h5py.Group], None], str]] = {
     "few_images": (_put("obs/agentview_rgb", lambda a: a[:4]), "different lengths: [4, 6]"),
     "float_images": (_put("obs/agentview_rgb", lambda a: a / 255.0), "uint8 RGB, got float64"),
     "grey_images": (_put("obs/agentview_rgb", lambda a: a[..., 0]), "(H, W, 3)"),
-    "small_images": (_put("obs/agentview_rgb", lambda a: a[:, :64, :64]), "smaller than the model"),
+    "small_images": (
+        _put("obs/agentview_rgb", lambda a: a[:, :64, :64]),
+        "64 x 64 pixels is too small: each side must have at least 128",
+    ),
     "idle": (_put("actions", lambda a: np.zeros((6, 7))), "all frames are idle"),
 }
 _KEYS = ("actions", "obs/ee_states", "obs/gripper_states", "obs/agentview_rgb", "obs/eye_in_hand_rgb")

@@ -13,8 +13,9 @@ from kinevla.data.audit import AuditConfig, audit_all
 from kinevla.data.convert import ConvertConfig, Job, Texts, convert_all, convert_bag, moving
 from kinevla.data.episode import CAMERAS
 from kinevla.data.episodes import EpisodeReader
-from kinevla.data.images import camera_view, decode_jpeg, encode_jpeg
+from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.observation.images import ImagePipeline, network_image
 
 NO_TEXTS = Texts()
 
@@ -31,21 +32,9 @@ def test_images_and_joints_are_those_the_live_policy_would_have_seen(tmp_path, p
     for k in range(len(episode)):
         stamp = START_NS + k * 10**8
         for camera in CAMERAS:
-            live = camera_view(images[camera, stamp])
+            live = network_image(images[camera, stamp], ImagePipeline())
             assert getattr(episode, f"{camera}_jpeg")[k] == encode_jpeg(live)
         assert np.allclose(episode.state[k], states[stamp], atol=1e-9)
-
-
-def test_the_node_and_the_converter_make_the_same_pixels(tmp_path):
-    conversion = pytest.importorskip("kine_nodes.image_conversion")
-    from bag_maker import image, picture
-
-    from kinevla.data.bags import message_image
-    from kinevla.data.images import centre_square, to_model_size
-
-    message = image(START_NS, picture(np.random.default_rng(1), 160, 200))
-    live = to_model_size(centre_square(conversion.image_to_rgb(message)))
-    assert (camera_view(message_image(message)) == live).all()
 
 
 def test_the_action_is_the_teleoperators_target_one_period_later(tmp_path):
@@ -71,8 +60,8 @@ def test_without_any_targets_the_action_is_the_next_measured_pose(tmp_path):
 
 def test_an_upside_down_camera_is_turned(tmp_path):
     images, _ = write_bag(tmp_path / "a")
-    episode = convert(tmp_path / "a", rotate=("wrist",))
-    expected = camera_view(images["wrist", START_NS][::-1, ::-1])
+    episode = convert(tmp_path / "a", images=ImagePipeline(rotate=("wrist",)))
+    expected = network_image(images["wrist", START_NS][::-1, ::-1], ImagePipeline())
     assert abs(decode_jpeg(episode.wrist_jpeg[0]).astype(int) - expected).mean() < 2
 
 
@@ -114,7 +103,7 @@ def test_recorded_texts_win_and_given_ones_win_over_them(tmp_path):
         ({"audit": {"verdict": "bad", "reasons": ["lost"]}}, "marked bad: lost"),
         ({"verdict": "failure"}, "judged a failure"),
         ({"joint_hz": 4}, "gap of 0.250 s"),
-        ({"size": (100, 100)}, "smaller than the model"),
+        ({"size": (100, 100)}, "100 x 100 pixels is too small: each side must have at least 128"),
     ],
 )
 def test_a_recording_that_cannot_teach_is_refused_with_the_reason(tmp_path, bag, reason):
@@ -199,7 +188,7 @@ def test_a_plain_recording_gets_its_instruction_from_the_command_line_or_a_file(
 def test_a_recording_of_compressed_images_is_converted_too(tmp_path):
     images, _ = write_bag(tmp_path / "a", compressed=True)
     episode = convert(tmp_path / "a")
-    expected = camera_view(decode_jpeg(encode_jpeg(images["front", START_NS])))
+    expected = network_image(decode_jpeg(encode_jpeg(images["front", START_NS])), ImagePipeline())
     assert episode.front_jpeg[0] == encode_jpeg(expected)
 
 
@@ -212,5 +201,5 @@ def test_repeated_and_backward_images_are_left_out(tmp_path):
     images, _ = write_bag(tmp_path / "a", change=change)
     episode = convert(tmp_path / "a", idle_rad=0.0)
     for k in (4, 5, 6):
-        expected = encode_jpeg(camera_view(images["front", START_NS + k * 10**8]))
+        expected = encode_jpeg(network_image(images["front", START_NS + k * 10**8], ImagePipeline()))
         assert episode.front_jpeg[k] == expected

@@ -21,12 +21,12 @@ from test_handing_on import write_libero
 
 from kinevla.data import lerobot, npz, video
 from kinevla.data.bags import open_bag, read_info
-from kinevla.data.image_bounds import image_size
-from kinevla.data.images import ImageError, decode_jpeg, encode_jpeg
+from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.lerobot import read_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, read_libero
 from kinevla.data.npz import check_npz
 from kinevla.data.packing import DataError, read_npz
+from kinevla.observation.image_bounds import ImageError, image_size
 from kinevla.recipes.recipe import RecipeError, read_recipe
 
 

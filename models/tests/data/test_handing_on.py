@@ -12,11 +12,12 @@ from bag_maker import write_bag
 from kinevla.cli.main import main
 from kinevla.data.convert import ConvertConfig, Texts, convert_all
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
-from kinevla.data.images import camera_view, decode_jpeg
+from kinevla.data.images import decode_jpeg
 from kinevla.data.lerobot import export_lerobot, read_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, moving_actions
 from kinevla.data.packing import DataError
 from kinevla.data.stats import data_stats
+from kinevla.observation.images import ImagePipeline, network_image
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_libero_comes_in_turned_and_relabelled(tmp_path):
     with h5py.File(path) as file:
         raw = file["data/demo_0/obs/agentview_rgb"][0]
     seen = decode_jpeg(episode.front_jpeg[0])
-    assert abs(seen.astype(int) - camera_view(raw[::-1, ::-1])).mean() < 2
+    assert abs(seen.astype(int) - network_image(raw[::-1, ::-1], ImagePipeline())).mean() < 2
     assert import_libero((path,), tmp_path / "set", LiberoConfig()).held == 2
 
 

@@ -15,6 +15,7 @@ from kinevla.configs import MODELS, TOKENIZERS, TRAININGS
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.flow import chunk_of_sequence
+from kinevla.observation.images import ImagePipeline
 from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.objective import prefix_mask, sequence_states
@@ -44,7 +45,7 @@ ROWS = {
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny demonstrations, untrained towers and a tokenizer of every kind a policy can have."""
     root = tmp_path_factory.mktemp("inputs")
-    writer = EpisodeWriter(root / "demos", {"made": "up"}, image_size=SIZE)
+    writer = EpisodeWriter(root / "demos", {"made": "up"}, ImagePipeline(SIZE))
     for task in (1, 2, 5):
         for seed in range(4):
             writer.add(make_episode(task, seed))

@@ -19,6 +19,7 @@ from kinevla.backbone.openvla_format import read_config
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
+from kinevla.observation.images import ImagePipeline
 from kinevla.text import load_task_texts
 from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
 from kinevla.text.tokenizer import _PATTERN as TEXT_PATTERN
@@ -69,7 +70,7 @@ def make_episode(task: int, seed: int, frames: int = 12) -> Episode:
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with tiny demonstrations, a tiny tokenizer and tiny untrained towers."""
     root = tmp_path_factory.mktemp("workplace")
-    writer = EpisodeWriter(root / "demos", {"made": "up"}, image_size=SIZE)
+    writer = EpisodeWriter(root / "demos", {"made": "up"}, ImagePipeline(SIZE))
     for task in (1, 2, 5):
         for seed in range(6):
             writer.add(make_episode(task, seed))

@@ -88,7 +88,7 @@ def test_unusable_observations_are_refused_by_name(checkpoint: Path) -> None:
         policy.plan(Observation(good.front, good.wrist, good.state[:7]), SENTENCE)
     with pytest.raises(ObservationError, match=r"front camera: .*uint8"):
         policy.plan(Observation(good.front.astype(np.float32), good.wrist, good.state), SENTENCE)
-    with pytest.raises(ObservationError, match=r"wrist camera: .*smaller"):
+    with pytest.raises(ObservationError, match=r"wrist camera: .*too small"):
         policy.plan(Observation(good.front, good.wrist[:16, :16], good.state), SENTENCE)
 
 

@@ -13,6 +13,7 @@ import torch
 from kinevla.backbone.lora import trainable_parameters
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import EpisodeWriter
+from kinevla.observation.images import ImagePipeline
 from kinevla.training.policy_run import prepare_run, taught_parameters
 from kinevla.training.samples import iterate_steps
 from kinevla.training.stages.policy import train_policy
@@ -159,7 +160,7 @@ def test_a_run_with_other_settings_is_not_continued(workplace: Path, tmp_path: P
 def test_a_run_on_other_data_is_not_continued(workplace: Path, tmp_path: Path) -> None:
     train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1))
     shutil.copytree(workplace / "demos", tmp_path / "demos")
-    EpisodeWriter(tmp_path / "demos", {"made": "up"}, image_size=SIZE).add(make_episode(5, 77))
+    EpisodeWriter(tmp_path / "demos", {"made": "up"}, ImagePipeline(SIZE)).add(make_episode(5, 77))
     with pytest.raises(ResumeError, match="holds a run with data = "):
         train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, data=tmp_path / "demos"))
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from kinevla.data.episodes import EpisodeWriter
+from kinevla.observation.images import ImagePipeline
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.samples import iterate_steps
 from kinevla.training.shared_goal import same_goal, stage_shares
@@ -47,7 +48,7 @@ def test_on_the_same_frame_instructions_with_one_goal_get_the_same_goal_codes(
     workplace: Path, tmp_path: Path
 ) -> None:
     # The same motion once for each of two instructions with the same goal: what they share is the same.
-    writer = EpisodeWriter(tmp_path / "demos", {"made": "up"}, image_size=SIZE)
+    writer = EpisodeWriter(tmp_path / "demos", {"made": "up"}, ImagePipeline(SIZE))
     for seed in range(6):
         for task in (1, 2):
             other = make_episode(task, seed)

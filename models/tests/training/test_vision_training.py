@@ -38,7 +38,7 @@ def bright_spots(count: int, seed: int) -> KeypointSamples:
     state = rng.normal(0, 0.3, (count, 8)).astype(np.float32)
     metres = np.concatenate([points[:, 0] / SIZE * 0.4, np.zeros((count, 5, 1))], axis=-1).astype(np.float32)
     visible = np.ones((count, 2, 5), dtype=np.bool_)
-    return KeypointSamples(tuple(zip(*jpeg, strict=True)), points, visible, state, metres)
+    return KeypointSamples(tuple(zip(*jpeg, strict=True)), points, visible, state, metres, SIZE)
 
 
 def named_views(directory: Path) -> Path:

@@ -9,7 +9,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from kine_nodes.image_conversion import compressed_to_rgb, image_to_rgb, rgb_to_jpeg
-from kinevla.data.image_bounds import check_compressed
+from kinevla.observation.image_bounds import check_compressed
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 _JPEG_START = b"\xff\xd8\xff"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kine_nodes.texts import MAX_NAME, printable
-from kinevla.data.image_bounds import ImageError, check_compressed, check_size
+from kinevla.observation.image_bounds import ImageError, check_compressed, check_size
 
 try:  # a build against another NumPy fails in other ways than ImportError
     from cv_bridge import CvBridge

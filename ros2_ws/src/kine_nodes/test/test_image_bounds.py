@@ -12,7 +12,7 @@ import pytest
 from sensor_msgs.msg import Image
 
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb, rgb_to_jpeg
-from kinevla.data.image_bounds import MAX_PIXELS, MAX_SIDE_PX, check_compressed
+from kinevla.observation.image_bounds import MAX_PIXELS, MAX_SIDE_PX, check_compressed
 
 
 def png_header(width: int, height: int) -> bytes:

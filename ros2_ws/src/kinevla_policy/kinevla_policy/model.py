@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kinevla.data.images import centre_square
 from kinevla_policy.loop_types import Reasoning
 from kinevla_policy.observation_buffer import SyncedObservation
 
@@ -43,9 +42,5 @@ class CheckpointPolicy:
         forced: Reasoning | None = None,
     ) -> Any:
         """One chunk with its reasoning, from one synchronised observation; `forced` texts replace its own."""
-        seen = self._observation(
-            front=centre_square(observation.front),
-            wrist=centre_square(observation.wrist),
-            state=observation.state,
-        )
+        seen = self._observation(observation.front, observation.wrist, observation.state)
         return self._policy.plan(seen, instruction, draft, forced)

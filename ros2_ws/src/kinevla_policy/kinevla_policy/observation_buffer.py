@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-NS_PER_S = 1_000_000_000
+from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
+
+_STATES_KEPT = 200
 # Wanted this little newer: not an old image, but the one that was planned from already.
 _SAME_IMAGE_S = 1e-3
 
@@ -38,20 +41,18 @@ class SyncedObservation:
 
 
 class ObservationBuffer:
-    """Keeps a few images per camera and half a second of joint states, and pairs them.
+    """Keeps a few images per camera and half a second of joint states; `choose` says which belong together.
 
     A frame that waits is replaced, never queued: only the newest pair is ever given out. Thread-safe.
     """
 
-    def __init__(self, max_pair_gap_s: float, max_state_gap_s: float = 0.05, frames_kept: int = 4) -> None:
+    def __init__(self, max_pair_gap_s: float) -> None:
         """Two images pair when their capture times differ by at most `max_pair_gap_s`."""
-        self._max_pair_gap_ns = int(max_pair_gap_s * NS_PER_S)
-        self._max_state_gap_ns = int(max_state_gap_s * NS_PER_S)
+        self._max_pair_gap_s = max_pair_gap_s
         self._frames: dict[str, deque[tuple[int, NDArray[np.uint8]]]] = {
-            "front": deque(maxlen=frames_kept),
-            "wrist": deque(maxlen=frames_kept),
+            camera: deque(maxlen=FRAMES_KEPT) for camera in ("front", "wrist")
         }
-        self._states: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=200)
+        self._states: list[tuple[int, NDArray[np.float64]]] = []
         self._changed = threading.Condition()
 
     def add_image(self, camera: str, stamp_ns: int, image: NDArray[np.uint8]) -> None:
@@ -70,11 +71,15 @@ class ObservationBuffer:
             self._changed.notify_all()
 
     def add_state(self, stamp_ns: int, state: NDArray[np.float64]) -> None:
-        """Take a joint state, (8,): seven joints in rad and the gripper opening."""
+        """Take a joint state, (8,): seven joints in rad, gripper opening; a repeated stamp is dropped."""
         with self._changed:
             if self._states and self._states[-1][0] - stamp_ns >= NS_PER_S:
                 self._states.clear()
-            self._states.append((stamp_ns, state))
+            place = bisect_left(self._states, stamp_ns, key=lambda s: s[0])
+            if place < len(self._states) and self._states[place][0] == stamp_ns:
+                return
+            self._states.insert(place, (stamp_ns, state))
+            del self._states[:-_STATES_KEPT]
             self._changed.notify_all()
 
     def latest_state(self) -> tuple[int, NDArray[np.float64]] | None:
@@ -113,32 +118,17 @@ class ObservationBuffer:
         return result
 
     def _newest(self, not_before_ns: int) -> SyncedObservation | str:
+        front, wrist = self._frames["front"], self._frames["wrist"]
         for camera, frames in self._frames.items():
-            if not frames:
-                return f"no image from the {camera} camera yet"
-            if frames[-1][0] < not_before_ns:
+            if frames and frames[-1][0] < not_before_ns:
                 late_s = (not_before_ns - frames[-1][0]) / NS_PER_S
                 if late_s < _SAME_IMAGE_S:
                     return f"no new image from the {camera} camera"
                 return f"the newest image of the {camera} camera is {late_s:.3f} s too old"
-        if not self._states:
-            return "no joint state yet"
-        pairs = [
-            (min(f[0], w[0]), abs(f[0] - w[0]), f, w)
-            for f in self._frames["front"]
-            for w in self._frames["wrist"]
-        ]
-        close = [p for p in pairs if p[1] <= self._max_pair_gap_ns and p[0] >= not_before_ns]
-        if not close:
-            gap_s = min(p[1] for p in pairs) / NS_PER_S
-            bound_s = self._max_pair_gap_ns / NS_PER_S
-            return f"the closest front and wrist images are {gap_s:.3f} s apart, bound {bound_s:.3f} s"
-        stamp_ns, _, front, wrist = max(close, key=lambda p: (p[0], -p[1]))
-        state_stamp_ns, state = min(self._states, key=lambda s: abs(s[0] - stamp_ns))
-        state_gap_ns = abs(state_stamp_ns - stamp_ns)
-        if state_gap_ns > self._max_state_gap_ns:
-            return (
-                f"the joint state nearest to the images is {state_gap_ns / NS_PER_S:.3f} s away, "
-                f"bound {self._max_state_gap_ns / NS_PER_S:.3f} s"
-            )
-        return SyncedObservation(front[1], wrist[1], state, front[0], wrist[0], state_stamp_ns)
+        stamps = ([stamp for stamp, _ in kept] for kept in (front, wrist, self._states))
+        places = choose(*stamps, max_pair_gap_s=self._max_pair_gap_s, not_before_ns=not_before_ns)
+        if isinstance(places, str):
+            return places
+        (front_ns, front_image), (wrist_ns, wrist_image) = front[places.front], wrist[places.wrist]
+        state_ns, state = self._states[places.state]
+        return SyncedObservation(front_image, wrist_image, state, front_ns, wrist_ns, state_ns)

@@ -17,7 +17,8 @@ from kine_teleop.recording.topics import episode_topics
 from kinevla.data.audit import AuditConfig, audit_all
 from kinevla.data.convert import ConvertConfig, Texts, convert_all
 from kinevla.data.episodes import EpisodeReader
-from kinevla.data.images import camera_view, encode_jpeg
+from kinevla.data.images import encode_jpeg
+from kinevla.observation.images import ImagePipeline, network_image
 from kinevla.text import load_task_texts
 
 NAMES = [*(f"joint_{n}" for n in range(1, 8)), "gripper"]
@@ -101,6 +102,6 @@ def test_a_recorded_teleoperation_becomes_an_episode(tmp_path, targets):
         np.testing.assert_allclose(episode.state[k, :7], pose(now_ns - LAG_NS)[:7], atol=1e-9)
         np.testing.assert_allclose(episode.target[k, :7], pose(now_ns + 10**8 - late_ns)[:7], atol=2e-3)
         for camera in ("front", "wrist"):
-            expected = encode_jpeg(camera_view(pixels(now_ns, camera)))
+            expected = encode_jpeg(network_image(pixels(now_ns, camera), ImagePipeline()))
             assert getattr(episode, f"{camera}_jpeg")[k] == expected
     assert set(episode.state[:, 7]) == set(episode.target[3:, 7].round()) == {0.0, 1.0}

@@ -1,10 +1,8 @@
-"""Images as OpenVLA sees them: resized to the towers' size, cropped, for training also varied in colour.
+"""What training does to images beyond their pipeline, and the crop that stands for it at run time.
 
-Order as in the public pipeline: camera image -> square of the model's size (bicubic with antialiasing, aspect
-ratio not kept) -> crop of 0.9 of the area, blown up again -> training only: brightness, contrast, saturation,
-hue, each clipped to 0..1 -> uint8. Networks trained on random crops are run on the central one. Mean and
-standard deviation belong to each tower and are applied there (`VitTowerConfig.pixel_statistics`);
-`channel_stack` shows the result in the public model's input format.
+As in OpenVLA's public pipeline: crop of a share of the area at a random place, blown up again, then
+brightness, contrast, saturation, hue, each clipped to 0..1. A network trained on random crops is run on the
+central one.
 """
 
 from __future__ import annotations
@@ -15,9 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kinevla.backbone.config import NORMALISATIONS, VisionConfig, VitTowerConfig
-
-CROP_AREA = 0.9
 _GREY_FLOOR = 1e-8
 
 
@@ -26,22 +21,18 @@ class ImageAugmentation:
     """Training augmentation; the defaults are those of OpenVLA's fine-tuning.
 
     Attributes:
-        crop_area: share of the image's area that a crop at a random place keeps.
         brightness: a number from -b .. b is added to all channels of an image in 0..1.
         contrast: bounds of the factor on the distance to the channel's mean.
         saturation: bounds of the factor on the HSV saturation.
         hue: the hue is turned by -h .. h full turns.
     """
 
-    crop_area: float = CROP_AREA
     brightness: float = 0.2
     contrast: tuple[float, float] = (0.8, 1.2)
     saturation: tuple[float, float] = (0.8, 1.2)
     hue: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.crop_area <= 1.0:
-            raise ValueError(f"crop_area must lie in 0 < a <= 1, got {self.crop_area}")
         if self.brightness < 0.0 or not 0.0 <= self.hue <= 0.5:
             raise ValueError(f"need brightness >= 0 and hue in 0..0.5, got {self.brightness} and {self.hue}")
         for name, (low, high) in (("contrast", self.contrast), ("saturation", self.saturation)):
@@ -49,49 +40,32 @@ class ImageAugmentation:
                 raise ValueError(f"{name} needs bounds 0 <= low <= high, got {low} .. {high}")
 
 
-def resize(images: Tensor, size: int) -> Tensor:
-    """Resize without keeping the aspect ratio, bicubic with antialiasing as Pillow does it.
+def centre_crop(images: Tensor, area: float) -> Tensor:
+    """Keep the central part of the area and blow it up to the old size, as for a policy trained on crops.
 
     Args:
         images: (..., H, W, 3) uint8 RGB.
-        size: side of the square result, pixels.
-
-    Returns:
-        (..., size, size, 3) uint8; images of that size come back unchanged.
+        area: share that is kept, 0 < area <= 1; each side keeps its root.
 
     Raises:
         ValueError: another type or shape.
     """
     _check(images)
-    if images.shape[-3:-1] == (size, size):
+    if area == 1.0:
         return images
-    resized = F.interpolate(_channels_first(images), (size, size), mode="bicubic", antialias=True)
-    return _channels_last(resized, images.shape[:-3])
-
-
-def centre_crop(images: Tensor, area: float = CROP_AREA) -> Tensor:
-    """Keep the central part of the area and blow it up to the old size, as for a policy trained on crops.
-
-    Args:
-        images: (..., H, W, 3) uint8 RGB.
-        area: share that is kept; each side keeps its root.
-
-    Raises:
-        ValueError: another type or shape, or a share outside 0 < a <= 1.
-    """
-    _check(images)
-    if not 0.0 < area <= 1.0:
-        raise ValueError(f"area must lie in 0 < a <= 1, got {area}")
     flat = _channels_first(images).float() / 255.0
     middle = torch.full((len(flat), 2), (1.0 - area**0.5) / 2.0, device=images.device)
     return _to_uint8(_crop(flat, area, middle), images.shape[:-3])
 
 
-def augment(images: Tensor, config: ImageAugmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, crop_area: float, config: ImageAugmentation, generator: torch.Generator
+) -> Tensor:
     """Crop and recolour every image on its own.
 
     Args:
         images: (..., H, W, 3) uint8 RGB, of the model's size already.
+        crop_area: share of the area that a crop at a random place keeps, 0 < crop_area <= 1.
         config: strengths.
         generator: source of randomness, on the CPU; the same state gives the same images.
 
@@ -109,41 +83,15 @@ def augment(images: Tensor, config: ImageAugmentation, generator: torch.Generato
         values = torch.rand(count, generator=generator) * (high - low) + low
         return values.to(images.device).view(-1, 1, 1, 1)
 
-    room = 1.0 - config.crop_area**0.5
+    room = 1.0 - crop_area**0.5
     corner = torch.rand(count, 2, generator=generator).to(images.device) * room
-    x = _crop(flat, config.crop_area, corner).clamp(0.0, 1.0)
+    x = _crop(flat, crop_area, corner).clamp(0.0, 1.0)
     x = (x + drawn(-config.brightness, config.brightness)).clamp(0.0, 1.0)
     mean = x.mean((2, 3), keepdim=True)
     x = (mean + (x - mean) * drawn(*config.contrast)).clamp(0.0, 1.0)
     x = _saturate(x, drawn(*config.saturation))
     x = _turn_hue(x, drawn(-config.hue, config.hue))
     return _to_uint8(x.clamp(0.0, 1.0), images.shape[:-3])
-
-
-def channel_stack(images: Tensor, config: VisionConfig) -> Tensor:
-    """Normalise for both towers and stack, which is the public model's `pixel_values`.
-
-    Args:
-        images: (B, N, S, S, 3) uint8 RGB, cameras in the order of the configuration.
-        config: names the statistics of each tower.
-
-    Returns:
-        (B, 6 N, S, S) float: per camera three channels for the first tower, then three for the second.
-
-    Raises:
-        ValueError: another type or shape.
-    """
-    _check(images)
-    flat = _channels_first(images).float() / 255.0
-    parts = []
-    for tower in (config.featurizer, config.fused_featurizer):
-        mean, std = (
-            tower.pixel_statistics
-            if isinstance(tower, VitTowerConfig)
-            else NORMALISATIONS[tower.normalisation]
-        )
-        parts.append((flat - flat.new_tensor(mean).view(3, 1, 1)) / flat.new_tensor(std).view(3, 1, 1))
-    return torch.cat(parts, dim=1).unflatten(0, images.shape[:2]).flatten(1, 2)
 
 
 def _check(images: Tensor) -> None:

@@ -5,16 +5,10 @@ import colorsys
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from kinevla.backbone import openvla_config
-from kinevla.backbone.preprocessing import (
-    ImageAugmentation,
-    augment,
-    centre_crop,
-    channel_stack,
-    resize,
-)
+from kinevla.observation.augmentation import ImageAugmentation, augment, centre_crop
+
+AREA = 0.9
 
 STILL = {"brightness": 0.0, "contrast": (1.0, 1.0), "saturation": (1.0, 1.0), "hue": 0.0}
 
@@ -27,25 +21,10 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("size", [(480, 480), (256, 256), (480, 640), (100, 120)])
-def test_resizing_is_pillows_bicubic(size: tuple[int, int]) -> None:
-    image = noise(*size)
-    expected = np.asarray(Image.fromarray(image.numpy()).resize((224, 224), Image.Resampling.BICUBIC))
-    difference = np.abs(resize(image, 224).numpy().astype(int) - expected.astype(int))
-    # Noise is the worst case: both round twice, in another number of bits.
-    assert difference.max() <= 2 and (difference > 0).mean() < 0.02
-
-
-def test_resizing_to_the_same_size_changes_nothing_and_keeps_leading_dimensions() -> None:
-    images = noise(2, 3, 32, 32)
-    assert torch.equal(resize(images, 32), images)
-    assert torch.equal(resize(images, 16)[1, 2], resize(images[1, 2], 16))
-
-
 def test_the_centre_crop_keeps_nine_tenths_of_the_area() -> None:
     ramp = torch.linspace(0, 255, 224).round().to(torch.uint8)
     image = ramp[None, :, None].expand(224, 224, 3).contiguous()
-    cropped = centre_crop(image)
+    cropped = centre_crop(image, AREA)
     assert cropped.shape == image.shape
     margin = (1 - 0.9**0.5) / 2
     assert int(cropped[0, 0, 0]) == pytest.approx(255 * margin, abs=1)
@@ -63,28 +42,28 @@ def test_the_crop_samples_where_tensorflows_crop_and_resize_does() -> None:
     rows = values[low] * (1 - share) + values[np.minimum(low + 1, 19)] * share
     columns = rows.transpose(1, 0, 2)
     expected = columns[low] * (1 - share) + columns[np.minimum(low + 1, 19)] * share
-    found = centre_crop(image).numpy().astype(float)
+    found = centre_crop(image, AREA).numpy().astype(float)
     np.testing.assert_allclose(found, expected.transpose(1, 0, 2) * 255.5, atol=1.01)
 
 
 def test_augmentation_is_repeatable_by_its_seed_and_differs_between_images() -> None:
     images = noise(32, 32).expand(4, 2, 32, 32, 3).contiguous()
-    first = augment(images, ImageAugmentation(), generator(1))
-    assert torch.equal(first, augment(images, ImageAugmentation(), generator(1)))
-    assert not torch.equal(first, augment(images, ImageAugmentation(), generator(2)))
+    first = augment(images, AREA, ImageAugmentation(), generator(1))
+    assert torch.equal(first, augment(images, AREA, ImageAugmentation(), generator(1)))
+    assert not torch.equal(first, augment(images, AREA, ImageAugmentation(), generator(2)))
     assert not torch.equal(first[0, 0], first[0, 1]), "cameras are varied independently"
     assert first.shape == images.shape and first.dtype == torch.uint8
 
 
 def test_without_strengths_nothing_changes() -> None:
     images = noise(3, 24, 24)
-    assert torch.equal(augment(images, ImageAugmentation(crop_area=1.0, **STILL), generator()), images)
+    assert torch.equal(augment(images, 1.0, ImageAugmentation(**STILL), generator()), images)
 
 
 def test_training_crops_stay_inside_and_have_the_fixed_area() -> None:
     ramp = torch.linspace(0, 255, 64).round().to(torch.uint8)
     images = ramp[None, None, :, None].expand(200, 64, 64, 3).contiguous()
-    cropped = augment(images, ImageAugmentation(**STILL), generator()).float()
+    cropped = augment(images, AREA, ImageAugmentation(**STILL), generator()).float()
     width = cropped[:, 0, -1, 0] - cropped[:, 0, 0, 0]
     assert (width - 255 * 0.9**0.5).abs().max() <= 2
     left = cropped[:, 0, 0, 0]
@@ -92,8 +71,8 @@ def test_training_crops_stay_inside_and_have_the_fixed_area() -> None:
 
 
 def recolour(image: torch.Tensor, seed: int, **strength: object) -> torch.Tensor:
-    config = ImageAugmentation(**({"crop_area": 1.0} | STILL | strength))  # type: ignore[arg-type]
-    return augment(image[None], config, generator(seed))[0].float()
+    config = ImageAugmentation(**(STILL | strength))  # type: ignore[arg-type]
+    return augment(image[None], 1.0, config, generator(seed))[0].float()
 
 
 def test_brightness_adds_up_to_a_fifth() -> None:
@@ -128,22 +107,10 @@ def test_saturation_and_hue_act_as_in_hsv() -> None:
     assert 0.79 < min(factors) < 0.85 and 1.15 < max(factors) < 1.21
 
 
-def test_the_channel_stack_is_the_public_models_input() -> None:
-    images = noise(2, 2, 224, 224)
-    stack = channel_stack(images, openvla_config().vision)
-    assert stack.shape == (2, 12, 224, 224)
-    pixel = images[1, 1, 5, 7].double() / 255
-    dino = (pixel - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
-    expected = torch.cat([dino, (pixel - 0.5) / 0.5])
-    torch.testing.assert_close(stack[1, 6:, 5, 7].double(), expected, atol=1e-5, rtol=1e-5)
-
-
 def test_images_and_strengths_that_make_no_sense_are_refused() -> None:
     for bad in (noise(8, 8).float(), noise(8, 8)[..., :1], noise(0, 8)):
         with pytest.raises(ValueError, match="uint8"):
-            resize(bad, 4)
-    with pytest.raises(ValueError, match=r"area must lie in 0 < a <= 1, got 0\.0"):
-        centre_crop(noise(8, 8), 0.0)
-    for settings in ({"crop_area": 1.5}, {"brightness": -1.0}, {"contrast": (2.0, 1.0)}, {"hue": 0.7}):
+            centre_crop(bad, 0.9)
+    for settings in ({"brightness": -1.0}, {"contrast": (2.0, 1.0)}, {"hue": 0.7}):
         with pytest.raises(ValueError):
             ImageAugmentation(**settings)  # type: ignore[arg-type]
