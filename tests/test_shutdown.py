@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -82,3 +83,33 @@ def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path):
         client.close()
         policy.kill()
         running.process.stop()
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from kinevla_policy.stack_process import StackProcess
+stack = StackProcess(["--sim", "--no-policy"], Path(sys.argv[1]))
+print(stack.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_simulation_ends_with_the_program_that_started_it_also_when_that_is_killed(tmp_path: Path):
+    line = [sys.executable, "-c", OWNER, str(tmp_path / "stack.log")]
+    owner = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    try:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        deadline_s = time.monotonic() + 60.0
+        while len(descendants(pid)) < 2 and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        running = [psutil.Process(pid), *descendants(pid)]
+        assert len(running) >= 3
+    finally:
+        owner.kill()
+        owner.communicate()
+    deadline_s = time.monotonic() + runner.KILL_AFTER_S + 5.0
+    while alive(running) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert alive(running) == []

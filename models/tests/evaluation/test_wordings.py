@@ -141,3 +141,13 @@ def test_sentences_of_unknown_or_other_tasks_are_refused(settings, tmp_path):
         settings(wording_file=path).jobs()
     with pytest.raises(ValueError, match="exclude each other"):
         settings(wording_file=path, wording=1)
+
+
+def test_the_frozen_list_holds_hundred_sentences_that_the_shipped_policy_was_not_trained_on():
+    path = Path(__file__).parents[3] / "benchmarks" / "wordings" / "seven_tasks.tsv"
+    assert file_sha256(path) == "b11ed345b54048d7ecd09f76ed776db250d3a4c66894edea93171b8edef1e76b"
+    listed = read_wordings(path)
+    assert sum(len(sentences) for sentences in listed.values()) == 100
+    assert sorted(listed) == [1, 2, 3, 4, 5, 6, 7]
+    trained = set(training_sentences(NANO))
+    assert trained and not trained & {sentence for sentences in listed.values() for sentence in sentences}

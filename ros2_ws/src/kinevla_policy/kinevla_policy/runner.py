@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import honcho.manager
@@ -20,6 +22,8 @@ from kinevla_policy.stack import NodeSpec, StackSettings, nodes
 KILL_AFTER_S = 10
 ENDED = 1
 """Exit code when a process ended by itself without an error of its own."""
+ENDS_WITH_INPUT = "KINE_ENDS_WITH_INPUT"
+"""Environment variable: when it is set, the end of the standard input ends the stack like SIGINT."""
 
 
 def command(spec: NodeSpec) -> list[str]:
@@ -47,6 +51,19 @@ def _yaml(value: object) -> str:
     return str(value)
 
 
+class _Manager(honcho.manager.Manager):
+    """Ends also the processes that are still being started when a signal comes."""
+
+    def terminate(self) -> None:
+        """End all; a process that honcho has not heard of yet would be left running."""
+        if self._all_started():
+            super().terminate()
+        else:
+            later = threading.Timer(0.05, self.terminate)
+            later.daemon = True
+            later.start()
+
+
 def run(settings: StackSettings) -> int:
     """Run the stack until a process ends or a signal comes.
 
@@ -58,7 +75,7 @@ def run(settings: StackSettings) -> int:
         ValueError, LookupError, FileNotFoundError: see `nodes` and `command`; nothing was started.
     """
     honcho.manager.KILL_WAIT = KILL_AFTER_S
-    manager = honcho.manager.Manager()
+    manager = _Manager()
     for spec in nodes(settings):
         # `exec`, so that signals reach the node and not a shell around it.
         manager.add_process(spec.name, "exec " + shlex.join(command(spec)), env=dict(os.environ))
@@ -66,8 +83,17 @@ def run(settings: StackSettings) -> int:
     return int(manager.returncode or 0) or ENDED
 
 
+def _end_with_input() -> None:
+    # Not through sys.stdin, whose lock the forked children of honcho would inherit.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def main() -> None:
     """Command line: the launch arguments as options."""
+    if os.environ.pop(ENDS_WITH_INPUT, None):
+        threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         sys.exit(run(tyro.cli(StackSettings, description=__doc__)))
     except (ValueError, LookupError, FileNotFoundError) as error:

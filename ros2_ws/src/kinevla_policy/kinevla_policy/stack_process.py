@@ -1,4 +1,7 @@
-"""The whole stack as a child process in a ROS domain of its own; ends with its parent's `with` block."""
+"""The whole stack as a child process in a ROS domain of its own.
+
+It ends with its parent's `with` block, and with the parent itself, however that ended.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Self
 from kine_nodes.child import child_environment, module_command
 from kine_nodes.own_domain import OwnDomain
 from kinevla_policy.handshake import new_stack_id
+from kinevla_policy.runner import ENDS_WITH_INPUT
 
 _RUNNER = "kinevla_policy.runner"
 
@@ -40,9 +44,10 @@ class StackProcess:
         self._file = log.open("w")
         self._process = subprocess.Popen(
             module_command(_RUNNER, *own, *options),
+            stdin=subprocess.PIPE,  # closed by the kernel when this program ends
             stdout=self._file,
             stderr=subprocess.STDOUT,
-            env=child_environment(_RUNNER),
+            env=child_environment(_RUNNER, {ENDS_WITH_INPUT: "1"}),
             # A Ctrl-C at the terminal is handled here, once, and passed on in order.
             start_new_session=True,
         )
@@ -66,6 +71,8 @@ class StackProcess:
             self._process.kill()
             return self._process.wait()
         finally:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             self._file.close()
             self._own.close()
 
