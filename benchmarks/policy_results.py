@@ -33,10 +33,10 @@ def condition(settings: dict[str, Any], summary: dict[str, Any]) -> str:
     found = [text for (name, value), text in CONDITIONS.items() if settings.get(name) == value]
     if settings.get("wording") or settings.get("wording_file"):
         trained = [row["trained"] for row in summary["tasks"]]
-        found.append(f"other wording, {sum(map(bool, trained))} of {len(trained)} sentences trained on")
+        found.append(f"other wording ({sum(map(bool, trained))} of {len(trained)} sentences trained on)")
     if settings["control"] != "none":
-        found.insert(0, f"control {settings['control']}: {CONTROLS[settings['control']]}")
-    return " and ".join(found) or "as trained"
+        found.insert(0, f"control {settings['control']}")
+    return ", ".join(found) or "as trained"
 
 
 def with_controls(directory: Path) -> list[Path]:
