@@ -47,8 +47,8 @@ class ForeignMotion:
     def __init__(self) -> None:
         self._activity = Activity.NOTHING
         self._last_status = IDLE
-        self._leftover = ""
-        self._leftover_until_s = 0.0
+        # Until when a status may show that the driver's activity before explains.
+        self._leftover_until_s: dict[str, float] = {}
 
     def judge(self, status: str, activity: Activity, now_s: float) -> str:
         """Why the arm must stop, or an empty text.
@@ -59,20 +59,27 @@ class ForeignMotion:
             now_s: monotonic time of the datagram.
         """
         if activity is not self._activity:
-            # What the controller did before may show for a moment more, as long as nothing else does.
-            was_ours = self._last_status in OWN[self._activity] | STOPS
-            self._leftover = self._last_status if was_ours else ""
+            self._leftover_until_s = self._explained_for_now(now_s)
             self._activity = activity
-            allowed_s = LEFTOVER_STREAM_S if self._leftover == STREAMED else LEFTOVER_S
-            self._leftover_until_s = now_s + allowed_s
-        # A last frame may be late, after a pause; a stop that comes back is another one.
-        late_frame = status == IDLE and self._leftover == STREAMED
-        if not (status == self._leftover or late_frame) or now_s > self._leftover_until_s:
-            self._leftover = ""
+        for leftover in tuple(self._leftover_until_s):
+            # As long as nothing else shows: a stop that comes back is another one. Last frames may be late,
+            # after a pause.
+            pause = leftover == STREAMED and status in RESTING
+            if (status != leftover and not pause) or now_s > self._leftover_until_s[leftover]:
+                del self._leftover_until_s[leftover]
         self._last_status = status
-        if activity is Activity.NOTHING or status in OWN[activity] or (status and status == self._leftover):
+        if activity is Activity.NOTHING or status in OWN[activity] or status in self._leftover_until_s:
             return ""
         if not status:
             return "the controller does not say what moves the arm (arm_current_status is missing)"
         does = "has stopped the arm" if status in STOPS else "moves the arm"
         return f"the controller reports {status}: another client or the controller itself {does}"
+
+    def _explained_for_now(self, now_s: float) -> dict[str, float]:
+        """What the activity that ends now may still show, and until when."""
+        explained = {}
+        if self._last_status in OWN[self._activity] | STOPS:
+            explained[self._last_status] = now_s + LEFTOVER_S
+        if self._activity is Activity.STREAM:  # its first frames may not even have shown yet
+            explained[STREAMED] = now_s + LEFTOVER_STREAM_S
+        return explained

@@ -108,6 +108,16 @@ def test_the_last_frames_of_our_stream_may_reach_the_controller_after_a_pause(wa
     assert watch.see("move_through_joint", PLANNED, 50) == ""
 
 
+def test_home_right_after_enable_is_not_taken_for_somebody_elses_stream(watch: Watch) -> None:
+    watch.see("stop", NOTHING, 100)
+    assert watch.see("stop", STREAM, 2) == ""  # the first frames are under way
+    assert watch.see("stop", PLANNED, 2) == ""
+    assert watch.see("move_through_joint", PLANNED, 60) == ""
+    assert watch.see("idle", PLANNED, 5) == ""
+    assert watch.see("move_J", PLANNED, 100) == ""
+    assert "reports move_through_joint" in watch.see("move_through_joint", PLANNED)
+
+
 def test_a_stream_that_goes_on_beside_a_home_motion_is_somebody_elses(watch: Watch) -> None:
     watch.see("move_through_joint", STREAM, 100)
     assert "reports move_through_joint" in watch.see("move_through_joint", PLANNED, 300)
