@@ -128,7 +128,7 @@ def test_a_second_source_is_refused_and_the_diagnostics_warn(stack: RunningStack
     publisher.publish(chunk)
     warned = lambda: "two sources" in client.diagnostic("realman_driver: arm").get("message", "")  # noqa: E731
     client.wait_for("the warning", warned, 30, alive)
-    assert int(client.diagnostic("realman_driver: arm")["refused.source"]) == before + 1
+    assert int(client.diagnostic("realman_driver: arm")["refused.source"]) > before
     assert client.driver_state.source == "kinevla"
     client.node.destroy_publisher(publisher)
     client.trigger("/kinevla/stop")
