@@ -7,6 +7,7 @@ changed file is refused before any of it is used.
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from transformers import PreTrainedTokenizerFast
 
 from kinevla.actions.loading import load_policy_tokenizer
 from kinevla.actions.tokenizer import ActionTokenizer
-from kinevla.backbone.config import ModelConfig, TowerConfig
+from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.pretrained import PRETRAINED, PretrainedPart
 from kinevla.bounded import read_json
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
@@ -40,13 +42,14 @@ from kinevla.text.vocabulary import Vocabulary
 from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
 
 CHECKPOINT_KIND = "policy"
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 CONFIG_NAME, TRAINING_NAME, CARD_NAME = "config.json", "training.json", "README.md"
 TEXT_TOKENIZER, ACTION_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "action_tokenizer", "model"
 _WEIGHT_PREFIXES = (f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-")
 _LOADED = (CONFIG_NAME, TRAINING_NAME, TEXT_TOKENIZER, f"{ACTION_TOKENIZER}/{MANIFEST_NAME}")
 _ENTRIES = (
-    "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "known_words", "statistics_sha256",
+    "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "texts", "doubt_limit_nat", "images",
+    "pretrained", "statistics_sha256",
 )  # fmt: skip
 
 
@@ -63,16 +66,19 @@ class CheckpointParts:
         builder: prompt and sequence layout with the text tokenizer.
         action_tokenizer: codes to motion.
         action_tokenizer_directory: where it is stored.
-        known_words: words of the training instructions.
+        texts: (instruction, goal text, kinematics text) of the training.
         images: what is done to camera images before the network sees them.
+        doubt_limit_nat: how unlikely the least likely word of a written text may be before the policy says
+            that it did not understand.
     """
 
     model: KineVLAModel
     builder: SequenceBuilder
     action_tokenizer: ActionTokenizer
     action_tokenizer_directory: Path
-    known_words: tuple[str, ...]
+    texts: tuple[tuple[str, str, str], ...]
     images: ImagePipeline
+    doubt_limit_nat: float = float("inf")
 
 
 def save_checkpoint(
@@ -94,7 +100,7 @@ def save_checkpoint(
         parts: what it holds.
         training: figures for the model card (see `model_card`).
         settings: the training's configuration, a dataclass; its paths are left out.
-        inputs: what it was trained from by role: 'data', and 'towers' or 'base'. Tokenizer and statistics are
+        inputs: what it was trained from by role: 'data', 'base'. Tokenizer and statistics are
             added to them.
         storage: precision and size of the weight files.
 
@@ -127,7 +133,9 @@ def save_checkpoint(
         "grammar": {name: value for name, value in rules.items() if name != "vocabulary"},
         "prompt_suffix": list(parts.builder.prompt_suffix),
         "text_tokens": {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad", "unk")},
-        "known_words": list(parts.known_words),
+        "texts": [list(texts) for texts in parts.texts],
+        "doubt_limit_nat": None if math.isinf(parts.doubt_limit_nat) else parts.doubt_limit_nat,
+        "pretrained": list(PRETRAINED) if parts.model.config.reads_alone else [],
         "images": parts.images,
         "statistics_sha256": statistics,
     }
@@ -180,7 +188,7 @@ def _write_card(
     """Write figures, model card and, last, the manifest that covers everything."""
     write_json(directory / TRAINING_NAME, training)
     parameters = sum(parameter.numel() for parameter in parts.model.parameters())
-    card = model_card(training, parameters, parts.known_words, parts.action_tokenizer.goal_levels)
+    card = model_card(training, parameters, parts.action_tokenizer.goal_levels)
     write_atomically(directory / CARD_NAME, card.encode())
     listed = (*read_manifest(directory / ACTION_TOKENIZER)["files"], MANIFEST_NAME)
     names = [CONFIG_NAME, *weights, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]
@@ -248,14 +256,15 @@ def load_checkpoint(
         grammar = Grammar(vocabulary, **content["grammar"])
         config = ModelConfig.from_dict(content["model"])
         tokens = {f"{name}_token": value for name, value in content["text_tokens"].items()}
-        suffix, known_words = list(content["prompt_suffix"]), tuple(content["known_words"])
-        images = (
-            ImagePipeline.from_dict(content["images"])
-            if "images" in content
-            else _images_of_old(config, manifest)
-        )
+        suffix = list(content["prompt_suffix"])
+        texts = tuple((str(a), str(b), str(c)) for a, b, c in content["texts"])
+        limit = content["doubt_limit_nat"]
+        doubt_limit_nat = float("inf") if limit is None else float(limit)
+        images = ImagePipeline.from_dict(content["images"])
+        stored_parts = [PretrainedPart(**part) for part in content["pretrained"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{directory / CONFIG_NAME} is incomplete or damaged: {error}") from error
+    _check_pretrained(directory, config, stored_parts)
     _check_levels(directory, action_tokenizer, vocabulary)
     if images.size_px != config.vision.image_size:
         raise CheckpointError(
@@ -279,7 +288,7 @@ def load_checkpoint(
     text_tokenizer = _text_tokenizer(directory / TEXT_TOKENIZER, tokens, vocabulary)
     builder = SequenceBuilder(text_tokenizer, grammar, suffix)
     return CheckpointParts(
-        model, builder, action_tokenizer, directory / ACTION_TOKENIZER, known_words, images
+        model, builder, action_tokenizer, directory / ACTION_TOKENIZER, texts, images, doubt_limit_nat
     )
 
 
@@ -302,14 +311,15 @@ def _read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def _images_of_old(config: ModelConfig, manifest: Mapping[str, Any]) -> ImagePipeline:
-    """Return what a policy was trained with whose configuration was written before it said so."""
-    size = config.vision.image_size
-    if isinstance(config.vision.featurizer, TowerConfig):
-        return ImagePipeline(size)
-    training = (manifest.get("config") or {}).get("training") or {}
-    cropped = training.get("image_augmentation", True)
-    return ImagePipeline(size, interpolation="bicubic", crop_area=0.9 if cropped else 1.0)
+def _check_pretrained(directory: Path, config: ModelConfig, stored: list[PretrainedPart]) -> None:
+    """Refuse a network that was trained on top of other pretrained parts than this code has."""
+    wanted = list(PRETRAINED) if config.reads_alone else []
+    if stored != wanted:
+        names = ", ".join(f"{part.distribution} {part.sha256[:12]}" for part in stored) or "none"
+        raise CheckpointError(
+            f"{directory / CONFIG_NAME} was trained on the pretrained parts {names}; this code has "
+            + (", ".join(f"{part.distribution} {part.sha256[:12]}" for part in wanted) or "none")
+        )
 
 
 def _check_inputs(directory: Path, inputs: Mapping[str, Any], statistics: str) -> None:

@@ -3,76 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 
-def model_card(
-    training: Mapping[str, Any], parameters: int, known_words: Sequence[str], goal_codes: int = 2
-) -> str:
+def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2) -> str:
     """Return the model card as Markdown.
 
     Args:
-        training: figures in sections 'policy', 'vision', 'data', 'tasks' and, if measured, 'closed_loop'.
+        training: figures in sections 'policy', 'data', 'tasks' and, if measured, 'closed_loop'.
         parameters: number of weights.
-        known_words: words an instruction may consist of.
         goal_codes: how many of a chunk's codes, the first ones, are goal codes.
     """
-    policy, vision, data = (training.get(key, {}) for key in ("policy", "vision", "data"))
+    policy, data = (training.get(key, {}) for key in ("policy", "data"))
     parts = [
         "# KineVLA nano for the Realman RM75 (simulated)",
-        f"A bi-level vision-language-action policy of {parameters / 1e6:.1f} M weights after KineVLA "
-        "(arXiv 2603.17524): two image towers, a Llama-type decoder, one sequence of goal reasoning, goal "
-        "codes, kinematics reasoning, kinematics codes; they become 5 absolute joint targets, 0.1 s apart.",
-        "## Instructions it knows",
+        f"A bi-level vision-language-action policy after KineVLA (arXiv 2603.17524): {parameters / 1e6:.1f} M "
+        "trained weights on top of pretrained encoders that come by pip (EfficientNet-Lite0 for the pictures, "
+        "MiniLM for the sentence). A Llama-type decoder writes goal reasoning, goal codes, kinematics "
+        "reasoning, kinematics codes; the codes are chosen without sight of the sentence, from what is written "
+        "and seen, and become 5 absolute joint targets, 0.1 s apart.",
+        "## Instructions it was taught",
         "\n".join(f"- {text}" for text in training.get("tasks", [])),
-        f"Other wordings may use these words only: {', '.join(known_words)}.",
+        "Other wordings are read by the pretrained encoder; a sentence that is not understood is refused, and "
+        "the refusal says what was not understood.",
         "## Training data",
-        _data(data, vision),
+        f"- {data.get('episodes', 0)} scripted demonstrations, {data.get('frames', 0)} frames at 10 Hz, "
+        f"{data.get('noisy_episodes', 0)} of them with disturbances and recoveries; "
+        "a tenth of the episodes held out. No keypoints, poses or task numbers.",
         "## Cost",
-        _cost(training, policy, vision),
+        f"{policy.get('minutes', 0.0):.1f} minutes ({policy.get('step', 0)} steps of "
+        f"{training.get('batch_size', 0)} samples) on {training.get('threads', 1)} CPU thread(s).",
         "## Held-out figures",
         _figures(policy, goal_codes),
-        "## What the towers see (held-out views)",
-        _vision(vision),
     ]
     closed_loop = training.get("closed_loop")
     if closed_loop:
         parts += ["## Closed loop in the simulator", _closed_loop(closed_loop)]
     parts += [
         "## Limits",
-        "- The image towers were pretrained on rendered scenes of this simulator. They "
-        "stand in for the DINOv2 and SigLIP towers of the paper's "
-        "7 B model and know nothing of other objects, rooms or cameras.\n"
         "- Trained and measured in simulation only. Nothing is known about a real arm; do not run it on one "
         "without supervision.\n"
-        "- It knows the instructions above and their objects; a sentence with other words is refused.\n"
+        "- It was taught the instructions above, each with its own thing on the table.\n"
         "- It has no memory: every chunk follows from present images, present joints and the sentence.\n"
         "- Frame-wise figures say little about success; success is what a closed-loop evaluation measures.",
         "## Licence of the texts",
         "Task texts: KineVLA, arXiv 2603.17524, Tables 5-7, CC BY 4.0.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _data(data: Mapping[str, Any], vision: Mapping[str, Any]) -> str:
-    lines = [
-        f"- {data.get('episodes', 0)} scripted demonstrations, {data.get('frames', 0)} frames at 10 Hz, "
-        f"{data.get('noisy_episodes', 0)} of them with disturbances and recoveries; "
-        "a tenth of the episodes held out.",
-        f"- {vision.get('views', 0)} rendered random views with known keypoints for the towers, and "
-        f"{vision.get('demonstration_frames', 0)} frames of the demonstrations.",
-    ]
-    return "\n".join(lines)
-
-
-def _cost(training: Mapping[str, Any], policy: Mapping[str, Any], vision: Mapping[str, Any]) -> str:
-    return (
-        f"Towers: {vision.get('minutes', 0.0):.1f} minutes ({vision.get('steps', 0)} steps). "
-        f"Policy: {policy.get('minutes', 0.0):.1f} minutes ({policy.get('step', 0)} steps of "
-        f"{training.get('batch_size', 0)} samples). "
-        f"All on {training.get('threads', 1)} CPU thread(s), no GPU."
-    )
 
 
 def _figures(policy: Mapping[str, Any], goal_codes: int) -> str:
@@ -91,17 +69,6 @@ def _figures(policy: Mapping[str, Any], goal_codes: int) -> str:
 def _code_name(number: int, goal_codes: int) -> str:
     level, stage = ("goal", number) if number <= goal_codes else ("kinematics", number - goal_codes)
     return f"{level} code {stage} equals the demonstration's"
-
-
-def _vision(vision: Mapping[str, Any]) -> str:
-    lines = ["| camera/keypoint | median px (of 128) | within 2 px % |", "|---|---|---|"]
-    for name, item in vision.get("keypoints", {}).items():
-        if item.get("median_px") is not None:
-            lines.append(f"| {name} | {item['median_px']:.2f} | {item['within_2px_percent']:.0f} |")
-    lines += ["", "| keypoint in space | median mm | 90 % below mm |", "|---|---|---|"]
-    for name, item in vision.get("points", {}).items():
-        lines.append(f"| {name} | {item['median_mm']:.1f} | {item['p90_mm']:.1f} |")
-    return "\n".join(lines)
 
 
 def _closed_loop(closed_loop: Mapping[str, Any]) -> str:

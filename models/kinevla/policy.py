@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinevla.backbone.inference import prepare_for_inference, synchronise
+from kinevla.backbone.inference import synchronise
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.flow import absolute_targets, chunk_of_sequence
-from kinevla.generation import Draft, Generation, Generator
+from kinevla.generation import Draft, Generation, Generator, Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.text.instruction import InstructionError, check_instruction
+from kinevla.understanding import Understanding, unclear
 
 __all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
 
@@ -39,6 +40,7 @@ class Plan:
         latency_s: seconds of 'vision', 'prefill_verify' (first decoder pass), 'decode' (all further passes),
             'generation' (both), 'action_decoder' and 'total'.
         period_s: time between action rows.
+        doubt_nat: how unlikely the least likely word of both texts was; 0 where they were forced.
         draft: this answer in ids, for the next call.
     """
 
@@ -53,29 +55,29 @@ class Plan:
     forward_passes: int
     latency_s: dict[str, float]
     period_s: float
+    doubt_nat: float
     draft: Draft = field(repr=False)
+
+    @property
+    def unclear(self) -> str:
+        """What was not understood; such a plan must not be followed. Empty where there is a goal."""
+        return unclear(self.goal_text)
 
 
 class KineVLAPolicy:
     """A loaded policy; `plan` may be called from any thread, one call at a time is computed.
 
     Args:
-        parts: network, layout and tokenizers. The network is rewritten for inference in place
-            (`prepare_for_inference`): the same answers sooner, but it cannot be trained or saved any more.
-        tower_dtype: type its convolutional towers compute in, float32 or bfloat16.
+        parts: network, layout and tokenizers; the network is put in evaluation.
         generator: writes the answers; made from the parts when None.
     """
 
-    def __init__(
-        self,
-        parts: CheckpointParts,
-        tower_dtype: torch.dtype = torch.float32,
-        generator: Generator | None = None,
-    ) -> None:
-        prepare_for_inference(parts.model, tower_dtype)
+    def __init__(self, parts: CheckpointParts, generator: Generator | None = None) -> None:
+        parts.model.eval().requires_grad_(False)
         self._parts = parts
-        self._generator = generator or Generator(parts.model, parts.builder.grammar)
-        self._known_words = frozenset(parts.known_words)
+        self._generator = generator or answerer(parts)
+        self._understanding = Understanding(parts.texts, parts.doubt_limit_nat)
+        self._told: tuple[str, torch.Tensor] = ("", torch.empty(0))
         self._lock = threading.Lock()
 
     @classmethod
@@ -112,18 +114,25 @@ class KineVLAPolicy:
         """Action rows per plan."""
         return self._parts.action_tokenizer.horizon
 
-    @property
-    def known_words(self) -> tuple[str, ...]:
-        """Words an instruction may consist of."""
-        return tuple(sorted(self._known_words))
-
     def check_instruction(self, text: str) -> str:
         """Return the instruction in the form `plan` uses.
 
         Raises:
-            InstructionError: empty, longer than 200 characters, control characters, or unknown words (named).
+            InstructionError: empty, longer than 200 characters, control characters, or no words.
         """
-        return check_instruction(text, self._known_words)
+        return check_instruction(text)
+
+    def understand(self, observation: Observation, instruction: str) -> Plan:
+        """Return the first plan of an instruction, if the policy understood what it is told.
+
+        Raises:
+            InstructionError: it did not; the text says what, and names the nearest sentence it knows.
+            ObservationError: see `plan`.
+        """
+        plan = self.plan(observation, instruction)
+        sentence = self.check_instruction(instruction)
+        self._understanding.check(sentence, plan.goal_text, plan.kinematics_text, plan.doubt_nat)
+        return plan
 
     def check_reasoning(self, text: str) -> str:
         """Return a reasoning text in the form `plan` takes as forced reasoning, with single spaces.
@@ -178,24 +187,25 @@ class KineVLAPolicy:
             }
         with self._lock, torch.inference_mode():
             begin = time.perf_counter()
-            tokens = model.observe(model.vision_backbone(images, state), state)
-            synchronise(tokens.device)
-            seen = time.perf_counter()
-            prompt = builder.prompt(sentence)
+            seen = model.observe(model.features(images), state)
+            synchronise(model.device)
+            looked = time.perf_counter()
+            prompt = self._prompt(sentence)
             answer = self._generator.generate(
-                tokens, prompt, draft.draft if draft is not None else None, forced
+                seen, prompt, draft.draft if draft is not None else None, forced
             )
             generated = time.perf_counter()
             if model.flow_head is None:
                 actions = self._actions(answer, observation.state)
             else:
-                actions = self._flow_actions(tokens, (*prompt, *answer.ids), observation.state)
+                chunk = chunk_of_sequence(model, seen, prompt, answer.ids, builder.vocabulary.bos)
+                actions = self._absolute(chunk, observation.state)
             end = time.perf_counter()
         latency_s = {
-            "vision": seen - begin,
+            "vision": looked - begin,
             "prefill_verify": answer.first_pass_s,
             "decode": answer.decode_s,
-            "generation": generated - seen,
+            "generation": generated - looked,
             "action_decoder": end - generated,
             "total": end - begin,
         }
@@ -211,6 +221,7 @@ class KineVLAPolicy:
             forward_passes=answer.forward_passes + (model.flow_head is not None),
             latency_s=latency_s,
             period_s=self.period_s,
+            doubt_nat=max(answer.surprise),
             draft=answer.draft,
         )
 
@@ -224,8 +235,7 @@ class KineVLAPolicy:
         images, state = network_inputs(
             observation, self._parts.images, model.config.vision.cameras, model.config.state_dim
         )
-        device = model.state_scale.device
-        return images.to(device), state.to(device)
+        return images.to(model.device), state.to(model.device)
 
     def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Decode both levels of codes into absolute targets (T, D)."""
@@ -234,11 +244,35 @@ class KineVLAPolicy:
             0
         ]
 
-    def _flow_actions(
-        self, tokens: torch.Tensor, ids: tuple[int, ...], state: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Compute absolute targets (T, D) with the flow head; its noise is fixed, see `FlowConfig.seed`."""
-        parts = self._parts
-        chunk = chunk_of_sequence(parts.model, tokens, ids, parts.builder.vocabulary.bos)
+    def _absolute(self, chunk: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return absolute targets (T, D) of a normalised chunk (T, D) of the flow head."""
         states = np.asarray(state, dtype=np.float64)[None]
-        return absolute_targets(chunk[None], states, parts.action_tokenizer)[0]
+        return absolute_targets(chunk[None], states, self._parts.action_tokenizer)[0]
+
+    def _prompt(self, sentence: str) -> torch.Tensor:
+        """Embed an instruction (P, hidden); the latest is remembered, as many chunks share it."""
+        if self._told[0] != sentence:
+            self._told = (sentence, embedded_prompt(self._parts, sentence))
+        return self._told[1]
+
+
+def answerer(parts: CheckpointParts) -> Generator:
+    """Return what writes the answers of a checkpoint's network."""
+    model, grammar = parts.model, parts.builder.grammar
+    spelling = Spelling(parts.action_tokenizer, model.device) if model.readout is not None else None
+    return Generator(model, grammar, spelling=spelling)
+
+
+@torch.inference_mode()
+def embedded_prompt(parts: CheckpointParts, sentence: str) -> torch.Tensor:
+    """Embed a checked instruction as the decoder reads it: (P, hidden).
+
+    Raises:
+        ValueError: with a network of the OpenVLA format, ids that could end the prompt.
+        PretrainedError: the pretrained reader of sentences is not installed.
+    """
+    model = parts.model
+    if model.config.reads_alone:
+        return model.told([sentence])[0]
+    ids = torch.tensor(parts.builder.prompt(sentence), dtype=torch.long, device=model.device)
+    return model.embed_ids(ids)

@@ -190,24 +190,19 @@ class RvqVae(nn.Module):
         flat: Tensor = self.decoder(latents)
         return flat.unflatten(1, (self.config.horizon, self.config.dimensions)) / self.metric
 
-    def quantise(
-        self, latents: Tensor, *, kinematics: bool = True, coarse: Tensor | None = None
-    ) -> Quantised:
+    def quantise(self, latents: Tensor, *, kinematics: bool = True) -> Quantised:
         """Choose codes for latents (N, d).
 
         Args:
             latents: encoder output.
             kinematics: False stops after the goal stack (Stage I, or a goal-only reconstruction).
-            coarse: (N, d) what the goal codes are chosen for instead; the kinematics codes then lead from
-                there to `latents`. None for the same.
         """
-        meant = (latents if coarse is None else coarse)[:, None]
         if self.goal_frozen:
             with torch.no_grad():
-                goal, goal_codes, _ = self.goal_stack(meant)
+                goal, goal_codes, _ = self.goal_stack(latents[:, None])
             commitment = latents.new_zeros(())
         else:
-            goal, goal_codes, losses = self.goal_stack(meant)
+            goal, goal_codes, losses = self.goal_stack(latents[:, None])
             commitment = losses.sum()
         goal, goal_codes = goal[:, 0], goal_codes[:, 0]
         total, codes = goal, goal_codes
@@ -232,19 +227,15 @@ class RvqVae(nn.Module):
             return goal
         return goal + _sum_of_codes(self.kinematics_stack, codes[:, self.config.goal_levels :])
 
-    def forward(
-        self, chunks: Tensor, *, kinematics: bool = True, goal_shift: Tensor | None = None
-    ) -> tuple[Tensor, Quantised]:
+    def forward(self, chunks: Tensor, *, kinematics: bool = True) -> tuple[Tensor, Quantised]:
         """Reconstruct normalised chunks (N, T, D) through the codebooks.
 
         Args:
             chunks: what to reconstruct.
             kinematics: False stops after the goal stack.
-            goal_shift: (N, d) added to the latents the goal codes are chosen for; None for nothing.
         """
         latents = self.encode_latent(chunks)
-        coarse = None if goal_shift is None else latents + goal_shift
-        quantised = self.quantise(latents, kinematics=kinematics, coarse=coarse)
+        quantised = self.quantise(latents, kinematics=kinematics)
         return self.decode_latent(quantised.latent), quantised
 
     def codebooks(self) -> dict[str, Tensor]:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kinevla.backbone.config import (
         DecoderConfig,
-        GeometryConfig,
         ModelConfig,
-        TowerConfig,
-        VisionConfig,
+        ReadoutConfig,
+        SightConfig,
+        TowersConfig,
         VitTowerConfig,
     )
-    from kinevla.backbone.features import VisualFeatures
     from kinevla.backbone.model import KineVLAModel
     from kinevla.backbone.openvla import (
         OpenVLAParts,
@@ -30,15 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DecoderConfig",
-    "GeometryConfig",
     "KineVLAModel",
     "ModelConfig",
     "OpenVLAParts",
     "PublicWeightsError",
-    "TowerConfig",
+    "ReadoutConfig",
+    "SightConfig",
+    "TowersConfig",
     "VisionBackbone",
-    "VisionConfig",
-    "VisualFeatures",
     "VitTowerConfig",
     "load_openvla",
     "load_public_weights",
@@ -47,15 +45,14 @@ __all__ = [
 
 _HOME = {
     "DecoderConfig": "config",
-    "GeometryConfig": "config",
     "KineVLAModel": "model",
     "ModelConfig": "config",
     "OpenVLAParts": "openvla",
     "PublicWeightsError": "openvla",
-    "TowerConfig": "config",
+    "ReadoutConfig": "config",
+    "SightConfig": "config",
+    "TowersConfig": "config",
     "VisionBackbone": "vision_backbone",
-    "VisionConfig": "config",
-    "VisualFeatures": "features",
     "VitTowerConfig": "config",
     "load_openvla": "openvla",
     "load_public_weights": "openvla",

@@ -17,46 +17,8 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, 
 
 
 @dataclass(frozen=True)
-class TowerConfig:
-    """A convolutional image tower, as the nano model has.
-
-    Attributes:
-        widths: channels at strides 2, 4, 8 and 16.
-        normalisation: key of `NORMALISATIONS`.
-        attention_heads: heads of the global attention block at stride 16.
-    """
-
-    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
-    normalisation: str = "imagenet"
-    attention_heads: int = 4
-
-    def __post_init__(self) -> None:
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(f"normalisation {self.normalisation!r} is none of {', '.join(NORMALISATIONS)}")
-        if len(self.widths) != 4 or min(self.widths) < 1 or self.widths[3] % self.attention_heads:
-            raise ValueError(
-                f"widths {self.widths} must be four, the last a multiple of {self.attention_heads}"
-            )
-
-    @property
-    def patch_width(self) -> int:
-        """Channels of a patch feature."""
-        return self.widths[2]
-
-    @property
-    def local_width(self) -> int:
-        """Channels of the feature read at a keypoint."""
-        return self.widths[1]
-
-    @property
-    def stride(self) -> int:
-        """Pixels per patch."""
-        return 8
-
-
-@dataclass(frozen=True)
 class VitTowerConfig:
-    """A vision transformer as image tower, as the full-size model has; it finds no keypoints.
+    """A vision transformer as image tower, as the full-size model has.
 
     Attributes:
         width: channels.
@@ -71,7 +33,6 @@ class VitTowerConfig:
         normalisation: key of `NORMALISATIONS`.
         mean: RGB mean in 0..1 subtracted from images instead of the one `normalisation` names; None for that.
         std: RGB standard deviation likewise. Public checkpoints store slightly rounded values of their own.
-        kind: tells this configuration from a `TowerConfig` in JSON.
     """
 
     width: int
@@ -86,7 +47,6 @@ class VitTowerConfig:
     normalisation: str = "imagenet"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
-    kind: str = "vit"
 
     def __post_init__(self) -> None:
         if self.normalisation not in NORMALISATIONS:
@@ -111,97 +71,92 @@ class VitTowerConfig:
         return self.width
 
     @property
-    def local_width(self) -> int:
-        """No feature is read at keypoints."""
-        return 0
-
-    @property
     def stride(self) -> int:
         """Pixels per patch."""
         return self.patch_size
 
 
 @dataclass(frozen=True)
-class VisionConfig:
-    """Both towers and what is read from them.
+class TowersConfig:
+    """The pair of image towers of a network of the OpenVLA format.
 
     Attributes:
-        image_size: side of the square input, pixels; a multiple of 16 (of the patch size with ViT towers).
+        image_size: side of the square input, pixels; a multiple of the patch size.
         cameras: names of the cameras in token order.
-        keypoints: names of the points each camera's heatmap heads look for; () with ViT towers.
-        patch_grid: side of the pooled patch grid per camera.
-        patch_position: a learned vector per patch and camera is added.
         featurizer: first tower.
         fused_featurizer: second tower.
     """
 
-    image_size: int = 128
-    cameras: tuple[str, ...] = ("front", "wrist")
-    keypoints: tuple[str, ...] = (
-        "object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre",
-    )  # fmt: skip
-    patch_grid: int = 4
-    patch_position: bool = True
-    featurizer: TowerConfig | VitTowerConfig = field(default_factory=TowerConfig)
-    fused_featurizer: TowerConfig | VitTowerConfig = field(
-        default_factory=lambda: TowerConfig(widths=(12, 24, 48, 64), normalisation="half")
-    )
+    image_size: int
+    cameras: tuple[str, ...]
+    featurizer: VitTowerConfig
+    fused_featurizer: VitTowerConfig
 
     def __post_init__(self) -> None:
-        towers = (self.featurizer, self.fused_featurizer)
-        convolutional = all(isinstance(tower, TowerConfig) for tower in towers)
-        for unit in (16,) if convolutional else (tower.stride for tower in towers):
-            if self.image_size % unit or self.image_size < 2 * unit:
+        for tower in (self.featurizer, self.fused_featurizer):
+            if self.image_size % tower.patch_size or self.image_size < 2 * tower.patch_size:
                 raise ValueError(
-                    f"image_size must be a multiple of {unit} and at least {2 * unit}, got {self.image_size}"
+                    f"image_size must be a multiple of {tower.patch_size}, at least {2 * tower.patch_size}, "
+                    f"got {self.image_size}"
                 )
-        cells = self.image_size // max(tower.stride for tower in towers)
-        if not 1 <= self.patch_grid <= cells:
-            raise ValueError(f"patch_grid must lie in 1..{cells}, got {self.patch_grid}")
+        if self.featurizer.patch_size != self.fused_featurizer.patch_size:
+            raise ValueError(
+                f"towers need one patch size, got {self.featurizer.patch_size} and "
+                f"{self.fused_featurizer.patch_size}"
+            )
         if not self.cameras:
             raise ValueError("at least one camera is needed")
-        if bool(self.keypoints) != convolutional:
-            raise ValueError("convolutional towers need at least one keypoint, ViT towers find none")
+
+    @property
+    def patches(self) -> int:
+        """Patches of one camera."""
+        return int((self.image_size // self.featurizer.patch_size) ** 2)
 
     @property
     def patch_width(self) -> int:
         """Channels of a patch feature: both towers concatenated."""
-        return self.featurizer.patch_width + self.fused_featurizer.patch_width
-
-    @property
-    def local_width(self) -> int:
-        """Channels of the feature read at a keypoint: both towers concatenated."""
-        return self.featurizer.local_width + self.fused_featurizer.local_width
+        return self.featurizer.width + self.fused_featurizer.width
 
 
 @dataclass(frozen=True)
-class GeometryConfig:
-    """The fusion of all keypoints of all cameras with the joint state.
+class SightConfig:
+    """What is learned on top of the pretrained image encoder (see `sight`), and of the robot's state.
 
     Attributes:
-        width: hidden width.
-        blocks: residual blocks.
-        frequencies: Fourier frequencies per coordinate.
-        tokens: tokens handed to the decoder; 0 switches the fusion off.
-        lifter_width: hidden width of the estimate of points in space.
-        lifter_frequencies: Fourier frequencies there; few, because the relation is smooth.
-        constant_length: tokens are scaled to a constant length, so that the decoder's own normalisation keeps
-            them linear.
-        robot: 'rm75' adds the tool pose computed from the joints, 'none' leaves it out.
+        image_size: side of the square images, pixels; a multiple of 16.
+        cameras: names of the cameras in order.
+        width: channels of the map of a camera.
+        points: learned points per camera.
+        point_width: channels handed on with each point.
+        tokens: observation tokens the decoder reads.
+        hidden: hidden width on the way to them.
+        robot: 'rm75' adds the pose of the tool computed from the joints, 'none' leaves it out.
     """
 
-    width: int = 512
-    blocks: int = 3
-    frequencies: int = 4
+    image_size: int = 160
+    cameras: tuple[str, ...] = ("front", "wrist")
+    width: int = 64
+    points: int = 32
+    point_width: int = 16
     tokens: int = 8
-    lifter_width: int = 384
-    lifter_frequencies: int = 1
-    constant_length: bool = True
+    hidden: int = 512
     robot: str = "rm75"
 
     def __post_init__(self) -> None:
+        if self.image_size % 16 or self.image_size < 32:
+            raise ValueError(f"image_size must be a multiple of 16 and at least 32, got {self.image_size}")
+        if not self.cameras:
+            raise ValueError("at least one camera is needed")
         if self.robot not in ("rm75", "none"):
             raise ValueError(f"robot must be 'rm75' or 'none', got {self.robot!r}")
+        for name in ("width", "points", "point_width", "tokens", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def found(self) -> int:
+        """Numbers that tell what one look at one camera found: x, y, channels."""
+        return 2 + self.point_width
 
 
 @dataclass(frozen=True)
@@ -220,7 +175,7 @@ class DecoderConfig:
     """
 
     hidden_size: int = 192
-    layers: int = 4
+    layers: int = 3
     heads: int = 4
     intermediate_size: int = 512
     max_positions: int = 512
@@ -272,17 +227,26 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class ReadoutConfig:
-    """Sizes of the action tokenizer whose codes are scored by the readout from geometry tokens.
+    """Sizes of what reads a motion as the decoder's state asks for it (see `motion_readout`).
 
     Attributes:
-        codes: codes per chunk.
-        codebook_size: K.
-        latent: d.
+        queries: looks per camera that the decoder's state asks for.
+        width: hidden width of the perceptron.
+        blocks: its residual blocks.
+        horizon: frames per chunk T.
+        dimensions: action dimensions D.
     """
 
-    codes: int = 4
-    codebook_size: int = 256
-    latent: int = 128
+    queries: int = 12
+    width: int = 512
+    blocks: int = 3
+    horizon: int = 5
+    dimensions: int = 8
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            if getattr(self, item.name) < 1:
+                raise ValueError(f"readout.{item.name} must be at least 1, got {getattr(self, item.name)}")
 
 
 @dataclass(frozen=True)
@@ -290,23 +254,22 @@ class ModelConfig:
     """The whole network.
 
     Attributes:
-        vision: towers, cameras, keypoints.
-        geometry: keypoint fusion.
+        vision: with a `SightConfig` pretrained encoders of images and sentences and what is learned on
+            top; with
+            a `TowersConfig` a network of the OpenVLA format, whose instruction is text of its own vocabulary.
         decoder: language model.
         vocabulary_size: rows of embedding and head.
         state_dim: D of the proprioceptive state.
         coupling_width: width of the two projections of the mutual-information loss.
-        state_token: the joint state is one more observation token. Without it, without keypoints and without
-            geometry tokens the decoder reads what OpenVLA reads: ``BOS | patches | text``.
+        state_token: with towers: the joint state is one more observation token. Without it the decoder
+            reads what OpenVLA reads: ``BOS | patches | text``.
         action_head: 'codes' writes action codes into the sequence (the method); 'flow' leaves them out and
             computes the chunk with a flow-matching head (baseline).
         flow: sizes of that head; needed with 'flow', refused with 'codes'.
-        readout: codes are also scored by the motion read from the geometry tokens (see `code_readout`); None
-            leaves all to the output head.
+        readout: codes spell a motion that is read from the pictures; None lets the output head choose them.
     """
 
-    vision: VisionConfig = field(default_factory=VisionConfig)
-    geometry: GeometryConfig = field(default_factory=GeometryConfig)
+    vision: TowersConfig | SightConfig = field(default_factory=SightConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     vocabulary_size: int = 1536
     state_dim: int = 8
@@ -323,8 +286,13 @@ class ModelConfig:
             raise ValueError(
                 f"flow must be given with action_head 'flow' only, got {self.flow} with {self.action_head!r}"
             )
-        if self.readout is not None and not (self.vision.keypoints and self.geometry.tokens):
-            raise ValueError("a readout needs geometry tokens")
+        if self.readout is not None and not self.reads_alone:
+            raise ValueError("a readout looks at the maps of a SightConfig, towers have none")
+
+    @property
+    def reads_alone(self) -> bool:
+        """Codes follow from the written reasoning and the observation; the instruction is out of sight."""
+        return isinstance(self.vision, SightConfig)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -334,15 +302,18 @@ class ModelConfig:
             ValueError: unknown or missing entries, or values out of bounds.
         """
         vision = dict(values["vision"])
-        for name in ("featurizer", "fused_featurizer"):
-            kind = VitTowerConfig if "kind" in vision[name] else TowerConfig
-            vision[name] = _make(kind, vision[name])
+        if "featurizer" in vision:
+            towers = {
+                name: _make(VitTowerConfig, vision[name]) for name in ("featurizer", "fused_featurizer")
+            }
+            vision_config: Any = _make(TowersConfig, vision | towers)
+        else:
+            vision_config = _make(SightConfig, vision)
         return _make(
             cls,
             dict(values)
             | {
-                "vision": _make(VisionConfig, vision),
-                "geometry": _make(GeometryConfig, {"constant_length": False} | values["geometry"]),
+                "vision": vision_config,
                 "decoder": _make(DecoderConfig, values["decoder"]),
                 "flow": _make(FlowConfig, values["flow"]) if values.get("flow") else None,
                 "readout": _make(ReadoutConfig, values["readout"]) if values.get("readout") else None,

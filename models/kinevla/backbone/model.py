@@ -1,8 +1,10 @@
-"""The whole network: towers, projector, observation tokens, Llama-type decoder with one output head."""
+"""The whole network: what it sees, what it is told, a Llama-type decoder, and what moves the arm."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,23 +12,46 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.cache_utils import Cache
 
-from kinevla.backbone.code_readout import CodeReadout
-from kinevla.backbone.config import ModelConfig
-from kinevla.backbone.features import VisualFeatures
-from kinevla.backbone.projectors import ObservationProjector, Projector
+from kinevla.backbone.config import ModelConfig, SightConfig, TowersConfig
+from kinevla.backbone.image_features import image_features
+from kinevla.backbone.motion_readout import MotionReadout
+from kinevla.backbone.projectors import Projector, SightTokens, StateToken
+from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
+from kinevla.backbone.sight import Sight
 from kinevla.backbone.vision_backbone import VisionBackbone
 from kinevla.backbone.vit_tower import VitTower
 
 if TYPE_CHECKING:
     from kinevla.flow.head import FlowHead
 
+Features = tuple[Tensor, ...]
+"""What encoders make of images: maps (B, N, h, w, C) of each scale, or patches (B, N, P, C)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at the world.
+
+    Attributes:
+        tokens: (B, V, hidden) what the decoder reads of it.
+        looks: cells, what each tells, learned points and robot features, for the readout; empty with towers.
+    """
+
+    tokens: Tensor
+    looks: tuple[Tensor, ...] = ()
+
 
 class KineVLAModel(nn.Module):
-    """Vision-language-action network of §3.3: one sequence ``BOS | observation tokens | text and codes``.
+    """Vision-language-action network of §3.3: ``BOS | observation | instruction | text and codes``.
 
-    The names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`, `projector.fc1..3` and
-    `language_model` are those of the public OpenVLA weights; `observation`, `state_*`, `coupling_*` and, as a
-    baseline's action head, `flow_head` are ours.
+    With a `SightConfig` images and instruction are read by frozen encoders that come by pip, and the
+    decoder reads
+    the sequence in two ways. As a writer it reads all of it and says what it understood. As a reader it
+    reads the
+    same sequence without the instruction and moves the arm: codes can follow nothing but what is written.
+
+    With a `TowersConfig` the names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`,
+    `projector.fc1..3` and `language_model` are those of the public OpenVLA weights, and all is one sequence.
 
     Args:
         config: all sizes.
@@ -42,14 +67,24 @@ class KineVLAModel(nn.Module):
         super().__init__()
         self.config = config
         self.pad_id = pad_id
-        decoder = config.decoder
-        with torch.device("meta") if public_on_meta else nullcontext():
-            self.vision_backbone = VisionBackbone(config.vision, config.geometry, config.state_dim)
-            self.projector = Projector(config.vision.patch_width, decoder.hidden_size)
-        self.observation = ObservationProjector(config)
+        decoder, vision = config.decoder, config.vision
+        hidden = decoder.hidden_size
+        self.readout: MotionReadout | None = None
+        if isinstance(vision, TowersConfig):
+            with torch.device("meta") if public_on_meta else nullcontext():
+                self.vision_backbone = VisionBackbone(vision)
+                self.projector = Projector(vision.patch_width, hidden)
+            self.observation = StateToken(config) if config.state_token else nn.Module()
+        else:
+            self.sight = Sight(vision)
+            self.observation = SightTokens(vision, hidden, config.state_dim)
+            self.instruction = nn.Linear(SENTENCE_WIDTH, hidden)
+            if config.readout is not None:
+                robot = self.observation.robot.width
+                self.readout = MotionReadout(config.readout, vision, hidden, robot)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
-            "hidden_size": decoder.hidden_size,
+            "hidden_size": hidden,
             "intermediate_size": decoder.intermediate_size,
             "num_hidden_layers": decoder.layers,
             "num_attention_heads": decoder.heads,
@@ -63,26 +98,27 @@ class KineVLAModel(nn.Module):
         }
         with torch.device("meta") if public_on_meta else nullcontext():
             self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
-        self.coupling_reasoning = nn.Linear(decoder.hidden_size, config.coupling_width)
-        self.coupling_action = nn.Linear(decoder.hidden_size, config.coupling_width)
+        self.coupling_reasoning = nn.Linear(hidden, config.coupling_width)
+        self.coupling_action = nn.Linear(hidden, config.coupling_width)
         self.flow_head: FlowHead | None = None
         if config.flow is not None:
             # Imported here because the head takes its sizes from this package.
             from kinevla.flow.head import FlowHead
 
-            self.flow_head = FlowHead(config.flow, decoder.hidden_size)
-        self.code_readout = (
-            CodeReadout(config.readout, decoder.hidden_size, config.geometry.tokens)
-            if config.readout is not None
-            else None
-        )
+            self.flow_head = FlowHead(config.flow, hidden)
         self.register_buffer("state_offset", torch.zeros(config.state_dim))
         self.register_buffer("state_scale", torch.ones(config.state_dim))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.state_scale.device
+
     def restore_buffers(self) -> None:
         """Compute what the configuration implies and no checkpoint holds: pixel statistics, rotations."""
-        for tower in (self.vision_backbone.featurizer, self.vision_backbone.fused_featurizer):
-            if isinstance(tower, VitTower):
+        if isinstance(self.config.vision, TowersConfig):
+            for tower in (self.vision_backbone.featurizer, self.vision_backbone.fused_featurizer):
+                assert isinstance(tower, VitTower)
                 tower.reset_pixel_statistics()
         decoder = self.language_model.model
         decoder.rotary_emb = type(decoder.rotary_emb)(config=self.language_model.config)
@@ -97,26 +133,51 @@ class KineVLAModel(nn.Module):
         """Map a state (B, D) in its own units to about -1..1."""
         return (state.float() - self.state_offset) * self.state_scale
 
-    def observe(self, features: VisualFeatures, state: Tensor) -> Tensor:
-        """Return observation tokens (B, V, hidden) of visual features and a state (B, D) in its own units."""
-        state = state.float()
-        return self.observation(self.projector, features, state, self.normalise_state(state))
+    def features(self, images: Tensor) -> Features:
+        """Look at images (B, N, S, S, 3) uint8 RGB, cameras in the order of the configuration.
 
-    def code_scores(self, hidden: Tensor, observation: Tensor, codes: Tensor) -> Tensor | None:
-        """Score codes by the motion read from the geometry tokens, None without a readout.
-
-        Args:
-            hidden: (B, P, hidden) states that predict the last P of the code positions 1 .. n + 1.
-            observation: (B, V, hidden) from `observe`.
-            codes: (B, n) code indices before the last of these positions.
-
-        Returns:
-            (B, P, K), to be added to the output head's scores.
+        Raises:
+            ValueError: another shape or type.
+            PretrainedError: the pretrained encoder is not installed.
         """
-        if self.code_readout is None:
-            return None
-        scores: Tensor = self.code_readout(hidden, observation[:, self.observation.geometry_span], codes)
-        return scores
+        vision = self.config.vision
+        size, cameras = vision.image_size, len(vision.cameras)
+        if images.dtype != torch.uint8 or images.shape[1:] != (cameras, size, size, 3):
+            raise ValueError(
+                f"images must be uint8 (B, {cameras}, {size}, {size}, 3), "
+                f"got {images.dtype} {tuple(images.shape)}"
+            )
+        if isinstance(vision, SightConfig):
+            return image_features(self.device)(images)
+        return (self.vision_backbone(images),)
+
+    def observe(self, features: Features, state: Tensor) -> Seen:
+        """Return what is seen in features with a state (B, D) in its own units."""
+        state = state.float()
+        normalised = self.normalise_state(state)
+        if isinstance(self.config.vision, SightConfig):
+            cells, values, points = self.sight(features)
+            assert isinstance(self.observation, SightTokens)
+            robot = self.observation.robot(state, normalised)
+            return Seen(self.observation(points, robot), (cells, values, points, robot))
+        tokens = self.projector(features[0].flatten(1, 2))
+        if isinstance(self.observation, StateToken):
+            tokens = torch.cat([tokens, self.observation(normalised).to(tokens.dtype)], dim=1)
+        return Seen(tokens)
+
+    def told(self, sentences: Sequence[str]) -> list[Tensor]:
+        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each.
+
+        Raises:
+            PretrainedError: it is not installed.
+        """
+        return [self.instruction(states) for states in sentence_encoder(self.device)(sentences)]
+
+    def motions(self, hidden: Tensor, seen: Seen) -> Tensor:
+        """Read the motions (B, L, T, D), normalised, that decoder states (B, L, hidden) ask for."""
+        assert self.readout is not None, "this network has no readout"
+        motion: Tensor = self.readout(hidden, *seen.looks)
+        return motion
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, VisionConfig, VitTowerConfig
+from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
 from kinevla.bounded import read_json as read_json_file
 from kinevla.observation.images import ImagePipeline
 
@@ -113,18 +113,8 @@ class PublicConfig:
         Raises:
             ValueError: sizes that exclude one another.
         """
-        patch = max(tower.patch_size for tower in self.towers)
         return ModelConfig(
-            vision=VisionConfig(
-                image_size=self.image_size,
-                cameras=cameras,
-                keypoints=(),
-                patch_grid=self.image_size // patch,
-                patch_position=False,
-                featurizer=self.towers[0],
-                fused_featurizer=self.towers[1],
-            ),
-            geometry=GeometryConfig(tokens=0, robot="none"),
+            vision=TowersConfig(self.image_size, cameras, *self.towers),
             decoder=self.decoder,
             vocabulary_size=self.vocabulary_size,
             **own,

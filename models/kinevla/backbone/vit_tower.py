@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kinevla.backbone.config import VitTowerConfig
-from kinevla.backbone.conv_tower import TowerOutput
 
 _NORM_EPS = 1e-6
 
@@ -83,7 +82,7 @@ class _AttentionPool(nn.Module):
 
 
 class VitTower(nn.Module):
-    """A vision transformer without heatmap heads.
+    """A vision transformer.
 
     Args:
         config: sizes.
@@ -116,8 +115,8 @@ class VitTower(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor, camera: Tensor) -> TowerOutput:
-        """Look at M images (M, 3, S, S) in 0..1; all cameras are treated alike and no keypoints are found."""
+    def forward(self, images: Tensor) -> Tensor:
+        """Look at M images (M, 3, S, S) in 0..1: patch features (M, P, width)."""
         weight = self.patch_embed.proj.weight
         # Pixels are normalised in the precision they come in, then take that of the weights.
         x = self.patch_embed.proj(((images - self.mean) / self.std).to(weight.dtype))
@@ -131,9 +130,7 @@ class VitTower(nn.Module):
         x = torch.cat([*leading, x], dim=1)
         for block in list(self.blocks)[:-1]:
             x = block(x)
-        patches = x[:, self.prefix :].transpose(1, 2).unflatten(-1, (self.grid, self.grid))
-        none = patches.new_zeros(count, 0, 0)
-        return TowerOutput(patches, none, patches.new_zeros(count, 0, 2), patches.new_zeros(count, 0), none)
+        return x[:, self.prefix :]
 
     def _own(self, name: str) -> Tensor | None:
         return getattr(self, name, None)

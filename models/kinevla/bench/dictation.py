@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
 from kinevla.generation.generator import Generation, Generator, GeneratorConfig
 from kinevla.generation.grammar import Choice, Cursor, Grammar
-from kinevla.generation.sampling import Sampler, SamplingConfig
+from kinevla.generation.spelling import Spelling
 
 
 class BenchGenerator(Generator):
@@ -29,6 +29,7 @@ class BenchGenerator(Generator):
         model: the network.
         grammar: admissible answers.
         config: use of drafts.
+        spelling: how motions become codes.
         decoder: computes hidden states instead of the usual decoder.
 
     Attributes:
@@ -40,9 +41,10 @@ class BenchGenerator(Generator):
         model: KineVLAModel,
         grammar: Grammar,
         config: GeneratorConfig | None = None,
+        spelling: Spelling | None = None,
         decoder: CachedDecoder | None = None,
     ) -> None:
-        super().__init__(model, grammar, config)
+        super().__init__(model, grammar, config, spelling)
         self.last: Generation | None = None
         self._dictated: tuple[int, ...] | None = None
         self._prefix = 0
@@ -55,31 +57,28 @@ class BenchGenerator(Generator):
 
     def generate(
         self,
-        observation: Tensor,
-        prompt_ids: Sequence[int],
+        seen: Seen,
+        prompt: Tensor,
         draft: Draft | None = None,
         forced: Mapping[str, Sequence[int]] | None = None,
-        sampling: SamplingConfig | None = None,
     ) -> Generation:
         """As `Generator.generate`."""
-        self._prefix = 1 + observation.shape[1] + len(prompt_ids)
-        self.last = super().generate(observation, prompt_ids, draft, forced, sampling)
+        self._prefix = 1 + seen.tokens.shape[1] + len(prompt)
+        self.last = super().generate(seen, prompt, draft, forced)
         return self.last
 
     def _choose(
-        self,
-        hidden: Tensor,
-        choices: Sequence[Choice | None],
-        sampler: Sampler | None,
-        motion: Mapping[int, Tensor],
-    ) -> list[int | None]:
-        best = super()._choose(hidden, choices, sampler, motion)
+        self, hidden: Tensor, choices: Sequence[Choice | None]
+    ) -> tuple[list[int | None], list[float]]:
+        best, doubts = super()._choose(hidden, choices)
         if self._dictated is None:
-            return best
+            return best, doubts
         # The state at a position chooses the id after it; the last state is that of the last position.
         first = self._decoder.length - len(choices) + 1 - self._prefix
         told = self._dictated[first : first + len(choices)]
-        return [None if choice is None else token for choice, token in zip(choices, told, strict=True)]
+        return [
+            None if choice is None else token for choice, token in zip(choices, told, strict=True)
+        ], doubts
 
 
 def made_up_answer(
@@ -141,4 +140,4 @@ def count_positions(model: KineVLAModel) -> int:
     with torch.inference_mode():
         images = torch.zeros(1, cameras, size, size, 3, dtype=torch.uint8, device=device)
         state = torch.zeros(1, model.config.state_dim, device=device)
-        return model.observe(model.vision_backbone(images, state), state).shape[1]
+        return model.observe(model.features(images), state).tokens.shape[1]

@@ -13,7 +13,7 @@ from torch import nn
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.backbone.config import ModelConfig, TowerConfig
+from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.bench.dictation import BenchGenerator, count_positions
 from kinevla.bench.memory import count_parameters, require_memory
@@ -21,14 +21,15 @@ from kinevla.bench.static_decoder import DEFAULT_BUCKETS, StaticDecoder
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.configs.models import MODELS
 from kinevla.data.chunks import ChunkConfig
-from kinevla.data.episode import CAMERAS
-from kinevla.data.views import ViewReader
+from kinevla.data.episodes import EpisodeReader
+from kinevla.data.images import decode_jpeg
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
+from kinevla.generation.spelling import Spelling
 from kinevla.observation.images import ImagePipeline
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.text import load_task_texts
-from kinevla.text.tokenizer import build_word_tokenizer, instruction_words
+from kinevla.text.tokenizer import build_word_tokenizer
 from kinevla.text.vocabulary import Vocabulary
 
 _NORMAL_STD = 0.02
@@ -77,7 +78,6 @@ def median_text_tokens(builder: SequenceBuilder) -> dict[str, int]:
 def checkpoint_subject(
     directory: Path,
     device: torch.device,
-    tower_dtype: torch.dtype,
     *,
     instruction: str | None = None,
     static: bool = False,
@@ -87,7 +87,6 @@ def checkpoint_subject(
     Args:
         directory: where it is.
         device: where it runs.
-        tower_dtype: type its convolutional towers compute in.
         instruction: the sentence; None for the annotated one whose reasoning has the median length.
         static: use the decoder of static shapes.
 
@@ -97,15 +96,15 @@ def checkpoint_subject(
     """
     parts = load_checkpoint(directory)
     if instruction is None:
-        known = frozenset(parts.known_words)
-        tasks = [task for task in load_task_texts() if instruction_words([task.instruction]) <= known]
-        if not tasks:
-            raise ValueError(f"{directory} knows the words of no annotated instruction: give one")
         # The typical one: of median length of its reasoning.
-        tasks.sort(key=lambda task: len(parts.builder.tokenizer(task.coarse + task.fine).input_ids))
-        instruction = tasks[len(tasks) // 2].instruction
+        texts = sorted(
+            parts.texts, key=lambda text: len(parts.builder.tokenizer(text[1] + text[2]).input_ids)
+        )
+        if not texts:
+            raise ValueError(f"{directory} tells no instruction of its training: give one")
+        instruction = texts[len(texts) // 2][0]
     parts.model.to(device)
-    return _subject(str(directory), parts, instruction, tower_dtype, None, static)
+    return _subject(str(directory), parts, instruction, None, static)
 
 
 def random_subject(
@@ -126,7 +125,7 @@ def random_subject(
     Args:
         name: entry of `kinevla.configs.models.MODELS`.
         device: where it runs.
-        dtype: type of its weights; with convolutional towers only of the towers.
+        dtype: type of its weights; the small network keeps single precision.
         text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
         static: use the decoder of static shapes.
         force: try even if memory will not do.
@@ -137,8 +136,7 @@ def random_subject(
         MemoryEstimateError: it will not fit.
     """
     config = MODELS.get(name)
-    convolutional = isinstance(config.vision.featurizer, TowerConfig)
-    weight_dtype = torch.float32 if convolutional else dtype
+    weight_dtype = torch.float32 if config.reads_alone else dtype
     with torch.device("meta"):
         parameters = count_parameters(KineVLAModel(config))
     if not force:
@@ -152,17 +150,16 @@ def random_subject(
     text = build_word_tokenizer(words for t in tasks for words in (t.instruction, t.coarse, t.fine))
     vocabulary = _vocabulary(config, len(text))
     builder = SequenceBuilder(
-        text, Grammar(vocabulary, first_text_id=4), () if convolutional else (LLAMA_SPACE_ID,)
+        text, Grammar(vocabulary, first_text_id=4), () if config.reads_alone else (LLAMA_SPACE_ID,)
     )
     model = random_model(config, device, weight_dtype, seed=seed)
     instruction = tasks[0].instruction
-    words, images = tuple(instruction_words([instruction])), ImagePipeline(config.vision.image_size)
-    parts = CheckpointParts(model, builder, tokenizer, Path(), words, images)
+    images = ImagePipeline(config.vision.image_size)
+    parts = CheckpointParts(model, builder, tokenizer, Path(), (), images)
     lengths = median_text_tokens(builder)
     if text_tokens is not None:
         lengths = dict(zip(lengths, text_tokens, strict=True))
-    tower_dtype = dtype if convolutional else torch.float32
-    return _subject(f"random weights, {name}", parts, instruction, tower_dtype, lengths, static)
+    return _subject(f"random weights, {name}", parts, instruction, lengths, static)
 
 
 def random_model(
@@ -177,7 +174,7 @@ def random_model(
         seed: of the weights.
     """
     torch.manual_seed(seed)
-    if isinstance(config.vision.featurizer, TowerConfig):
+    if config.reads_alone:
         with device:
             return KineVLAModel(config).eval()
     model = KineVLAModel(config, public_on_meta=True)
@@ -213,7 +210,6 @@ def _subject(
     name: str,
     parts: CheckpointParts,
     instruction: str,
-    tower_dtype: torch.dtype,
     text_tokens: dict[str, int] | None,
     static: bool,
 ) -> Subject:
@@ -224,8 +220,9 @@ def _subject(
         longest = count_positions(model) + 128 + 2 * grammar.max_text_tokens + max(DEFAULT_BUCKETS)
         window = min(model.config.decoder.max_positions, longest)
         decoder = StaticDecoder(model, window, graphs=model.state_scale.is_cuda)
-    generator = BenchGenerator(model, grammar, decoder=decoder)
-    policy = KineVLAPolicy(parts, tower_dtype, generator)
+    spelling = Spelling(parts.action_tokenizer, model.device) if model.readout is not None else None
+    generator = BenchGenerator(model, grammar, spelling=spelling, decoder=decoder)
+    policy = KineVLAPolicy(parts, generator)
     end = min(grammar.vocabulary.text_ids_end, len(parts.builder.tokenizer))
     return Subject(
         name=name,
@@ -260,16 +257,16 @@ def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> I
         state = np.clip(state + rng.normal(0.0, 0.02, state_dim), -1.0, 1.0)
 
 
-def view_observations(directory: Path) -> Iterator[Observation]:
-    """Yield the rendered views of a data set again and again, as they are stored (no resizing is left to do).
+def demonstrated_observations(directory: Path) -> Iterator[Observation]:
+    """Yield the frames of demonstrations again and again, as they are stored.
 
     Raises:
-        ManifestError: no views there.
-        DataError: a damaged shard.
+        ManifestError: no data set there.
+        DataError: a damaged episode.
     """
-    reader = ViewReader(directory)
+    reader = EpisodeReader(directory)
     while True:
-        for views in reader:
-            images = zip(*(views.images(camera) for camera in CAMERAS), strict=True)
-            for (front, wrist), state in zip(images, views.state, strict=True):
-                yield Observation(front, wrist, np.asarray(state, dtype=np.float64))
+        for episode in reader:
+            frames = zip(episode.front_jpeg, episode.wrist_jpeg, episode.state, strict=True)
+            for front, wrist, state in frames:
+                yield Observation(decode_jpeg(front), decode_jpeg(wrist), np.asarray(state, dtype=np.float64))

@@ -35,8 +35,8 @@ class BenchArgs:
     """Sentence for --checkpoint; by default the annotated one whose reasoning has the median length."""
     image_size: int = 480
     """Side of the made-up camera frames, pixels."""
-    views: Path | None = None
-    """Rendered views (`kinevla data views`) instead of made-up frames."""
+    demos: Path | None = None
+    """Frames of demonstrations (`kinevla data generate`) instead of made-up ones."""
     figure: Path | None = None
     """Write a figure (stacked bars) here."""
     force: bool = False
@@ -53,9 +53,9 @@ def run_bench(args: BenchArgs) -> Outcome:
     from kinevla.bench.report import as_text, as_values, describe_machine, draw
     from kinevla.bench.subjects import (
         checkpoint_subject,
+        demonstrated_observations,
         made_up_observations,
         random_subject,
-        view_observations,
     )
 
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -72,15 +72,15 @@ def run_bench(args: BenchArgs) -> Outcome:
     dtype = torch.bfloat16 if args.precision == "bf16" else torch.float32
     if args.config is None:
         subject = checkpoint_subject(
-            args.checkpoint, device, dtype, instruction=args.instruction, static=args.compile
+            args.checkpoint, device, instruction=args.instruction, static=args.compile
         )
     else:
         subject = random_subject(
             args.config, device, dtype, text_tokens=args.text_tokens, static=args.compile,
             force=args.force, seed=args.seed,
         )  # fmt: skip
-    if args.views is not None:
-        observations = view_observations(args.views)
+    if args.demos is not None:
+        observations = demonstrated_observations(args.demos)
     else:
         observations = made_up_observations(subject.state_dim, size=args.image_size, seed=args.seed)
     machine = describe_machine(device)
@@ -88,7 +88,7 @@ def run_bench(args: BenchArgs) -> Outcome:
     settings = {
         "precision": args.precision,
         "decoder": ("CUDA graphs" if args.device == "cuda" else "static") if args.compile else "eager",
-        "frames": str(args.views) if args.views is not None else f"{args.image_size} px made up",
+        "frames": str(args.demos) if args.demos is not None else f"{args.image_size} px made up",
     }
     if args.figure is not None:
         draw(figures, machine, args.figure)

@@ -1,4 +1,4 @@
-"""`kinevla checkpoint convert` and `kinevla checkpoint towers`."""
+"""`kinevla checkpoint convert`."""
 
 from __future__ import annotations
 
@@ -41,31 +41,3 @@ def run_convert(args: ConvertArgs) -> Outcome:
     own = {name: size for name, size in weights.items() if "/" not in name}
     text = f"{args.out}: {len(own)} weight files, {sum(own.values()) / _MIB:.1f} MiB, {args.precision}"
     return Outcome(text, {"weights": own, "precision": args.precision, "out": str(args.out)})
-
-
-@dataclass(frozen=True)
-class TowersArgs:
-    """Options of `kinevla checkpoint towers`."""
-
-    source: Positional[Path]
-    """A checkpoint whose towers were pretrained on keypoints."""
-    out: Path
-    """Where the towers go; `kinevla train --vision` takes them."""
-
-
-def run_towers(args: TowersArgs) -> Outcome:
-    """Write the towers of a checkpoint in the format of `kinevla vision train`."""
-    from kinevla.bounded import read_json
-    from kinevla.checkpoint import TRAINING_NAME, CheckpointError, load_checkpoint
-    from kinevla.vision.checkpoint import save_vision
-
-    model = load_checkpoint(args.source).model
-    if model.config.geometry.tokens == 0:
-        raise CheckpointError(f"{args.source} has no towers that find keypoints: there is nothing to take")
-    report = read_json(args.source / TRAINING_NAME).get("vision", {})
-    save_vision(
-        args.out, model.vision_backbone, model.config, {"taken_from": args.source.name}, report,
-        inputs={"checkpoint": args.source},
-    )  # fmt: skip
-    weights = sum(parameter.numel() for parameter in model.vision_backbone.parameters())
-    return Outcome(f"{args.out}: towers of {weights / 1e6:.1f} M weights", {"weights": weights})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from kinevla.cli.command import Exit, Outcome, UsageError
-from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, RANDOM_VIEWS
+from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT
 
 if TYPE_CHECKING:
     from kinevla.data.convert import ConvertReport
@@ -41,6 +41,8 @@ class GenerateArgs:
     """Scripted expert, module:Class."""
     image_size: int = 128
     """Side of the stored images, pixels; a base of the OpenVLA format needs 224."""
+    variation: str | None = None
+    """How each scene is varied, by the environment's name for it (kine_sim: remounted, dark, ...)."""
     progress: bool = True
     """Show a progress bar."""
 
@@ -57,6 +59,7 @@ def run_generate(args: GenerateArgs) -> Outcome:
         expert=args.expert,
         image_size=args.image_size,
         noise=NoiseConfig(share=args.noise_share) if args.noise else None,
+        variation=args.variation,
     )
     report = generate(
         GenerateConfig(
@@ -71,49 +74,6 @@ def run_generate(args: GenerateArgs) -> Outcome:
         progress=args.progress,
     )
     return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else Exit.UNFINISHED)
-
-
-@dataclass(frozen=True)
-class ViewsArgs:
-    """Options of `kinevla data views`."""
-
-    out: Path
-    """Directory of shards; an unfinished one is continued."""
-    count: int = 14_000
-    """Views wanted, rounded up to whole shards."""
-    seed: int = 0
-    """Seed of the set."""
-    workers: int = 2
-    """Processes."""
-    max_minutes: float | None = None
-    """Minutes of this call, None for no bound; the same command goes on where it stopped."""
-    source: str = RANDOM_VIEWS
-    """Where views come from, module:function."""
-    shard_size: int = 500
-    """Views per file."""
-    progress: bool = True
-    """Show a progress bar."""
-
-
-def run_views(args: ViewsArgs) -> Outcome:
-    """Render views and report how many there are."""
-    from kinevla.data.views import ViewsConfig, generate_views
-
-    config = ViewsConfig(
-        out=args.out,
-        count=args.count,
-        seed=args.seed,
-        workers=args.workers,
-        max_minutes=args.max_minutes,
-        source=args.source,
-        shard_size=args.shard_size,
-    )
-    held, wanted = generate_views(config, progress=args.progress)
-    text = f"{held} of {wanted} views in {args.out}"
-    figures = {"views": held, "wanted": wanted, "out": str(args.out)}
-    if held < wanted:
-        text += "\nnot complete: run the same command again to go on"
-    return Outcome(text, figures, Exit.DONE if held >= wanted else Exit.UNFINISHED)
 
 
 @dataclass(frozen=True)

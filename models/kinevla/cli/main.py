@@ -34,14 +34,6 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
     ),
     Command(
-        ("data", "views"),
-        "kinevla.cli.data_commands",
-        "ViewsArgs",
-        "run_views",
-        "render random scenes with keypoints for teaching the vision",
-        examples=("kinevla data views --out .data/views --count 16000",),
-    ),
-    Command(
         ("data", "convert"),
         "kinevla.cli.data_commands",
         "ConvertArgs",
@@ -142,26 +134,15 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
     ),
     Command(
-        ("vision", "train"),
-        "kinevla.cli.train_commands",
-        "VisionTrainConfig",
-        "run_vision_train",
-        "teach the vision where things are",
-        examples=(
-            "kinevla vision train --views .data/views --demos .data/demos --out .data/vision --max-minutes 9",
-        ),
-    ),
-    Command(
         ("train",),
         "kinevla.cli.train_commands",
         "PolicyTrainConfig",
         "run_policy_train",
-        "train the policy, from towers or from a base checkpoint",
+        "train the policy, the small one or from a base checkpoint",
         examples=(
-            "kinevla train --data .data/demos --tokenizer .data/tokenizer --vision .data/vision "
-            "--out .data/policy",
+            "kinevla train --data .data/demos --tokenizer .data/tokenizer --out .data/policy",
             "kinevla train --preset bi-rea --decoder.layers 6 --data .data/demos --tokenizer .data/tokenizer "
-            "--vision .data/vision --out .data/bi-rea",
+            "--out .data/bi-rea",
         ),
         presets="kinevla.cli.presets:TrainingPresets",
     ),
@@ -201,14 +182,6 @@ COMMANDS: tuple[Command, ...] = (
         examples=("kinevla checkpoint convert .data/policy/best --out .data/small --shard-mib 16",),
     ),
     Command(
-        ("checkpoint", "towers"),
-        "kinevla.cli.checkpoint_commands",
-        "TowersArgs",
-        "run_towers",
-        "take the image towers out of a checkpoint, to train another policy on them",
-        examples=("kinevla checkpoint towers models/checkpoints/nano --out .data/vision",),
-    ),
-    Command(
         ("config", "list"),
         "kinevla.cli.config_commands",
         "ListArgs",
@@ -242,9 +215,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
 )
 GROUPS: dict[str, str] = {
-    "data": "demonstrations and rendered views",
+    "data": "demonstrations",
     "tokenizer": "chunks of motion to codes and back",
-    "vision": "image towers of the small model",
     "train": "the policy",
     "evaluate": "success in the simulator",
     "bench": "speed",
@@ -253,7 +225,7 @@ GROUPS: dict[str, str] = {
     "config": "named configurations",
     "manifest": "hashes of a result and of what made it",
 }
-_FIRST_STEPS = ("data generate", "data views", "tokenizer train", "vision train", "train", "evaluate")
+_FIRST_STEPS = ("data generate", "tokenizer train", "train", "evaluate")
 
 
 def help_text() -> str:

@@ -41,8 +41,8 @@ class TrainingPresets:
 
         preset = TRAININGS.get(name)
         paths = {path: tyro.MISSING for path in ("data", "tokenizer", "out")}
-        start = {"vision": None, "base": None, "base" if preset.needs_base else "vision": tyro.MISSING}
-        return _unchecked(PolicyTrainConfig, preset.values() | paths | start)
+        base = {"base": tyro.MISSING if preset.needs_base else None}
+        return _unchecked(PolicyTrainConfig, preset.values() | paths | base)
 
     def check(self, name: str, args: Any) -> None:
         """Refuse a tokeniser of another kind than the preset's; a missing one is the loader's to name."""

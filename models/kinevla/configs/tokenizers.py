@@ -35,17 +35,6 @@ def _kinevla() -> TokenizerPreset:
     return TokenizerPreset("bilevel_rvq", TokenizerTrainingConfig())
 
 
-def _shared_goal() -> TokenizerPreset:
-    from kinevla.actions.rvq_vae import RvqVaeConfig
-    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
-
-    # One goal code is coarse enough to be shared by the ways of doing a task; what they differ by, and what
-    # the goal code leaves, is up to three kinematics codes.
-    network = RvqVaeConfig(goal_levels=1, kinematics_levels=3)
-    training = TokenizerTrainingConfig(network=network, goal_shift=0.3, stage2_steps=1200)
-    return TokenizerPreset("bilevel_rvq", training)
-
-
 def _single_vq() -> TokenizerPreset:
     from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
@@ -78,11 +67,6 @@ def _tiny() -> TokenizerPreset:
 TOKENIZERS: Registry[TokenizerPreset] = Registry(
     "tokenizer preset",
     Entry("kinevla", "2 goal + 2 kinematics codes per chunk, trained in two stages (§3.1)", _kinevla),
-    Entry(
-        "shared-goal",
-        "1 goal + 3 kinematics codes that reach from a goal motion to each way of doing a task (small model)",
-        _shared_goal,
-    ),
     Entry("single-vq", "4 codes of one residual quantiser, as many codes and steps (VQ-VLA)", _single_vq),
     Entry("bins", "256 uniform bins, one code per frame and joint (OpenVLA)", _bins),
     Entry("fast", "cosine transform and byte pairs, variable length; for the report only (FAST)", _fast),

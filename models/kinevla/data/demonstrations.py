@@ -29,6 +29,7 @@ class DemonstrationConfig:
         image_size: side of the stored images, pixels.
         settle_steps: steps recorded after the expert's plan has ended, so that the end pose is learned too.
         noise: disturbance, or None for clean demonstrations only.
+        variation: how the environment shall vary each scene, by its own name for it; None for not at all.
     """
 
     environment_id: str = ENVIRONMENT_ID
@@ -37,6 +38,7 @@ class DemonstrationConfig:
     image_size: int = MODEL_IMAGE_SIZE
     settle_steps: int = 3
     noise: NoiseConfig | None = None
+    variation: str | None = None
 
     @property
     def images(self) -> ImagePipeline:
@@ -66,7 +68,8 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
     """
     config = job.config
     env = _environment(config.environment_id)
-    observation, info = env.reset(seed=job.seed, options={"task": job.task})
+    asked = {"task": job.task} | ({} if config.variation is None else {"variation": config.variation})
+    observation, info = env.reset(seed=job.seed, options=asked)
     texts: dict[str, Any] = {name: str(info[name]) for name in ("instruction", "coarse", "fine")}
     expert = load_object(config.expert)(env.unwrapped)
     expert.plan()

@@ -190,7 +190,7 @@ class EvaluateConfig:
     def _sentences(self) -> dict[int, tuple[str | None, ...]]:
         """Return what is said in each task; None is the task's own sentence."""
         from kinevla.text import load_task_texts
-        from kinevla.text.variants import instruction_variants
+        from kinevla.text.wordings import numbered_wording
 
         known = {item.number: item.instruction for item in load_task_texts(self.table)}
         if unknown := sorted(set(self.tasks) - set(known)):
@@ -206,10 +206,4 @@ class EvaluateConfig:
             return {task: tuple(sentences) for task, sentences in listed.items()}
         if self.wording == 0:
             return dict.fromkeys(self.tasks, (None,))
-        chosen: dict[int, tuple[str | None, ...]] = {}
-        for task in self.tasks:
-            variants = instruction_variants(known[task])
-            if self.wording > len(variants):
-                raise ValueError(f"task {task} has {len(variants)} paraphrases, asked for {self.wording}")
-            chosen[task] = (variants[self.wording - 1],)
-        return chosen
+        return {task: (numbered_wording(known[task], self.wording),) for task in self.tasks}

@@ -3,7 +3,7 @@
 The sentence is exchanged for the nearest one of the training, word by word. What the decoder says of that
 sentence was read once, in one picture of another scene; from then on the decoder is left out, and the motion
 follows from what is seen (see `decoder_free`). Where nothing but the decoder chooses codes, it is told the
-nearest sentence and what it said of it instead.
+nearest sentence and what it said of it instead. A sentence in other words stands for its instruction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from kinevla.generation.grammar import Text
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.text import load_task_texts
 from kinevla.text.similarity import nearest_sentence
-from kinevla.text.variants import instruction_variants
 
 
 class LookupController:
@@ -39,14 +38,14 @@ class LookupController:
         self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
         segments = self._policy.parts.builder.grammar.segments()
         self._levels = {part.name for part in segments if isinstance(part, Text)}
-        self._tasks = _tasks_of(self._sentences, config.texts)
+        self._tasks = _tasks_of(tuple(self._sentences.values()), config.texts)
         self._scenes = {task: _look(config, task) for task in sorted(set(self._tasks.values()))}
         self._memories: dict[str, Memory] = {}
         self._sentence = ""
 
     def start(self, start: Start) -> None:
         """Find the nearest training sentence; no sentence is refused."""
-        self._sentence = nearest_sentence(start.instruction, self._sentences)
+        self._sentence = self._sentences[nearest_sentence(start.instruction, tuple(self._sentences))]
         if self._sentence not in self._memories:
             scene = self._scenes[self._tasks[self._sentence]]
             self._memories[self._sentence] = remember(self._policy, scene, self._sentence)
@@ -66,11 +65,7 @@ class LookupController:
 def _tasks_of(sentences: tuple[str, ...], table: str) -> dict[str, int]:
     """Return in whose scene each sentence is looked at: its task's, or the first one's where it has none."""
     tasks = load_task_texts(table)
-    known = {
-        wording: task.number
-        for task in tasks
-        for wording in (task.instruction, *instruction_variants(task.instruction))
-    }
+    known = {task.instruction: task.number for task in tasks}
     return {sentence: known.get(sentence, tasks[0].number) for sentence in sentences}
 
 

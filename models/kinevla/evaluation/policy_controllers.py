@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start
 from kinevla.evaluation.interventions import Exchange, intervene
-from kinevla.policy import KineVLAPolicy, Observation, Plan
-from kinevla.text import instruction_words, load_task_texts
+from kinevla.policy import InstructionError, KineVLAPolicy, Observation, Plan
+from kinevla.text import load_task_texts
 
 GREY = 127
 """Every pixel of a blind policy's pictures: neither of the extremes, and the same whatever is there."""
@@ -47,12 +46,24 @@ class PolicyController:
         self._draft = None
 
     def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
-        """Plan one chunk."""
-        plan = self._policy.plan(self._seen(observation), self._instruction, self._draft, self._forced)
+        """Plan one chunk.
+
+        Raises:
+            InstructionError: the policy did not understand what it is told.
+        """
+        plan = self._plan(self._seen(observation))
         self._draft = plan
         return Decision(
             plan.actions, plan.goal_text, plan.kinematics_text, dict(plan.latency_s), plan.reasoning_reused
         )
+
+    def _plan(self, seen: Observation) -> Plan:
+        if self._forced is None and self._draft is None:
+            return self._policy.understand(seen, self._instruction)
+        plan = self._policy.plan(seen, self._instruction, self._draft, self._forced)
+        if plan.unclear and self._forced is None:
+            raise InstructionError(plan.unclear)
+        return plan
 
     def _told(self, start: Start) -> tuple[str, _Forced | None]:
         """Return the instruction in the form of the prompt, and the texts to force."""
@@ -71,19 +82,16 @@ class GoalOnlyController(PolicyController):
     has learned to read a way of doing it; an empty one cannot be read as any.
     """
 
-    def __init__(self, config: ControllerConfig) -> None:
-        super().__init__(config)
-        # Goal texts need not consist of words of instructions. The gate is there for people, not for this.
-        words = set(self._policy.known_words) | instruction_words(coarse for coarse, _ in self._texts)
-        self._policy = KineVLAPolicy(replace(self._policy.parts, known_words=tuple(sorted(words))))
-
     def _told(self, start: Start) -> tuple[str, _Forced | None]:
         goal = self._policy.check_instruction(start.texts[0])
         return goal, (start.texts[0], "") if self._policy.parts.builder.grammar.reasoning else None
 
 
 class BlindController(PolicyController):
-    """The policy with plain pictures; it still feels its joints."""
+    """The policy with plain pictures; it still feels its joints, and nothing asks whether it understood."""
+
+    def _plan(self, seen: Observation) -> Plan:
+        return self._policy.plan(seen, self._instruction, self._draft, self._forced)
 
     def _seen(self, observation: dict[str, NDArray[Any]]) -> Observation:
         grey = {name: np.full_like(observation[name], GREY) for name in ("front", "wrist")}

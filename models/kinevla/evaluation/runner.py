@@ -91,7 +91,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     results = tuple(sorted(done.values(), key=lambda r: order[r.key]))
     if not results:
         return Evaluation((), len(jobs), None)
-    training = () if config.checkpoint is None else training_sentences(config.checkpoint)
+    training = () if config.checkpoint is None else tuple(training_sentences(config.checkpoint))
     summary = summarise(results, training, bert=config.bert, bert_model=config.bert_model)
     return publish(config, Evaluation(results, len(jobs), summary))
 

@@ -233,7 +233,13 @@ def run_trial(job: TrialJob) -> TrialResult:
     limit = math.ceil(config.max_time_s / config.period_s)
     hold = math.ceil(config.latency_s / config.period_s - 1e-9)
     while not track.ended:
-        decision = controller.decide(observation, track.steps)
+        try:
+            decision = controller.decide(observation, track.steps)
+        except InstructionError as error:
+            if track.decisions:
+                track.ended = f"refused: {error}"
+                break
+            return refused_result(job, str(error), observation, info)
         track.note(decision, command, config)
         if config.relative:
             command = np.append(np.zeros(len(command) - 1), command[-1])  # holds the hand where it is

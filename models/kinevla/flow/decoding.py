@@ -14,12 +14,12 @@ from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import to_absolute
 
 if TYPE_CHECKING:
-    from kinevla.backbone.model import KineVLAModel
+    from kinevla.backbone.model import KineVLAModel, Seen
 
 
 @torch.no_grad()
 def chunk_of_sequence(
-    model: KineVLAModel, observation: Tensor, ids: Sequence[int], bos: int
+    model: KineVLAModel, seen: Seen, prompt: Tensor, ids: Sequence[int], bos: int
 ) -> NDArray[np.float64]:
     """Compute the chunk that follows a finished sequence, in one decoder pass and the head's Euler steps.
 
@@ -28,8 +28,10 @@ def chunk_of_sequence(
 
     Args:
         model: network with a flow head.
-        observation: (1, V, hidden) observation tokens.
-        ids: prompt and answer, up to and including its end.
+        seen: what is seen, of one observation.
+        prompt: (P, hidden) embedded instruction; with a network whose motion follows from what is written
+            alone it is left out.
+        ids: answer, up to and including its end.
         bos: id before the observation.
 
     Returns:
@@ -40,11 +42,11 @@ def chunk_of_sequence(
     """
     if model.flow_head is None:
         raise ValueError("the network has no flow head: its chunks are decoded from action codes")
-    device = observation.device
-    start = model.embed_ids(torch.tensor([[bos]], device=device))
-    tokens = model.embed_ids(torch.tensor([list(ids)], dtype=torch.long, device=device))
-    hidden = model.hidden_states(torch.cat([start, observation.to(start.dtype), tokens], dim=1))
-    mask = torch.ones(hidden.shape[:2], dtype=torch.bool, device=device)
+    start = model.embed_ids(torch.tensor([[bos]], device=model.device))
+    tokens = model.embed_ids(torch.tensor([list(ids)], dtype=torch.long, device=model.device))
+    told = prompt[None, : 0 if model.config.reads_alone else None].to(start)
+    hidden = model.hidden_states(torch.cat([start, seen.tokens.to(start), told, tokens], dim=1))
+    mask = torch.ones(hidden.shape[:2], dtype=torch.bool, device=model.device)
     return np.asarray(model.flow_head.sample(hidden, mask)[0].double().cpu().numpy(), dtype=np.float64)
 
 

@@ -6,8 +6,8 @@ from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
 from kinevla.generation.generator import Generation, Generator, GeneratorConfig, PassTiming
 from kinevla.generation.grammar import Cursor, Grammar
-from kinevla.generation.sampling import SamplingConfig
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
+from kinevla.generation.spelling import Spelling
 
 __all__ = [
     "CachedDecoder",
@@ -18,7 +18,7 @@ __all__ = [
     "GeneratorConfig",
     "Grammar",
     "PassTiming",
-    "SamplingConfig",
     "SequenceBuilder",
+    "Spelling",
     "TokenSequence",
 ]

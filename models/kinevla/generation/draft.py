@@ -65,8 +65,13 @@ class Drafter:
         self._codes = codes
         self._limits: dict[str, int] = {}
 
-    def propose(self, cursor: Cursor) -> Proposal:
-        """Propose ids from the cursor, where there is a choice, to the next place without a guess."""
+    def propose(self, cursor: Cursor, texts_only: bool = False) -> Proposal:
+        """Propose ids from the cursor, where there is a choice, to the next place without a guess.
+
+        Args:
+            cursor: where the answer stands.
+            texts_only: end with the last choice before the next codes, which somebody else chooses.
+        """
         if self._draft is None:
             return Proposal((), (cursor.admissible(),))
         ahead = cursor.copy()
@@ -74,6 +79,8 @@ class Drafter:
         choices: list[Choice | None] = []
         guesses: Sequence[int] | None = None
         while not ahead.done:
+            if texts_only and isinstance(ahead.segment, Codes):
+                break
             token = ahead.determined()
             choices.append(None if token is not None else ahead.admissible())
             if token is None:
@@ -84,7 +91,7 @@ class Drafter:
                     return Proposal(tuple(ids), tuple(choices))
             ids.append(token)
             ahead.advance(token)
-        # The draft reaches the end of the answer. Its last guess is not needed to make that choice.
+        # The draft reaches the end. Its last guess is not needed to make that choice.
         last = max(index for index, choice in enumerate(choices) if choice is not None)
         return Proposal(tuple(ids[:last]), tuple(choices[: last + 1]))
 

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.generation.decoder import CachedDecoder
-from kinevla.generation.draft import Draft, Drafter, Proposal
-from kinevla.generation.grammar import Choice, Cursor, Grammar, Text
-from kinevla.generation.sampling import Sampler, SamplingConfig
+from kinevla.generation.draft import Draft, Drafter
+from kinevla.generation.grammar import Choice, Codes, Cursor, Grammar, Text
+from kinevla.generation.spelling import Spelling
 
-PassKind = Literal["prefill", "verify", "decode"]
+PassKind = Literal["prefill", "verify", "decode", "read"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class PassTiming:
 
     Attributes:
         kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
-            well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any.
+            well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any,
+            'read' one of the reader, which has not seen the instruction.
         new_tokens: positions computed.
         seconds: time since the pass before, the choice of ids included.
         drafted: proposed ids among these positions.
@@ -71,6 +72,8 @@ class Generation:
         kinematics_text_reused: likewise for the fine text.
         accepted: draft ids confirmed.
         passes: every pass of the decoder in order.
+        surprise: (goal, kinematics) per text the largest negative log probability of one of its ids, its end
+            included, nat; 0 for a text that was forced.
     """
 
     ids: tuple[int, ...]
@@ -82,6 +85,7 @@ class Generation:
     kinematics_text_reused: bool
     accepted: int
     passes: tuple[PassTiming, ...]
+    surprise: tuple[float, float] = (0.0, 0.0)
 
     @property
     def forward_passes(self) -> int:
@@ -105,82 +109,98 @@ class Generation:
 
 
 class Generator:
-    """Generates answers for single observations, one at a time (it holds one cache).
+    """Generates answers for single observations, one at a time (it holds the caches).
+
+    A network whose codes follow from what is written alone (`ModelConfig.reads_alone`) gets a second
+    sequence, the first without the instruction: the writer's states choose texts, the reader's choose codes.
 
     Args:
         model: the network, on any device and of any floating-point type.
         grammar: admissible answers.
         config: use of drafts.
+        spelling: how motions become codes; needed with a readout.
     """
 
-    def __init__(self, model: KineVLAModel, grammar: Grammar, config: GeneratorConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: KineVLAModel,
+        grammar: Grammar,
+        config: GeneratorConfig | None = None,
+        spelling: Spelling | None = None,
+    ) -> None:
+        if model.readout is not None and grammar.codes and spelling is None:
+            raise ValueError("a network with a readout needs the spelling of its action tokenizer")
         self.model = model
         self.grammar = grammar
         self.config = config or GeneratorConfig()
+        self._spelling = spelling
         self._decoder = CachedDecoder(model)
+        self._reader = CachedDecoder(model) if model.config.reads_alone else None
 
     @torch.inference_mode()
     def generate(
         self,
-        observation: Tensor,
-        prompt_ids: Sequence[int],
+        seen: Seen,
+        prompt: Tensor,
         draft: Draft | None = None,
         forced: Mapping[str, Sequence[int]] | None = None,
-        sampling: SamplingConfig | None = None,
     ) -> Generation:
         """Answer one observation.
 
         Args:
-            observation: (1, V, hidden) observation tokens.
-            prompt_ids: ids of the prompt.
+            seen: what is seen, of one observation.
+            prompt: (P, hidden) embedded instruction.
             draft: a previous answer to verify, or None.
             forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics', or only
                 one of them); for tests of what the action codes make of other reasoning.
-            sampling: draw ids at random instead of taking the best.
 
         Raises:
-            ValueError: forced reasoning that the grammar does not allow, a draft together with sampling (a
-                drawn answer cannot be checked against another one), or more positions than the decoder has.
+            ValueError: forced reasoning that the grammar does not allow, or more positions than the
+                decoder has.
         """
-        if sampling is not None and draft is not None:
-            raise ValueError("a draft cannot be verified when ids are drawn at random: leave one of them out")
         self._check_forced(forced or {})
-        sampler = None if sampling is None else Sampler(sampling)
-        mark = time.perf_counter()
+        self._mark, self._passes = time.perf_counter(), []
+        self._surprise = {"goal": 0.0, "kinematics": 0.0}
         cursor = Cursor(self.grammar, forced)
         drafter = Drafter(draft, self.config.draft_codes)
-        decoder = self._decoder
-        decoder.reset()
-        bos = self._embed([self.grammar.vocabulary.bos])
-        # What was decided but not yet read by the decoder.
-        pending = torch.cat([bos, observation[0].to(bos), self._embed(prompt_ids)])
-        passes: list[PassTiming] = []
-        accepted = 0
+        start = torch.cat([self._embed([self.grammar.vocabulary.bos]), seen.tokens[0]])
+        # What was decided but not yet read by the decoder, which reads a sequence piece by piece.
+        pending = torch.cat([start, prompt.to(start)])
+        self._decoder.reset()
+        if self._reader is not None:
+            self._reader.reset()
+        accepted, read = 0, 0
         while True:
             fixed = _take_determined(cursor)
             if cursor.done:
                 break
-            proposal = drafter.propose(cursor)
+            if self._reader is not None and isinstance(cursor.segment, Codes):
+                before = len(cursor.written)
+                start = self._write_codes(
+                    cursor, seen, torch.cat([start, self._embed(cursor.written[read:])])
+                )
+                read = len(cursor.written)
+                pending = torch.cat([pending, self._embed([*fixed, *cursor.written[before:]])])
+                continue
+            proposal = drafter.propose(cursor, texts_only=self._reader is not None)
             drafted = len(proposal.ids)
             embeddings = torch.cat([pending, self._embed([*fixed, *proposal.ids])])
-            hidden = decoder.extend(embeddings, wanted=drafted + 1)
-            motion = self._motion_scores(hidden, observation, cursor, proposal)
-            chosen = self._choose(hidden, proposal.choices, sampler, motion)
+            hidden = self._decoder.extend(embeddings, wanted=drafted + 1)
+            chosen, doubts = self._choose(hidden, proposal.choices)
             kept = _agreement(proposal.ids, chosen)
-            for token in proposal.ids[:kept]:
+            for place, token in enumerate(proposal.ids[:kept]):
+                self._note(cursor, doubts[place])
                 cursor.advance(token)
             accepted += kept
             drafter.learn(cursor, agreed=kept == drafted)
-            decoder.crop(decoder.length - (drafted - kept))
+            self._decoder.crop(self._decoder.length - (drafted - kept))
             choice = chosen[kept]
             assert choice is not None, "an id without alternative cannot differ from the proposed one"
+            self._note(cursor, doubts[kept])
             cursor.advance(choice)
             pending = self._embed([choice])
-            self._synchronise()
-            now = time.perf_counter()
-            kind: PassKind = "decode" if passes and not drafted else "verify" if passes else "prefill"
-            passes.append(PassTiming(kind, len(embeddings), now - mark, drafted))
-            mark = now
+            first = not self._decoder_passes()
+            self._count("prefill" if first else "verify" if drafted else "decode", len(embeddings), drafted)
         return Generation(
             ids=tuple(cursor.written),
             goal_text=cursor.text("goal"),
@@ -190,8 +210,59 @@ class Generator:
             goal_text_reused=_reused("goal", cursor, draft, forced),
             kinematics_text_reused=_reused("kinematics", cursor, draft, forced),
             accepted=accepted,
-            passes=tuple(passes),
+            passes=tuple(self._passes),
+            surprise=(self._surprise["goal"], self._surprise["kinematics"]),
         )
+
+    def _write_codes(self, cursor: Cursor, seen: Seen, pending: Tensor) -> Tensor:
+        """Let the reader write the codes of a level.
+
+        Args:
+            cursor: at the first of them; it is moved behind the last.
+            seen: what is seen.
+            pending: embeddings of what the reader has not read yet, the delimiter in front of the codes last.
+
+        Returns:
+            Embeddings of what the reader has not read afterwards.
+        """
+        assert self._reader is not None
+        segment = cursor.segment
+        assert isinstance(segment, Codes)
+        vocabulary = self.grammar.vocabulary
+        if self._spelling is not None:
+            hidden = self._reader.extend(pending, wanted=1)
+            motion = self.model.motions(hidden[None], seen)[:, 0]
+            written = torch.tensor([cursor.all_codes()], dtype=torch.long)
+            codes = self._spelling.spell(motion, written, len(segment.stages))[0].tolist()
+            ids = [vocabulary.code_id(stage, code) for stage, code in zip(segment.stages, codes, strict=True)]
+            self._count("read", len(pending))
+            for token in ids:
+                cursor.advance(token)
+            return self._embed(ids)
+        for _ in segment.stages:
+            choices = [cursor.admissible()]
+            token = self._choose(self._reader.extend(pending, wanted=1), choices)[0][0]
+            assert token is not None
+            self._count("read", len(pending))
+            cursor.advance(token)
+            pending = self._embed([token])
+        return pending
+
+    def _decoder_passes(self) -> bool:
+        return any(item.kind != "read" for item in self._passes)
+
+    def _count(self, kind: PassKind, positions: int, drafted: int = 0) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self._passes.append(PassTiming(kind, positions, now - self._mark, drafted))
+        self._mark = now
+
+    def _note(self, cursor: Cursor, doubt: float) -> None:
+        """Keep how unlikely the least likely id of a text was."""
+        if isinstance(cursor.segment, Text) and cursor.determined() is None:
+            name = cursor.segment.name
+            self._surprise[name] = max(self._surprise[name], doubt)
 
     def _check_forced(self, forced: Mapping[str, Sequence[int]]) -> None:
         """Refuse reasoning that could not stand in an answer."""
@@ -211,22 +282,20 @@ class Generator:
 
     def _embed(self, ids: Sequence[int]) -> Tensor:
         """Embed ids: (L, hidden)."""
-        device = self.model.state_scale.device
-        return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=device))
+        return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=self.model.device))
 
     def _choose(
-        self,
-        hidden: Tensor,
-        choices: Sequence[Choice | None],
-        sampler: Sampler | None,
-        motion: Mapping[int, Tensor],
-    ) -> list[int | None]:
-        """Choose an admissible id at each row of hidden (n, hidden); None where there is no choice.
+        self, hidden: Tensor, choices: Sequence[Choice | None]
+    ) -> tuple[list[int | None], list[float]]:
+        """Choose the best admissible id at each row of hidden (n, hidden); None where there is no choice.
 
-        Rows with the same alternatives are scored together, and only for these alternatives. `motion` holds
-        what the readout adds to the scores of a row.
+        Rows with the same alternatives are scored together, and only for these alternatives.
+
+        Returns:
+            The ids and how unlikely each is among its alternatives, nat.
         """
         chosen: list[int | None] = [None] * len(choices)
+        doubts = [0.0] * len(choices)
         weight = self.model.language_model.get_output_embeddings().weight
         for choice in dict.fromkeys(choices):
             if choice is None:
@@ -239,36 +308,12 @@ class Generator:
             scores = functional.linear(states, weight[ids.start : ids.stop]).float()
             if extra is not None:
                 scores = torch.cat([scores, functional.linear(states, weight[extra, None]).float()], dim=1)
-            for place, row in enumerate(rows):
-                if row in motion:
-                    scores[place] += motion[row]
-            best = scores.argmax(1).tolist() if sampler is None else [sampler.draw(row) for row in scores]
-            for row, index in zip(rows, best, strict=True):
+            best = scores.argmax(1).tolist()
+            doubt = (scores.logsumexp(1) - scores.amax(1)).tolist()
+            for row, index, value in zip(rows, best, doubt, strict=True):
                 chosen[row] = extra if index == len(ids) else ids[index]
-        return chosen
-
-    def _motion_scores(
-        self, hidden: Tensor, observation: Tensor, cursor: Cursor, proposal: Proposal
-    ) -> dict[int, Tensor]:
-        """Return what the readout adds to the scores (K,) of each row that chooses a code."""
-        if self.model.code_readout is None:
-            return {}
-        codes = list(cursor.all_codes())
-        found: dict[int, Tensor] = {}
-        for row, choice in enumerate(proposal.choices):
-            if choice is None or choice[0].start < self.grammar.vocabulary.code_start:
-                continue
-            written = torch.tensor([codes], dtype=torch.long, device=hidden.device)
-            scores = self.model.code_scores(hidden[None, row, None], observation, written)
-            assert scores is not None
-            found[row] = scores[0, 0]
-            if row < len(proposal.ids):
-                codes.append(proposal.ids[row] - choice[0].start)
-        return found
-
-    def _synchronise(self) -> None:
-        if self.model.state_scale.is_cuda:
-            torch.cuda.synchronize()
+                doubts[row] = value
+        return chosen, doubts
 
 
 def _take_determined(cursor: Cursor) -> list[int]:

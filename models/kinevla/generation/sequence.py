@@ -97,7 +97,25 @@ class SequenceBuilder:
         goal_codes: Sequence[int],
         kinematics_codes: Sequence[int],
     ) -> TokenSequence:
-        """Build the sequence of one training sample.
+        """Build the sequence of one training sample: prompt and answer.
+
+        Raises:
+            ValueError: see `answer`.
+        """
+        prompt, answer = self.prompt(instruction), self.answer(coarse, fine, goal_codes, kinematics_codes)
+        ahead = (False,) * len(prompt)
+        return TokenSequence(
+            ids=(*prompt, *answer.ids),
+            reasoning=(*ahead, *answer.reasoning),
+            action=(*ahead, *answer.action),
+            reasoning_span=(*ahead, *answer.reasoning_span),
+            prompt_length=len(prompt),
+        )
+
+    def answer(
+        self, coarse: str, fine: str, goal_codes: Sequence[int], kinematics_codes: Sequence[int]
+    ) -> TokenSequence:
+        """Build the answer alone.
 
         Raises:
             ValueError: unknown words, codes outside 0..K-1, another number of codes than the layout has, or a
@@ -118,8 +136,7 @@ class SequenceBuilder:
                     f"the {name} reasoning has {len(ids)} ids, the grammar allows "
                     f"{self.grammar.max_text_tokens}"
                 )
-        prompt = self.prompt(instruction)
-        reasoning, action, span = ([False] * len(prompt) for _ in range(3))
+        reasoning, action, span = list[bool](), list[bool](), list[bool]()
         cursor = Cursor(self.grammar, texts)
         while not cursor.done:
             segment = cursor.segment
@@ -132,10 +149,4 @@ class SequenceBuilder:
             action.append(is_code)
             span.append(isinstance(segment, Text) and token != segment.end)
             cursor.advance(token)
-        return TokenSequence(
-            ids=(*prompt, *cursor.written),
-            reasoning=tuple(reasoning),
-            action=tuple(action),
-            reasoning_span=tuple(span),
-            prompt_length=len(prompt),
-        )
+        return TokenSequence(tuple(cursor.written), tuple(reasoning), tuple(action), tuple(span), 0)

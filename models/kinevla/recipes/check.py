@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kinevla.backbone.config import ModelConfig, VitTowerConfig
+from kinevla.backbone.config import ModelConfig, TowersConfig
 from kinevla.backbone.lora import LoraSettings, add_lora, trainable_parameters
 from kinevla.backbone.model import KineVLAModel
 from kinevla.bench.memory import count_parameters
@@ -162,7 +162,7 @@ def model_config(recipe: Recipe) -> ModelConfig:
         RecipeError: towers that are not vision transformers (there is no public checkpoint to adapt).
     """
     base = MODELS.get(recipe.model.size)
-    if not isinstance(base.vision.featurizer, VitTowerConfig):
+    if not isinstance(base.vision, TowersConfig):
         raise RecipeError(f"model.size {recipe.model.size!r} has no public weights that adapters could go on")
     return dataclasses.replace(
         base,
@@ -207,9 +207,10 @@ def sequence_length(recipe: Recipe, config: ModelConfig, grammar: Grammar) -> Se
         marks += token is not None
         skeleton.advance(grammar.vocabulary.code_start if token is None else token)
     vision = config.vision
+    assert isinstance(vision, TowersConfig)
     return SequenceLength(
         bos=1,
-        observation=len(vision.cameras) * vision.patch_grid**2 + int(config.state_token),
+        observation=len(vision.cameras) * vision.patches + int(config.state_token),
         prompt=ids([f"{PROMPT_HEAD}{task.instruction}{PROMPT_TAIL}" for task in tasks]) + 1,
         coarse=ids([task.coarse for task in tasks]),
         fine=ids([task.fine for task in tasks]),
@@ -228,8 +229,8 @@ def _forward(
         images = torch.empty(batch, cameras, size, size, 3, dtype=torch.uint8)
         state = torch.empty(batch, config.state_dim)
         ids = torch.zeros(batch, sequence.total - sequence.observation, dtype=torch.long)
-        features = model.vision_backbone(images, state)
-        tokens = model.observe(features, state)
+        features = model.features(images)
+        tokens = model.observe(features, state).tokens
         text = model.embed_ids(ids)
         embeddings = torch.cat([text[:, :1], tokens.to(text.dtype), text[:, 1:]], dim=1)
         # A mask given whole: the library would look into positions that have no values here.
@@ -245,7 +246,7 @@ def _forward(
         )
     return {
         "images": tuple(images.shape),
-        "patch features": tuple(features.patches.shape),
+        "patch features": tuple(features[0].shape),
         "observation tokens": tuple(tokens.shape),
         "sequence": tuple(embeddings.shape),
         "hidden states": tuple(hidden.shape),
@@ -266,8 +267,8 @@ def estimate_memory(
     kept = {}
     for checkpointing in (False, True):
         kept[checkpointing] = decoder_bytes(config.decoder, tokens, checkpointing=checkpointing)
+        assert isinstance(config.vision, TowersConfig)
         for tower in (config.vision.featurizer, config.vision.fused_featurizer):
-            assert isinstance(tower, VitTowerConfig)
             patches = (config.vision.image_size // tower.patch_size) ** 2
             leading = int(tower.class_token) + tower.register_tokens
             seen = micro_batch * len(config.vision.cameras) * (patches + leading)

@@ -1,12 +1,8 @@
-"""The gate in front of the policy: which sentences it takes, and a reason for each one it refuses."""
+"""The form of an instruction, checked before anything reads it."""
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
-from collections.abc import Collection
-
-from kinevla.text.tokenizer import split_words
 
 MAX_INSTRUCTION_CHARS = 200
 
@@ -23,21 +19,19 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).lower().split()).rstrip(".! ")
 
 
-def check_instruction(text: str, known_words: Collection[str]) -> str:
-    """Normalise an instruction (see `normalised`) or refuse it.
+def check_instruction(text: str) -> str:
+    """Normalise an instruction (see `normalised`) or refuse what no policy could read.
 
-    A word that never occurred in training is refused rather than guessed at: the policy would move the arm
-    all the same.
+    What its words mean is not judged here: the network that reads them says what it understood.
 
     Args:
         text: what the user typed.
-        known_words: lower-case words and punctuation marks the policy was trained with.
 
     Returns:
         The instruction as the prompt will hold it.
 
     Raises:
-        InstructionError: empty, longer than 200 characters, control characters, or unknown words.
+        InstructionError: empty, longer than 200 characters, control characters, or no words.
     """
     if not isinstance(text, str):
         raise InstructionError(f"an instruction must be text, got {type(text).__name__}")
@@ -55,20 +49,6 @@ def check_instruction(text: str, known_words: Collection[str]) -> str:
                 f"the instruction holds the control character U+{ord(character):04X} at position {position}"
             )
     sentence = normalised(stripped)
-    if not sentence:
+    if not any(character.isalnum() for character in sentence):
         raise InstructionError("the instruction holds no words")
-    unknown = _unknown(sentence, known_words)
-    if unknown:
-        raise InstructionError("; ".join(_explain(word, known_words) for word in unknown))
     return sentence
-
-
-def _unknown(text: str, known_words: Collection[str]) -> list[str]:
-    words = (piece.strip() for piece in split_words(text))
-    return list(dict.fromkeys(word for word in words if word and word not in known_words))
-
-
-def _explain(word: str, known_words: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, sorted(known_words), n=3, cutoff=0.6)
-    hint = f", nearest known: {', '.join(near)}" if near else ""
-    return f"the word {word!r} was not in the training instructions{hint}"

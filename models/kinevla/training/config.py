@@ -7,44 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from kinevla.backbone.config import DecoderConfig, FlowConfig, GeometryConfig
+from kinevla.backbone.config import DecoderConfig, FlowConfig, ReadoutConfig, SightConfig
+from kinevla.observation.photometric import PhotometricNoise
 
 # What a continued run may change: where things lie, how long it goes on, how it is spread over the machine
 # and how often it reports. None of it changes what a step computes.
 _FREE = frozenset(
     {
-        "data", "tokenizer", "vision", "base", "out", "start", "max_minutes", "threads", "processes",
+        "data", "tokenizer", "base", "out", "start", "max_minutes", "threads", "processes",
         "device", "workers", "progress", "log_every", "save_every", "val_every",
     }
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class WarmupConfig:
-    """The stage that teaches the geometry fusion before the decoder (ours)."""
-
-    max_steps: int = 12_000
-    """Steps of this stage; 0 leaves it out."""
-    max_share: float = 0.28
-    """Share of the time budget it may use at most."""
-    batch_size: int = 384
-    """Frames per step."""
-    learning_rate: float = 1e-3
-    """Peak, cosine to zero."""
-
-    def __post_init__(self) -> None:
-        _at_least("warmup.max_steps", self.max_steps, 0)
-        _at_least("warmup.batch_size", self.batch_size, 1)
-        _within("warmup.max_share", self.max_share, 0.0, 1.0)
-        _positive("warmup.learning_rate", self.learning_rate)
-
-
-@dataclass(frozen=True)
 class PolicyTrainConfig:
     """One policy training run. A run that is there already is continued to the step.
 
-    Exactly one of `vision` (pretrained nano towers, whose features are cached) and `base` (a checkpoint of
-    the public OpenVLA format, whose images are looked at anew in every step) says what is trained.
+    Without `base` the small network is trained around pretrained encoders that come by pip, whose feature
+    maps are
+    computed once. `base` is a checkpoint of the public OpenVLA format, whose images are looked at anew in
+    every step.
     """
 
     data: Path
@@ -53,10 +36,8 @@ class PolicyTrainConfig:
     """Action tokenizer (kinevla tokenizer train)."""
     out: Path
     """Where best, last, metrics and the resumable state go."""
-    vision: Path | None = None
-    """Pretrained towers (kinevla vision train); they stay frozen, their features are computed once."""
     base: Path | None = None
-    """Base checkpoint directory of the OpenVLA format, instead of `vision`."""
+    """Base checkpoint directory of the OpenVLA format, instead of the small network."""
     max_minutes: float | None = 40.0
     """Time of this call, features not counted; None for no bound."""
     max_steps: int | None = None
@@ -71,13 +52,13 @@ class PolicyTrainConfig:
     """Where the network runs."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """'bf16' runs the network in mixed precision; weights and optimiser stay fp32."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     """Peak of AdamW (the paper's recipe: 5e-4)."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate after the warm-up (the paper's recipe: constant)."""
     final_rate: float = 0.02
     """The cosine ends at this share of the peak."""
-    warmup_steps: int = 100
+    warmup_steps: int = 200
     """Steps of linear warm-up (the paper's recipe: 0)."""
     weight_decay: float = 0.01
     """Weight decay of AdamW."""
@@ -87,8 +68,12 @@ class PolicyTrainConfig:
     """Reasoning texts in the sequence (off: an ablation)."""
     reasoning_loss: bool = True
     """Cross-entropy of the reasoning ids, eq. 4."""
-    reasoning_loss_fraction: float = 0.25
-    """Share of a batch that carries it; the texts are few, learned at once, and costly to score."""
+    reasoning_loss_fraction: float = 0.125
+    """Share of a batch that carries it; texts are learned sooner than motion, and costly to score."""
+    reasoning_weight: float = 0.3
+    """Weight of that loss beside the action loss."""
+    average_decay: float = 0.998
+    """Decay of the running mean of the weights, which is validated and exported; 0 takes the weights."""
     action_loss: bool = True
     """Cross-entropy of the action codes, eq. 5 (with the flow head: its loss)."""
     coupling_weight: float = 0.1
@@ -109,14 +94,16 @@ class PolicyTrainConfig:
     """Dropout before the adapters."""
     image_augmentation: bool = True
     """Random crop and colour jitter of live images (with `base`)."""
-    variant_share: float = 0.25
+    variant_share: float = 0.95
     """Share of samples whose instruction is worded differently."""
-    code_noise: float = 0.4
-    """Share of codes in the context that are replaced by near ones."""
-    keypoint_noise: float = 0.004
-    """Standard deviation of noise on image coordinates in -1..1."""
-    point_noise_m: float = 0.0015
-    """Standard deviation of noise on points in space, metres."""
+    unclear_share: float = 0.35
+    """Share of the samples with reasoning loss whose sentence must be refused (small network)."""
+    absent_share: float = 0.1
+    """Share of them whose sentence names a thing of other scenes; 0 where one scene serves several things."""
+    state_noise: float = 0.003
+    """Standard deviation of noise on the state, rad (small network)."""
+    light: PhotometricNoise | None = field(default_factory=PhotometricNoise)
+    """Changes of the light in the pictures (small network)."""
     seed: int = 0
     """Seed of weights, order and noise."""
     threads: int = 1
@@ -135,34 +122,20 @@ class PolicyTrainConfig:
     save_every: int = 250
     """Steps between resumable states."""
     readout: bool = True
-    """Codes are also scored by the motion read from the geometry tokens (with `vision`, residual codes)."""
-    choice_weight: float = 1.0
-    """Weight of the loss that shows the readout which geometry tokens make the task's motion (0: off)."""
-    goal_motion: Literal["own", "shared"] = "own"
-    """What goal codes stand for: the demonstrated motion, or the mean of what all instructions with the same
-    goal text would ask for now, so that the way is left to the kinematics codes (with the readout)."""
-    prompt_exchange: float = 0.0
-    """Share of samples under the instruction of another task with the same goal: the motion then follows from
-    the kinematics reasoning alone. They carry no reasoning loss."""
-    freeze_geometry: bool = True
-    """What the geometry stage has taught stays as it is: it saw far more frames than the decoder will."""
+    """Codes spell a motion that is read from the pictures (small network, residual codes); else the output
+    head chooses them."""
     start: Path | None = None
     """Policy whose weights the network begins with where names and shapes agree; of the same vocabulary."""
-    warmup: WarmupConfig = field(default_factory=WarmupConfig)
-    """Stage of the geometry fusion (with `vision`)."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    """Sizes of the language model (with `vision`)."""
-    geometry: GeometryConfig = field(default_factory=GeometryConfig)
-    """Sizes of the fusion; the lifter's must be those of the pretrained towers (with `vision`)."""
+    """Sizes of the language model (small network)."""
+    sight: SightConfig = field(default_factory=SightConfig)
+    """Sizes of what is learned on top of the image encoder (small network)."""
+    motion: ReadoutConfig = field(default_factory=ReadoutConfig)
+    """Sizes of the readout; horizon and dimensions follow from the tokenizer (small network)."""
     flow: FlowConfig = field(default_factory=FlowConfig)
     """Sizes of the flow head; horizon and dimensions follow from the tokenizer."""
 
     def __post_init__(self) -> None:
-        if (self.vision is None) == (self.base is None):
-            raise ValueError(
-                f"give either vision (pretrained towers) or base (an OpenVLA checkpoint), got vision "
-                f"{self.vision} and base {self.base}"
-            )
         if self.tuning == "lora" and self.base is None:
             raise ValueError("tuning 'lora' adapts pretrained weights: it needs a base")
         _at_least("batch_size", self.batch_size, 2, "the coupling loss compares samples")
@@ -179,10 +152,10 @@ class PolicyTrainConfig:
             _at_least("max_steps", self.max_steps, 1)
         for name in ("learning_rate", "clip", "temperature"):
             _positive(name, getattr(self, name))
-        for name in ("weight_decay", "coupling_weight", "choice_weight", "keypoint_noise", "point_noise_m"):
+        for name in ("weight_decay", "coupling_weight", "reasoning_weight", "state_noise"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
-        for name in ("final_rate", "variant_share", "code_noise", "prompt_exchange"):
+        for name in ("final_rate", "variant_share", "unclear_share", "absent_share", "average_decay"):
             _within(name, getattr(self, name), 0.0, 1.0)
         if not 0.0 < self.reasoning_loss_fraction <= 1.0:
             raise ValueError(
@@ -196,17 +169,6 @@ class PolicyTrainConfig:
             raise ValueError(
                 f"batch_size {self.batch_size} in {self.accumulation} accumulation parts leaves the coupling "
                 "loss nothing to compare: it needs at least 2 samples in a part"
-            )
-        if self.goal_motion == "shared" and not (
-            self.readout and self.freeze_geometry and self.vision and self.warmup.max_steps
-        ):
-            raise ValueError(
-                "goal_motion 'shared' is read from the geometry tokens: it needs vision, the readout, the "
-                "geometry stage (warmup.max_steps) and freeze_geometry"
-            )
-        if self.prompt_exchange > 0.0 and not self.reasoning:
-            raise ValueError(
-                f"prompt_exchange {self.prompt_exchange} needs reasoning: nothing else tells the motion then"
             )
         if self.action_head == "flow" and self.coupling_weight > 0.0:
             raise ValueError(
@@ -233,7 +195,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "coupling_negatives": ("other_texts", "all"),
     "action_head": ("codes", "flow"),
     "tuning": ("full", "lora"),
-    "goal_motion": ("own", "shared"),
 }
 
 

@@ -1,8 +1,9 @@
-"""What policy training knows of every frame but its images: state, codes of the chunk, texts of the task."""
+"""What policy training knows of every frame but its images: state, chunk, codes, texts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +16,11 @@ from kinevla.data.chunks import episode_chunks
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
-from kinevla.generation.sequence import SequenceBuilder
-from kinevla.text.variants import instruction_variants
+from kinevla.generation.sequence import SequenceBuilder, TokenSequence
 from kinevla.training.mapped import mapped_array, mapped_result
 
-
-@dataclass(frozen=True)
-class Template:
-    """The sequence of one wording of one task with blank codes.
-
-    Attributes:
-        ids: (L,) prompt and answer.
-        reasoning: (L,) bool, positions of the reasoning loss.
-        span: (L,) bool, words of the reasoning.
-        code_positions: (M,) positions of the codes.
-        prompt_length: ids of the prompt.
-    """
-
-    ids: NDArray[np.int64]
-    reasoning: NDArray[np.bool_]
-    span: NDArray[np.bool_]
-    code_positions: NDArray[np.int64]
-    prompt_length: int
+Texts = tuple[str, str, str]
+"""Instruction, goal text, kinematics text."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +32,8 @@ class PolicyData:
         chunks: (N, T, D) float32 relative chunks.
         normalised: (N, T, D) float32, the same scaled by the tokenizer's statistics.
         codes: (N, M) codes, goal levels first.
-        task: (N,) index into `tasks`.
-        tasks: task texts (instruction, coarse, fine), one per task.
-        templates: for each task, one template per wording; the first is the wording of the data set.
-        exchanged: for each task, the templates of its answer under the instructions of the tasks with the
-            same goal, by number of that task.
+        texts: the different texts of the demonstrations.
+        text: (N,) whose texts a frame has, so that equal ones are kept once.
         train: rows to learn from.
         val: rows held out (whole episodes).
     """
@@ -61,36 +42,15 @@ class PolicyData:
     chunks: NDArray[np.float32]
     normalised: NDArray[np.float32]
     codes: NDArray[np.int64]
-    task: NDArray[np.int64]
-    tasks: tuple[tuple[str, str, str], ...]
-    templates: tuple[tuple[Template, ...], ...]
+    texts: tuple[Texts, ...]
+    text: NDArray[np.int64]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
-    exchanged: tuple[dict[int, tuple[Template, ...]], ...] = ()
 
-    def template(self, row: int, wording: int, prompt: int | None = None) -> Template:
-        """Return the sequence of a row.
-
-        Args:
-            row: row of the data set.
-            wording: number of the wording of the instruction, counted round.
-            prompt: task whose instruction it is; None for the row's own.
-        """
-        task = int(self.task[row])
-        own = self.templates[task] if prompt in (None, task) else self.exchanged[task][int(prompt or 0)]
-        return own[wording % len(own)]
-
-    def other_prompts(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw for each row another task with the same goal, its own where there is none: (B,)."""
-        drawn = rng.random(len(rows))
-        choices = [sorted(self.exchanged[task]) or [task] for task in self.task[rows]]
-        return np.array([own[int(x * len(own))] for own, x in zip(choices, drawn, strict=True)])
-
-    def reasoning_positions(self, rows: NDArray[np.int64], wording: NDArray[np.int64]) -> int:
-        """Return at how many positions these rows carry the reasoning loss."""
-        return sum(
-            int(self.template(row, number).reasoning.sum()) for row, number in zip(rows, wording, strict=True)
-        )
+    @property
+    def instructions(self) -> tuple[str, ...]:
+        """The different instructions."""
+        return tuple(dict.fromkeys(text[0] for text in self.texts))
 
 
 @dataclass(frozen=True)
@@ -98,13 +58,13 @@ class TokenBatch:
     """Sequences of B samples, padded on the right.
 
     Attributes:
-        ids: (B, L).
-        reasoning: (B, L) bool.
-        span: (B, L) bool.
+        ids: (B, L) prompt and answer, or the answer alone where the instruction is read by another encoder.
+        reasoning: (B, L) bool, positions of the reasoning loss.
+        span: (B, L) bool, words of the reasoning.
         code_positions: (B, M).
         code_labels: (B, M) ids to predict there.
-        task: (B,) reasoning texts that are equal have equal numbers.
-        chunks: (B, T, D) normalised chunks, what the flow head learns instead of codes.
+        text: (B,) equal numbers where the reasoning texts are equal.
+        chunks: (B, T, D) normalised chunks.
     """
 
     ids: Tensor
@@ -112,18 +72,14 @@ class TokenBatch:
     span: Tensor
     code_positions: Tensor
     code_labels: Tensor
-    task: Tensor
+    text: Tensor
     chunks: Tensor
 
 
 def load_policy_data(
-    reader: EpisodeReader,
-    tokenizer: ActionTokenizer,
-    builder: SequenceBuilder,
-    texts: tuple[tuple[str, str, str], ...],
-    directory: Path,
+    reader: EpisodeReader, tokenizer: ActionTokenizer, texts: tuple[Texts, ...], directory: Path
 ) -> PolicyData:
-    """Cut chunks, encode them and lay out the sequences of every task.
+    """Cut chunks and encode them.
 
     One episode is in memory at a time; the arrays lie in nameless files, so that a set larger than memory can
     be trained on.
@@ -131,8 +87,7 @@ def load_policy_data(
     Args:
         reader: demonstrations.
         tokenizer: action tokenizer.
-        builder: sequence layout.
-        texts: from `task_texts`.
+        texts: from `demonstrated_texts`.
         directory: where the files go, on a disk with a few hundred bytes free per frame.
 
     Raises:
@@ -144,7 +99,7 @@ def load_policy_data(
     number = {text: index for index, text in enumerate(texts)}
     states = mapped_array(directory, (frames, tokenizer.dimensions), np.float32)
     chunks = mapped_array(directory, (frames, tokenizer.horizon, tokenizer.dimensions), np.float32)
-    task = mapped_array(directory, (frames,), np.int64)
+    text = mapped_array(directory, (frames,), np.int64)
     held_out = np.zeros(frames, dtype=np.bool_)
     end = 0
     for episode in reader.motions():
@@ -155,7 +110,7 @@ def load_policy_data(
             )
         rows = slice(end, end := end + len(episode))
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
-        task[rows] = number[(episode.instruction, episode.coarse, episode.fine)]
+        text[rows] = number[(episode.instruction, episode.coarse, episode.fine)]
         held_out[rows] = parts[episode.name] == "val"
     if held_out.all():
         raise DataError(f"{reader.directory} holds no episode to learn from")
@@ -164,104 +119,75 @@ def load_policy_data(
         chunks=chunks,
         normalised=mapped_result(directory, tokenizer.normaliser.normalise, chunks, np.float32),
         codes=mapped_result(directory, tokenizer.encode, chunks, np.int64),
-        task=task,
-        tasks=texts,
-        templates=tuple(_templates(builder, *text) for text in texts),
-        exchanged=_exchanged(builder, texts),
+        texts=texts,
+        text=text,
         train=np.flatnonzero(~held_out),
         val=np.flatnonzero(held_out),
     )
 
 
-def task_texts(reader: EpisodeReader) -> tuple[tuple[str, str, str], ...]:
-    """Return the different (instruction, coarse, fine) of a data set in order of first appearance by task."""
-    seen: dict[tuple[str, str, str], int] = {}
-    for index, entry in enumerate(reader.entries):
-        if entry.task in seen.values():
-            continue
-        episode = reader.read(index, motion_only=True)
-        seen.setdefault((episode.instruction, episode.coarse, episode.fine), entry.task)
-    return tuple(seen)
+def demonstrated_texts(reader: EpisodeReader) -> tuple[Texts, ...]:
+    """Return the different texts of a data set in order of first appearance."""
+    found = ((item.instruction, item.coarse, item.fine) for item in reader.motions())
+    return tuple(dict.fromkeys(found))
 
 
-def _templates(builder: SequenceBuilder, instruction: str, coarse: str, fine: str) -> tuple[Template, ...]:
-    vocabulary = builder.vocabulary
-    templates = []
-    for wording in (instruction, *instruction_variants(instruction)):
-        sequence = builder.build(
-            wording, coarse, fine, [0] * vocabulary.goal_codes, [0] * vocabulary.kinematics_codes
-        )
-        templates.append(
-            Template(
-                ids=np.array(sequence.ids),
-                reasoning=np.array(sequence.reasoning),
-                span=np.array(sequence.reasoning_span),
-                code_positions=np.flatnonzero(sequence.action),
-                prompt_length=sequence.prompt_length,
-            )
-        )
-    return tuple(templates)
-
-
-def _exchanged(
-    builder: SequenceBuilder, texts: tuple[tuple[str, str, str], ...]
-) -> tuple[dict[int, tuple[Template, ...]], ...]:
-    """Return each task's answer under the instructions of the other tasks with the same goal text."""
-    return tuple(
-        {
-            other: _templates(builder, prompt, coarse, fine)
-            for other, (prompt, goal, _) in enumerate(texts)
-            if goal == coarse and other != number
-        }
-        for number, (_, coarse, fine) in enumerate(texts)
-    )
-
-
-def token_batch(
-    data: PolicyData,
-    builder: SequenceBuilder,
-    rows: NDArray[np.int64],
-    wording: NDArray[np.int64] | None = None,
-    codes: tuple[Tensor, Tensor] | None = None,
-    prompts: NDArray[np.int64] | None = None,
-) -> TokenBatch:
-    """Lay out the sequences of some rows.
+class Layout:
+    """Lays out the sequences of rows.
 
     Args:
         data: the data set.
         builder: sequence layout.
-        rows: (B,) rows of the data set.
-        wording: (B,) number of the wording, taken modulo the number there are; None for the data set's own.
-        codes: (B, M) codes to put into the sequences and codes to predict; None for the exact ones.
-        prompts: (B,) tasks whose instructions the rows get; None for their own.
+        prompted: sequences hold the instruction as text; otherwise the answer alone.
     """
-    vocabulary = builder.vocabulary
-    choice = np.zeros(len(rows), dtype=np.int64) if wording is None else wording
-    asked = data.task[rows] if prompts is None else prompts
-    chosen = [data.template(*which) for which in zip(rows, choice, asked, strict=True)]
-    length = max(len(template.ids) for template in chosen)
-    ids = np.full((len(rows), length), vocabulary.pad)
-    reasoning = np.zeros((len(rows), length), dtype=np.bool_)
-    span = np.zeros_like(reasoning)
-    for row, template in enumerate(chosen):
-        size = len(template.ids)
-        ids[row, :size], reasoning[row, :size], span[row, :size] = (
-            template.ids,
-            template.reasoning,
-            template.span,
+
+    def __init__(self, data: PolicyData, builder: SequenceBuilder, prompted: bool) -> None:
+        self.data, self.builder, self._prompted = data, builder, prompted
+        vocabulary = builder.vocabulary
+        self._blank = ([0] * vocabulary.goal_codes, [0] * vocabulary.kinematics_codes)
+        self._blocks = np.array([vocabulary.block(level)[0] for level in vocabulary.levels()])
+        self._laid_out = lru_cache(maxsize=4096)(self._lay_out)
+
+    def _lay_out(self, text: int, sentence: str) -> TokenSequence:
+        _, coarse, fine = self.data.texts[text]
+        if self._prompted:
+            return self.builder.build(sentence, coarse, fine, *self._blank)
+        return self.builder.answer(coarse, fine, *self._blank)
+
+    def sequence(self, row: int, sentence: str | None = None) -> TokenSequence:
+        """Return the sequence of a row with blank codes, under its own instruction or another sentence."""
+        text = int(self.data.text[row])
+        own = (sentence or self.data.texts[text][0]) if self._prompted else ""
+        return self._laid_out(text, own)
+
+    def batch(self, rows: NDArray[np.int64], sentences: tuple[str, ...] | None = None) -> TokenBatch:
+        """Lay out some rows.
+
+        Args:
+            rows: (B,) rows of the data set.
+            sentences: what they are told, where that stands in the sequence; None for their own instructions.
+        """
+        data, vocabulary = self.data, self.builder.vocabulary
+        told = sentences or (None,) * len(rows)
+        chosen = [self.sequence(int(row), sentence) for row, sentence in zip(rows, told, strict=True)]
+        length = max(len(sequence.ids) for sequence in chosen)
+        ids = np.full((len(rows), length), vocabulary.pad)
+        reasoning = np.zeros((len(rows), length), dtype=np.bool_)
+        span = np.zeros_like(reasoning)
+        for row, sequence in enumerate(chosen):
+            size = len(sequence.ids)
+            ids[row, :size], reasoning[row, :size] = sequence.ids, sequence.reasoning
+            span[row, :size] = sequence.reasoning_span
+        positions = np.stack([np.flatnonzero(sequence.action) for sequence in chosen])
+        labels = data.codes[rows] + self._blocks
+        if positions.shape[1]:  # With the flow head there are no codes in the sequence.
+            np.put_along_axis(ids, positions, labels, axis=1)
+        return TokenBatch(
+            torch.from_numpy(ids),
+            torch.from_numpy(reasoning),
+            torch.from_numpy(span),
+            torch.from_numpy(positions),
+            torch.from_numpy(labels),
+            torch.from_numpy(data.text[rows]),
+            torch.from_numpy(data.normalised[rows]),
         )
-    positions = np.stack([template.code_positions for template in chosen])
-    blocks = np.array([vocabulary.block(level)[0] for level in vocabulary.levels()])
-    exact = torch.from_numpy(data.codes[rows])
-    context, labels = (exact, exact) if codes is None else codes
-    if positions.shape[1]:  # With the flow head there are no codes in the sequence.
-        np.put_along_axis(ids, positions, context.numpy() + blocks, axis=1)
-    return TokenBatch(
-        torch.from_numpy(ids),
-        torch.from_numpy(reasoning),
-        torch.from_numpy(span),
-        torch.from_numpy(positions),
-        labels + torch.from_numpy(blocks),
-        torch.from_numpy(data.task[rows]),
-        torch.from_numpy(data.normalised[rows]),
-    )

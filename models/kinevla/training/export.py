@@ -13,7 +13,7 @@ from torch import Tensor
 from kinevla.backbone.lora import ADAPTER_NAME
 from kinevla.backbone.model import KineVLAModel
 from kinevla.checkpoint import CheckpointParts, save_checkpoint
-from kinevla.text import instruction_words
+from kinevla.training.calibration import doubt_limit_nat
 from kinevla.training.policy_run import PolicyRun
 
 
@@ -52,17 +52,14 @@ def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
     with torch.device("meta"):
         plain = KineVLAModel(run.model.config, run.model.pad_id)
     plain.load_state_dict(plain_state(run.model), assign=True)
-    own = [text[0] for text in run.data.tasks]
     training = {
         "policy": report,
-        "vision": run.vision_report,
         "data": {key: value for key, value in run.data_summary.items() if key not in ("entries", "dropped")},
         "batch_size": run.config.batch_size,
         "threads": run.config.threads,
-        "tasks": own,
-        "sentences": list(run.instructions) if run.config.variant_share > 0 else own,
+        "tasks": list(run.data.instructions),
     }
-    inputs = {"data": run.config.data, "towers": run.config.vision, "base": run.config.base}
+    inputs = {"data": run.config.data, "base": run.config.base}
     fresh, old = out / f".{name}.new", out / f".{name}.old"
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -73,8 +70,9 @@ def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
             builder=run.builder,
             action_tokenizer=run.tokenizer,
             action_tokenizer_directory=run.config.tokenizer,
-            known_words=tuple(sorted(instruction_words(run.instructions))),
+            texts=run.data.texts,
             images=run.images,
+            doubt_limit_nat=doubt_limit_nat(run),
         ),
         training,
         settings=run.config,

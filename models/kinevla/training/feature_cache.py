@@ -1,142 +1,144 @@
-"""Visual features of every demonstration frame, computed once by the frozen towers and mapped from disk.
+"""Feature maps of every demonstration frame, computed once by the frozen image encoder and mapped from disk.
 
-The cache belongs to one pair of towers and one data set: its folder is named after the hash of both, so that
-changed towers or data never meet old features.
+The folder of a cache is named after what decides its content: data set, image encoder, image size, changes
+of the light. Frames are shown as they are for validation, and changed by one random draw each for training.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import multiprocessing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
 
-from kinevla.backbone.config import VisionConfig
-from kinevla.backbone.features import VisualFeatures
-from kinevla.backbone.vision_backbone import VisionBackbone
-from kinevla.bounded import read_json
-from kinevla.data.episodes import EpisodeReader
-from kinevla.manifest import MANIFEST_NAME, file_sha256, write_json
+from kinevla.backbone.image_features import CHANNELS, STRIDES, ImageFeatures
+from kinevla.backbone.pretrained import SIGHT
+from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.frames import FrameReader
+from kinevla.data.images import decode_jpeg
+from kinevla.data.split import read_split
+from kinevla.manifest import MANIFEST_NAME, file_sha256, to_plain
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import stored_inputs
-from kinevla.training.ahead import computed_ahead
+from kinevla.observation.photometric import PhotometricNoise, change_light
 
 log = logging.getLogger(__name__)
-_DONE_NAME = "done.json"
-_BATCH = 64
+_DONE_NAME = "done.npy"
 
 
-def cache_key(vision_directory: Path, data_directory: Path) -> str:
-    """Return the name of the cache of these towers on this data set."""
-    digest = hashlib.sha256()
-    for directory in (vision_directory, data_directory):
-        digest.update(file_sha256(directory / MANIFEST_NAME).encode())
-    return digest.hexdigest()[:20]
+@dataclass(frozen=True)
+class CacheConfig:
+    """What decides the content of a cache beside the data set.
+
+    Attributes:
+        images: the network's pipeline.
+        light: changes of the light of training frames; None for none.
+        seed: of the draws.
+        val_percent: share of the episodes held out, whose frames stay as they are.
+    """
+
+    images: ImagePipeline
+    light: PhotometricNoise | None
+    seed: int = 0
+    val_percent: int = 10
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Features of N frames in the order of the data set (episode by episode), memory-mapped.
+    """Feature maps of N frames in the order of the data set, memory-mapped, one array per scale.
 
     Attributes:
-        patches: (N, C, P, W) float16.
-        keypoints: (N, C, 2, K, 3) float32.
-        local: (N, C, K, L) float16.
-        points: (N, K, 4) float32.
+        maps: each (N, cameras, h, w, C) float16.
     """
 
-    patches: NDArray[np.float16]
-    keypoints: NDArray[np.float32]
-    local: NDArray[np.float16]
-    points: NDArray[np.float32]
+    maps: tuple[NDArray[np.float16], ...]
 
     def __len__(self) -> int:
-        return len(self.patches)
+        return len(self.maps[0])
 
-    def batch(self, rows: NDArray[np.int64]) -> VisualFeatures:
-        """Return the features of some frames in single precision."""
-        return VisualFeatures(
-            patches=torch.from_numpy(self.patches[rows].astype(np.float32)),
-            keypoints=torch.from_numpy(np.array(self.keypoints[rows])),
-            local=torch.from_numpy(self.local[rows].astype(np.float32)),
-            points=torch.from_numpy(np.array(self.points[rows])),
-        )
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
+        """Return the maps of some frames as they are stored."""
+        return tuple(torch.from_numpy(array[rows]) for array in self.maps)
 
 
-def tower_images(config: VisionConfig, reader: EpisodeReader) -> ImagePipeline:
-    """Return how pretrained towers see the images of a data set.
-
-    Raises:
-        PipelineError: they cannot: too small, or cut in another way than those the towers learned from.
-    """
-    return ImagePipeline(config.image_size).on(reader.images)
-
-
-def _shapes(backbone: VisionBackbone, frames: int) -> dict[str, tuple[tuple[int, ...], str]]:
-    config = backbone.config
-    cameras, keypoints = len(config.cameras), len(config.keypoints)
-    return {
-        "patches": ((frames, cameras, config.patch_grid**2, config.patch_width), "float16"),
-        "keypoints": ((frames, cameras, 2, keypoints, 3), "float32"),
-        "local": ((frames, cameras, keypoints, config.local_width), "float16"),
-        "points": ((frames, keypoints, 4), "float32"),
-    }
-
-
-@torch.inference_mode()
-def build_cache(
-    root: Path, key: str, backbone: VisionBackbone, reader: EpisodeReader, bf16: bool, threads: int = 0
+def open_cache(
+    root: Path, data: Path, config: CacheConfig, workers: int = 1, progress: bool = True
 ) -> FeatureCache:
-    """Open the cache of a data set, computing what is missing.
-
-    Progress is noted after every episode, so an interrupted computation goes on where it stopped.
+    """Open the cache of a data set, computing what is missing; an interrupted computation goes on.
 
     Args:
         root: folder of all caches.
-        key: from `cache_key`.
-        backbone: towers in evaluation mode, on the device they shall run on.
-        reader: the data set.
-        bf16: mixed precision in the towers (twice as fast, errors below a tenth of a pixel).
-        threads: threads that decode images ahead; 0 decodes in between.
+        data: the demonstrations.
+        config: see `CacheConfig`; `images` is joined to the pipeline of the data set here.
+        workers: processes.
+        progress: show a bar.
 
     Raises:
-        PipelineError: images the towers cannot see: too small, or cut in another way.
+        PipelineError: images the network cannot see: too small, or cut in another way.
     """
-    directory, pipeline = root / key, tower_images(backbone.config, reader)
+    reader = EpisodeReader(data)
+    pipeline = config.images.on(reader.images)
+    digest = hashlib.sha256(json.dumps(to_plain(config), sort_keys=True).encode())
+    digest.update(SIGHT.sha256.encode() + file_sha256(data / MANIFEST_NAME).encode())
+    directory = root / digest.hexdigest()[:20]
     directory.mkdir(parents=True, exist_ok=True)
-    frames = [entry.frames for entry in reader.entries]
-    marker = directory / _DONE_NAME
-    done = read_json(marker)["episodes"] if marker.is_file() else 0
-    arrays = {
-        name: np.lib.format.open_memmap(
-            directory / f"{name}.npy", mode="r+" if done else "w+", dtype=dtype, shape=None if done else shape
-        )
-        for name, (shape, dtype) in _shapes(backbone, sum(frames)).items()
-    }
-    offsets = np.concatenate([[0], np.cumsum(frames)])
-    device = next(backbone.parameters()).device
+    frames = sum(entry.frames for entry in reader.entries)
+    if not (directory / _DONE_NAME).is_file():
+        for index, (channels, stride) in enumerate(zip(CHANNELS, STRIDES, strict=True)):
+            side = pipeline.size_px // stride
+            np.lib.format.open_memmap(
+                directory / f"map{index}.npy", mode="w+", dtype=np.float16,
+                shape=(frames, len(CAMERAS), side, side, channels),
+            )  # fmt: skip
+        np.save(directory / _DONE_NAME, np.zeros(len(reader.entries), dtype=np.bool_))
+    done = np.load(directory / _DONE_NAME)
+    open_episodes = np.flatnonzero(~done)
+    if len(open_episodes):
+        context = multiprocessing.get_context("spawn")
+        jobs = [(directory, data, pipeline, config, int(number)) for number in open_episodes]
+        with context.Pool(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            bar = tqdm(total=len(done), initial=int(done.sum()), unit="episode", disable=not progress)
+            for number in pool.imap_unordered(_compute, jobs):
+                done[number] = True
+                np.save(directory / _DONE_NAME, done)
+                bar.update()
+            bar.close()
+    return FeatureCache(
+        tuple(np.load(directory / f"map{index}.npy", mmap_mode="r") for index in range(len(STRIDES)))
+    )
 
-    def read(number: int) -> tuple[int, torch.Tensor, torch.Tensor]:
-        episode = reader.read(number)
-        views = [stored_inputs(list(episode.images(camera)), pipeline) for camera in backbone.config.cameras]
-        return number, torch.stack(views, dim=1), torch.from_numpy(episode.state).float()
 
-    for number, views, state in computed_ahead(read, range(done, len(reader)), threads):
-        for start in range(0, len(views), _BATCH):
-            part = slice(start, start + _BATCH)
-            images = views[part]
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                features = backbone(images.to(device), state[part].to(device))
-            rows = slice(offsets[number] + start, offsets[number] + start + len(features.patches))
-            for name, array in arrays.items():
-                array[rows] = getattr(features, name).float().cpu().numpy()
-        if (number + 1) % 4 == 0 or number + 1 == len(reader):
-            for array in arrays.values():
-                array.flush()
-            write_json(marker, {"episodes": number + 1})
-            log.info("features of %d of %d episodes", number + 1, len(reader))
-    return FeatureCache(**arrays)
+_encoder = lru_cache(maxsize=1)(ImageFeatures)
+
+
+@lru_cache(maxsize=1)
+def _opened(data: Path, val_percent: int) -> tuple[EpisodeReader, FrameReader, dict[str, str]]:
+    reader = EpisodeReader(data)
+    return reader, FrameReader(reader, CAMERAS), dict(read_split(reader, val_percent).parts())
+
+
+def _compute(job: tuple[Path, Path, ImagePipeline, CacheConfig, int]) -> int:
+    """Fill in the rows of one episode; runs in a process of its own."""
+    directory, data, pipeline, config, number = job
+    reader, frames, parts = _opened(data, config.val_percent)
+    entry = reader.entries[number]
+    held_out = parts[entry.name] == "val"
+    start = sum(other.frames for other in reader.entries[:number])
+    arrays = [np.load(directory / f"map{index}.npy", mmap_mode="r+") for index in range(len(STRIDES))]
+    for frame in range(entry.frames):
+        images = stored_inputs([decode_jpeg(jpeg) for jpeg in frames.jpeg(number, frame)], pipeline)
+        if config.light is not None and not held_out:
+            rng = np.random.default_rng([config.seed, number, frame])
+            images = torch.from_numpy(change_light(images.numpy(), config.light, rng))
+        for array, found in zip(arrays, _encoder()(images[None]), strict=True):
+            array[start + frame] = found[0].half().numpy()
+    return number

@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.backbone.features import VisualFeatures
-from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.model import Features, KineVLAModel
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
@@ -24,9 +23,8 @@ from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import stored_inputs
 from kinevla.training.feature_cache import FeatureCache
-from kinevla.training.geometry_warmup import noisy
 
-Inputs: TypeAlias = VisualFeatures | Tensor
+Inputs: TypeAlias = Features | Tensor
 T = TypeVar("T")
 
 
@@ -44,29 +42,17 @@ class InputSource(Protocol):
 
 @dataclass(frozen=True)
 class CachedInputs:
-    """Features from the cache, with noise on the points while training.
+    """Feature maps from the cache; what is random about them was drawn when they were computed.
 
     Attributes:
-        cache: features of all frames.
-        keypoint_noise: standard deviation added to image coordinates in -1..1.
-        point_noise_m: standard deviation added to points in space, metres.
+        cache: maps of all frames.
     """
 
     cache: FeatureCache
-    keypoint_noise: float
-    point_noise_m: float
 
-    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> VisualFeatures:
+    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Features:
         """See `InputSource`."""
-        features = self.cache.batch(rows)
-        if seeds is None:
-            return features
-        keypoints, points = features.keypoints.clone(), features.points.clone()
-        for row, seed in enumerate(seeds):
-            generator = torch.Generator().manual_seed(int(seed))
-            keypoints[row] = noisy(keypoints[row], self.keypoint_noise, generator, 2)
-            points[row] = noisy(points[row], self.point_noise_m, generator, 3)
-        return VisualFeatures(features.patches, keypoints, features.local, points)
+        return self.cache.batch(rows)
 
 
 class ImageInputs:
@@ -109,9 +95,9 @@ class ImageInputs:
         return stored_inputs(images, self._pipeline, self._augmentation, generator)
 
 
-def visual_features(model: KineVLAModel, inputs: Inputs, state: Tensor) -> VisualFeatures:
+def visual_features(model: KineVLAModel, inputs: Inputs) -> Features:
     """Return the features of inputs of either kind, running the towers where they are images."""
-    return inputs if isinstance(inputs, VisualFeatures) else model.vision_backbone(inputs, state)
+    return model.features(inputs) if isinstance(inputs, Tensor) else inputs
 
 
 def on_device(value: T, device: torch.device) -> T:
@@ -119,6 +105,8 @@ def on_device(value: T, device: torch.device) -> T:
     result: Any = value
     if isinstance(value, Tensor):
         result = value.to(device, non_blocking=True)
+    elif isinstance(value, tuple) and not hasattr(value, "_fields"):
+        result = tuple(on_device(item, device) for item in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: on_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
         result = dataclasses.replace(value, **parts)

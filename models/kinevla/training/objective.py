@@ -1,7 +1,8 @@
-"""One forward pass of training: features of a batch in, the three losses of the paper out.
+"""One forward pass of training: features of a batch in, the losses out.
 
 Each term is a function of its own: `reasoning_term` (eq. 4), `action_term` (eq. 5), `coupling_term` (eq. 6
-and 7), and `flow_term`, which takes the place of the action term with the flow head; `policy_loss` adds them.
+and 7). `motion_term` and `flow_term` take the place of the action term with the readout and with the flow
+head, and `writer_term` that of the reasoning term where the instruction is read apart from the codes.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
-from kinevla.backbone.features import VisualFeatures
-from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import TokenBatch
 from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
+from kinevla.training.writing import WriterBatch
 
 
 class Positions(NamedTuple):
@@ -25,8 +25,7 @@ class Positions(NamedTuple):
 
     A batch may be computed in parts (accumulation steps, processes) that hold unequal numbers of positions.
     With the number of the whole batch divided by the number of parts, the mean over the parts is exactly the
-    mean over the positions of the whole batch. The flow head's loss needs no divisor: all parts hold equally
-    many chunks.
+    mean over the positions of the whole batch. Losses of chunks need no divisor: all parts hold equally many.
     """
 
     reasoning: float
@@ -34,13 +33,12 @@ class Positions(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """Total and its parts, each a scalar: eq. 4, eq. 5, eq. 7 and the readout's choice (not yet weighted)."""
+    """Total and its parts, scalars: eq. 4, eq. 5 (or what takes its place), eq. 7 (not yet weighted)."""
 
     total: Tensor
     reasoning: Tensor
     action: Tensor
     coupling: Tensor
-    choice: Tensor
 
 
 class SequenceStates(NamedTuple):
@@ -50,35 +48,29 @@ class SequenceStates(NamedTuple):
         before: (B, L, hidden), entry j is the state that predicts id j.
         at: (B, L, hidden), entry j is the state at id j itself.
         whole: (B, 1 + V + L, hidden), all states, BOS and the V observation tokens first.
-        observation: (B, V, hidden), the observation tokens themselves.
     """
 
     before: Tensor
     at: Tensor
     whole: Tensor
-    observation: Tensor
 
 
-def sequence_states(
-    model: KineVLAModel, features: VisualFeatures, state: Tensor, ids: Tensor, bos: int
-) -> SequenceStates:
+def sequence_states(model: KineVLAModel, seen: Seen, ids: Tensor, bos: int) -> SequenceStates:
     """Run ``BOS | observation | ids`` through the decoder.
 
     Args:
         model: the network.
-        features: visual features of the B samples.
-        state: (B, D) measured.
+        seen: what is seen of the B samples.
         ids: (B, L), padded on the right.
         bos: id before the observation.
     """
-    observation = model.observe(features, state)
     tokens = model.embed_ids(ids)
     start = model.embed_ids(torch.full((len(ids), 1), bos, dtype=torch.long, device=ids.device))
     whole = model.hidden_states(
-        torch.cat([start.to(tokens.dtype), observation.to(tokens.dtype), tokens], dim=1)
+        torch.cat([start.to(tokens.dtype), seen.tokens.to(tokens.dtype), tokens], dim=1)
     )
     first = whole.shape[1] - ids.shape[1]
-    return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole, observation)
+    return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole)
 
 
 def prefix_mask(model: KineVLAModel, states: SequenceStates, ids: Tensor) -> Tensor:
@@ -103,68 +95,58 @@ def reasoning_term(
     return token_cross_entropy(model.logits(states.before[spoken]), batch.ids[spoken], divisor)
 
 
-def code_logits(
-    model: KineVLAModel, states: SequenceStates, ids: Tensor, positions: Tensor, blocks: Sequence[range]
-) -> Tensor:
-    """Return scores (B, P, vocabulary) at the first P code positions, the readout's included.
+def writer_states(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
+    """Run ``BOS | observation | instruction | ids`` through the decoder.
+
+    Returns:
+        (b, L, hidden), entry j predicts id j.
+    """
+    told = model.told(batch.sentences)
+    ids = model.embed_ids(batch.ids)
+    start = model.embed_ids(torch.tensor([bos], device=batch.ids.device)).to(ids)
+    tokens = seen.tokens[batch.rows].to(ids)
+    rows = [torch.cat([start, tokens[row], sentence.to(ids), ids[row]]) for row, sentence in enumerate(told)]
+    hidden = model.hidden_states(nn.utils.rnn.pad_sequence(rows, batch_first=True))
+    ahead = 1 + tokens.shape[1]
+    length = batch.ids.shape[1]
+    places = [hidden[row, ahead + len(sentence) - 1 :][:length] for row, sentence in enumerate(told)]
+    return torch.stack([nn.functional.pad(item, (0, 0, 0, length - len(item))) for item in places])
+
+
+def writer_term(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
+    """Eq. 4 where the instruction is read apart from the codes: cross-entropy of what is written."""
+    before = writer_states(model, seen, batch, bos)
+    return token_cross_entropy(model.logits(before[batch.spoken]), batch.ids[batch.spoken])
+
+
+def level_states(states: SequenceStates, batch: TokenBatch, goal_codes: int) -> Tensor:
+    """Return the states (B, levels, hidden) in front of each level's codes."""
+    firsts = [0] + ([goal_codes] if goal_codes < batch.code_positions.shape[1] else [])
+    rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
+    return states.before[rows, batch.code_positions[:, firsts]]
+
+
+def motion_term(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
+    """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
+
+    Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
+    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
 
     Args:
-        model: the network.
-        states: from `sequence_states`.
-        ids: (B, L) with the codes before the last of these positions.
-        positions: (B, P) places of the codes.
-        blocks: ids of each stage's codes, P of them are read; only used with a readout.
+        motions: (B, levels, T, D) normalised.
+        chunks: (B, T, D) normalised.
+        weight: (D,) of each dimension, mean 1.
     """
-    rows = torch.arange(len(ids), device=ids.device).unsqueeze(1)
-    hidden = states.before[rows, positions]
-    scores = model.logits(hidden).float()
-    if model.code_readout is None:
-        return scores
-    first = torch.tensor([block.start for block in blocks[: positions.shape[1]]], device=ids.device)
-    codes = ids[rows, positions] - first
-    motion = model.code_scores(hidden, states.observation, codes[:, :-1])
-    assert motion is not None
-    padded = [
-        functional.pad(motion[:, stage], (block.start, scores.shape[-1] - block.stop))
-        for stage, block in enumerate(blocks[: positions.shape[1]])
-    ]
-    return scores + torch.stack(padded, dim=1)
+    return ((motions.float() - chunks.unsqueeze(1).float()).abs() * weight).mean()
 
 
 def action_term(
-    model: KineVLAModel,
-    states: SequenceStates,
-    batch: TokenBatch,
-    divisor: float | None,
-    blocks: Sequence[range] = (),
+    model: KineVLAModel, states: SequenceStates, batch: TokenBatch, divisor: float | None
 ) -> Tensor:
-    """Eq. 5: cross-entropy of both levels' action codes, each given the observation and all ids before it.
-
-    Args:
-        model: the network.
-        states: from `sequence_states`.
-        batch: the sequences.
-        divisor: see `token_cross_entropy`.
-        blocks: ids of each stage's codes; needed with a readout.
-    """
-    logits = code_logits(model, states, batch.ids, batch.code_positions, blocks)
-    return token_cross_entropy(logits.flatten(0, 1), batch.code_labels.flatten(), divisor)
-
-
-def choice_term(model: KineVLAModel, states: SequenceStates, batch: TokenBatch, shares: Tensor) -> Tensor:
-    """Divergence of the readout's choice from the geometry tokens that make each code's motion (ours).
-
-    Args:
-        model: the network, with a readout.
-        states: from `sequence_states`.
-        batch: the sequences.
-        shares: (tasks, M, G), from `stage_shares`.
-    """
-    assert model.code_readout is not None
+    """Eq. 5: cross-entropy of both levels' action codes, each given the observation and all ids before it."""
     rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
-    logits = model.code_readout.choice(states.before[rows, batch.code_positions])
-    wanted = shares[batch.task]
-    return functional.kl_div(logits.log_softmax(-1), wanted, reduction="none").sum(-1).mean()
+    logits = model.logits(states.before[rows, batch.code_positions])
+    return token_cross_entropy(logits.flatten(0, 1), batch.code_labels.flatten(), divisor)
 
 
 def flow_term(
@@ -199,60 +181,88 @@ def coupling_term(
     rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
     text = model.coupling_reasoning(pooled(states.at, batch.span))
     motion = model.coupling_action(states.at[rows, batch.code_positions].mean(1))
-    task = batch.task
+    equal = batch.text
     if gather is not None:
-        text, motion, task = gather(text), gather(motion), gather(task)
-    return coupling_loss(text, motion, task, config.temperature, config.coupling_negatives)
+        text, motion, equal = gather(text), gather(motion), gather(equal)
+    return coupling_loss(text, motion, equal, config.temperature, config.coupling_negatives)
 
 
 def policy_loss(
     model: KineVLAModel,
-    features: VisualFeatures,
-    state: Tensor,
+    seen: Seen,
     batch: TokenBatch,
     bos: int,
     config: PolicyTrainConfig,
     *,
+    writing: WriterBatch | None = None,
     positions: Positions | None = None,
     gather: Callable[[Tensor], Tensor] | None = None,
     generator: torch.Generator | None = None,
-    blocks: Sequence[range] = (),
-    shares: Tensor | None = None,
-) -> PolicyLoss:
+    goal_codes: int = 0,
+    weight: Tensor | None = None,
+) -> tuple[PolicyLoss, Tensor | None]:
     """Compute the training objective of a batch (differentiable); a term that is off is zero.
 
     Args:
         model: the network.
-        features: visual features of the B samples.
-        state: (B, D) measured.
+        seen: what is seen of the B samples.
         batch: their sequences.
         bos: id before the observation.
         config: which terms, with which weights.
+        writing: sentences for the writer, of a network that reads the instruction apart from the codes.
         positions: with a part of a larger batch: divisors of the cross-entropies. The caller has then chosen
             the rows whose `batch.reasoning` is set; without it the first `reasoning_loss_fraction` of the
             rows carry the reasoning loss and each term is the mean over its positions.
         gather: joins the rows (B, ...) of all processes, with gradients, for the comparison of eq. 7.
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
-        blocks: ids of each stage's codes; needed with a readout.
-        shares: (tasks, M, G) geometry tokens in the motion of each code, None for no such loss.
+        goal_codes: codes of the goal level; needed with a readout.
+        weight: (D,) weight of each action dimension; needed with a readout.
+
+    Returns:
+        The losses, and with a readout the motions (B, levels, T, D) that were read.
 
     Raises:
         ValueError: settings ask for the flow head and the network has none.
     """
-    states = sequence_states(model, features, state, batch.ids, bos)
-    spoken = batch.reasoning.clone()
-    if positions is None:
-        spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
-    reasoning = action = coupling = choice = states.whole.new_zeros((), dtype=torch.float32)
+    states = sequence_states(model, seen, batch.ids, bos)
+    reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
+    motions = None
     if config.reasoning and config.reasoning_loss:
-        reasoning = reasoning_term(model, states, batch, spoken, positions.reasoning if positions else None)
+        if model.config.reads_alone:
+            reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos)
+        else:
+            spoken = batch.reasoning.clone()
+            if positions is None:
+                spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
+            reasoning = reasoning_term(
+                model, states, batch, spoken, positions.reasoning if positions else None
+            )
     if config.action_loss and config.action_head == "flow":
         action = flow_term(model, states, batch, generator)
+    elif config.action_loss and model.readout is not None:
+        assert weight is not None
+        motions = model.motions(level_states(states, batch, goal_codes), seen)
+        action = motion_term(motions, batch.chunks, weight)
     elif config.action_loss:
-        action = action_term(model, states, batch, positions.action if positions else None, blocks)
+        action = action_term(model, states, batch, positions.action if positions else None)
     if config.coupling_weight > 0.0 and config.reasoning:
         coupling = coupling_term(model, states, batch, config, gather)
-    if shares is not None and config.choice_weight > 0.0 and model.code_readout is not None:
-        choice = choice_term(model, states, batch, shares)
-    total = reasoning + action + config.coupling_weight * coupling + config.choice_weight * choice
-    return PolicyLoss(total, reasoning, action, coupling, choice)
+    total = config.reasoning_weight * reasoning + action + config.coupling_weight * coupling
+    return PolicyLoss(total, reasoning, action, coupling), motions
+
+
+def motion_weights(
+    rad_per_unit: Sequence[float], absolute: Sequence[bool], kept_weight: float = 0.25
+) -> Tensor:
+    """Return the weight (D,) of each action dimension, mean 1: a joint's error counts in rad.
+
+    Args:
+        rad_per_unit: rad a normalised unit of each dimension stands for.
+        absolute: dimensions the normalisation leaves as they are (gripper).
+        kept_weight: weight of such a dimension relative to the mean joint.
+    """
+    weight = torch.tensor(rad_per_unit, dtype=torch.float32)
+    kept = torch.tensor(absolute)
+    if bool(kept.any()) and not bool(kept.all()):
+        weight[kept] = kept_weight * weight[~kept].mean()
+    return weight / weight.mean()

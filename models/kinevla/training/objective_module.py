@@ -24,45 +24,43 @@ class Objective(nn.Module):
         model: the network.
         vocabulary: id layout.
         config: which loss terms, in which precision.
-        shares: (tasks, M, G) geometry tokens in the motion of each code; None for none.
+        weight: (D,) weight of each action dimension, for the readout.
     """
 
-    shares: Tensor | None
+    weight: Tensor
 
     def __init__(
-        self,
-        model: KineVLAModel,
-        vocabulary: Vocabulary,
-        config: PolicyTrainConfig,
-        shares: Tensor | None = None,
+        self, model: KineVLAModel, vocabulary: Vocabulary, config: PolicyTrainConfig, weight: Tensor
     ) -> None:
         super().__init__()
         self.model, self.bos, self.config = model, vocabulary.bos, config
-        self.blocks = [vocabulary.block(level) for level in vocabulary.levels()]
-        # A buffer, so that all processes get that of the first.
-        self.register_buffer("shares", shares)
+        self.goal_codes = vocabulary.goal_codes
+        self.register_buffer("weight", weight)
 
-    def forward(self, part: Part) -> PolicyLoss:
+    def forward(self, part: Part) -> tuple[PolicyLoss, Tensor | None]:
         """Return the losses of a part; their mean over all parts of a step is the loss of its whole batch.
 
         The comparison of eq. 7 spans the samples of all processes, but not those of other accumulation parts,
         whose embeddings no longer exist: its mean over the parts stands for the loss of the batch.
+
+        Returns:
+            The losses, and with a readout the motions that were read.
         """
         device = part.state.device.type
         # For short sequences on a CPU the plain attention kernel is over half again as fast as the fused one.
         kernel = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else contextlib.nullcontext()
         with kernel, torch.autocast(device, torch.bfloat16, enabled=self.config.bf16):
-            features = visual_features(self.model, part.inputs, part.state)
+            seen = self.model.observe(visual_features(self.model, part.inputs), part.state)
             return policy_loss(
                 self.model,
-                features,
-                part.state,
+                seen,
                 part.tokens,
                 self.bos,
                 self.config,
+                writing=part.writing,
                 positions=part.positions,
                 gather=all_gather_with_grad,
                 generator=torch.Generator().manual_seed(part.seed),
-                blocks=self.blocks,
-                shares=self.shares,
+                goal_codes=self.goal_codes,
+                weight=self.weight,
             )

@@ -1,8 +1,9 @@
 """Puts a training run together: data, tokenizers, sequence layout, network, and where the frames come from.
 
-There are two kinds of run. With `vision` a network of any size is built around frozen pretrained towers,
-whose features are computed once. With `base` a checkpoint of the public OpenVLA format is the start, its
-Llama vocabulary takes the codes, and images are looked at anew in every step.
+There are two kinds of run. Without `base` a network of any size is built around pretrained encoders that
+come by
+pip, whose feature maps are computed once. With `base` a checkpoint of the public OpenVLA format is the
+start, its Llama vocabulary takes the codes, and images are looked at anew in every step.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,29 +28,26 @@ from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.split import SPLIT_NAME
 from kinevla.flow import FlowHead
+from kinevla.generation import Spelling
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
 from kinevla.manifest import MANIFEST_NAME, file_sha256
 from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
-from kinevla.text.variants import instruction_variants
+from kinevla.text.unclear import UNCLEAR
 from kinevla.training.code_embeddings import seed_code_embeddings
-from kinevla.training.code_noise import CodeNoise
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.dataset import PolicyData, load_policy_data, task_texts
-from kinevla.training.feature_cache import FeatureCache, build_cache, cache_key, tower_images
+from kinevla.training.dataset import Layout, PolicyData, Texts, demonstrated_texts, load_policy_data
+from kinevla.training.feature_cache import CacheConfig, open_cache
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
-from kinevla.training.mapped import mapped_result
 from kinevla.training.starting_point import same_codes, start_from
-from kinevla.vision.checkpoint import load_vision
 
 log = logging.getLogger(__name__)
 # Public checkpoints have no manifest; this file tells one from another.
 _BASE_FILE = "config.json"
 _LLAMA_VOCABULARY = (32000, 32064)
 _FIRST_LLAMA_TEXT_ID = 3
-_LIFTER_SETTINGS = ("lifter_width", "lifter_frequencies", "blocks", "robot")
 
 
 @dataclass
@@ -61,41 +59,32 @@ class PolicyRun:
         model: the network; parameters that are not trained do not require gradients.
         builder: sequence layout.
         tokenizer: action tokenizer.
-        data: all frames but their images.
+        layout: of the sequences, with the data set.
         images: what is done to camera images, which the checkpoint keeps.
         inputs: images or features of the frames.
         data_summary: counts of the data set.
-        cache: features, with frozen towers.
-        vision_report: how well those towers do.
-        code_noise: draws codes around the exact ones; None where the tokenizer's codes do not sum up.
-        latents: (N, d) what that starts from.
+        spelling: how motions become codes, with a readout.
     """
 
     config: PolicyTrainConfig
     model: KineVLAModel
     builder: SequenceBuilder
     tokenizer: ActionTokenizer
-    data: PolicyData
+    layout: Layout
     images: ImagePipeline
     inputs: InputSource
     data_summary: dict[str, Any]
-    cache: FeatureCache | None = None
-    vision_report: dict[str, Any] = field(default_factory=dict)
-    code_noise: CodeNoise | None = None
-    latents: torch.Tensor | None = None
+    spelling: Spelling | None = None
 
     @property
-    def instructions(self) -> tuple[str, ...]:
-        """All wordings that occur in training."""
-        own = [text[0] for text in self.data.tasks]
-        return tuple(own + [variant for text in own for variant in instruction_variants(text)])
+    def data(self) -> PolicyData:
+        """The data set."""
+        return self.layout.data
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued run must share with this one: settings and the content of its inputs."""
         config = self.config
         files = {"data": config.data / MANIFEST_NAME, "tokenizer": config.tokenizer / MANIFEST_NAME}
-        if config.vision is not None:
-            files["vision"] = config.vision / MANIFEST_NAME
         if config.base is not None:
             files["base"] = config.base / _BASE_FILE
         if (split := config.data / SPLIT_NAME).is_file():
@@ -112,47 +101,43 @@ def prepare_run(
 
     Args:
         config: settings.
-        device: where frozen towers compute their features.
+        device: where the run will compute.
         main_first: holds back all processes but the first while that one computes the features.
 
     Raises:
         ManifestError: a damaged input.
+        PipelineError: images the network cannot see.
+        PretrainedError: a pretrained part is not installed.
         PublicWeightsError: a base that is no OpenVLA checkpoint.
         ValueError: settings that contradict the inputs.
     """
     torch.manual_seed(config.seed)
     reader = EpisodeReader(config.data)
     tokenizer = load_policy_tokenizer(config.tokenizer)
-    texts = task_texts(reader)
+    texts = demonstrated_texts(reader)
     if config.base is not None:
         run = _run_from_base(config, reader, tokenizer, texts)
     else:
-        run = _run_from_towers(config, reader, tokenizer, texts, device or torch.device("cpu"), main_first)
+        run = _small_run(config, reader, tokenizer, texts, main_first)
     states = torch.from_numpy(run.data.states[run.data.train])
     run.model.set_state_range(states.amin(0), states.amax(0))
-    if config.action_head == "codes" and CodeNoise.possible(tokenizer):
-        run.code_noise = noise = CodeNoise(tokenizer, run.builder.vocabulary)
-        run.latents = torch.from_numpy(
-            mapped_result(
-                config.out.parent, lambda rows: noise.latents(rows).numpy(), run.data.chunks, np.float32
-            )
-        )
+    if run.model.readout is not None:
+        run.spelling = Spelling(tokenizer, device or "cpu")
     return run
 
 
-def _run_from_towers(
+def _small_run(
     config: PolicyTrainConfig,
     reader: EpisodeReader,
     tokenizer: ActionTokenizer,
-    texts: tuple[tuple[str, str, str], ...],
-    device: torch.device,
+    texts: tuple[Texts, ...],
     main_first: Callable[[], AbstractContextManager[None]],
 ) -> PolicyRun:
-    """Build a network of the configured size around pretrained towers, with a word-level text tokenizer."""
-    assert config.vision is not None
+    """Build a network of the configured size around pretrained encoders, with a word-level text tokenizer."""
     annotated = [x for t in load_task_texts() for x in (t.instruction, t.coarse, t.fine)]
-    wordings = [variant for text in texts for variant in instruction_variants(text[0])]
-    text_tokenizer = build_word_tokenizer([*annotated, *wordings, *(x for text in texts for x in text)])
+    text_tokenizer = build_word_tokenizer(
+        [*annotated, *UNCLEAR.values(), *(x for text in texts for x in text)]
+    )
     vocabulary = Vocabulary.after_text(
         len(text_tokenizer),
         **_code_layout(tokenizer),
@@ -163,28 +148,20 @@ def _run_from_towers(
     builder = SequenceBuilder(
         text_tokenizer, _grammar(config, vocabulary, len(text_tokenizer.all_special_ids))
     )
-    backbone, vision_config, vision_report = load_vision(config.vision)
-    for name in _LIFTER_SETTINGS:
-        if getattr(config.geometry, name) != getattr(vision_config.geometry, name):
-            raise ValueError(
-                f"geometry.{name} must be {getattr(vision_config.geometry, name)!r} as in {config.vision}"
-            )
+    wanted = ImagePipeline(config.sight.image_size)
     with main_first():
-        cache = build_cache(
+        cache = open_cache(
             config.out.parent / "feature_cache",
-            cache_key(config.vision, config.data),
-            backbone.to(device),
-            reader,
-            config.bf16,
-            config.workers,
+            config.data,
+            CacheConfig(wanted, config.light, config.seed, tokenizer.chunk_config.val_percent),
+            workers=max(1, config.workers),
+            progress=config.progress,
         )
-    backbone.to("cpu")
-    data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)
+    data = load_policy_data(reader, tokenizer, texts, config.out.parent)
     torch.manual_seed(config.seed)
     model = KineVLAModel(
         ModelConfig(
-            vision=vision_config.vision,
-            geometry=config.geometry,
+            vision=config.sight,
             decoder=config.decoder,
             vocabulary_size=vocabulary.padded_size,
             state_dim=data.states.shape[1],
@@ -194,7 +171,6 @@ def _run_from_towers(
         ),
         pad_id=vocabulary.pad,
     )
-    model.vision_backbone.load_state_dict(backbone.state_dict())
     seed_code_embeddings(model, vocabulary, tokenizer)
     if config.start is not None:
         parts = load_checkpoint(config.start)
@@ -202,22 +178,15 @@ def _run_from_towers(
         if not same_codes(parts.action_tokenizer, tokenizer):
             log.info("the policy to start from has other codes: their embeddings begin anew")
             seed_code_embeddings(model, vocabulary, tokenizer)
-    if model.code_readout is not None:
-        books = tokenizer.code_vectors()
-        assert books is not None  # of the same tokenizer as the readout's sizes
-        model.code_readout.codebooks.copy_(torch.stack([torch.from_numpy(book) for book in books]))
-    _choose_trainable(model, config)
     return PolicyRun(
         config=config,
         model=model,
         builder=builder,
         tokenizer=tokenizer,
-        data=data,
-        images=tower_images(vision_config.vision, reader),
-        inputs=CachedInputs(cache, config.keypoint_noise, config.point_noise_m),
+        layout=Layout(data, builder, prompted=False),
+        images=wanted.on(reader.images),
+        inputs=CachedInputs(cache),
         data_summary=dict(reader.summary),
-        cache=cache,
-        vision_report=vision_report,
     )
 
 
@@ -225,7 +194,7 @@ def _run_from_base(
     config: PolicyTrainConfig,
     reader: EpisodeReader,
     tokenizer: ActionTokenizer,
-    texts: tuple[tuple[str, str, str], ...],
+    texts: tuple[Texts, ...],
 ) -> PolicyRun:
     """Start from a public checkpoint, whose tokenizer, vocabulary and image size are kept."""
     assert config.base is not None
@@ -247,7 +216,7 @@ def _run_from_base(
         model.config = dataclasses.replace(model.config, action_head="flow", flow=flow)
         model.flow_head = FlowHead(flow, model.config.decoder.hidden_size)
     _choose_trainable(model, config)
-    data = load_policy_data(reader, tokenizer, builder, texts, config.out.parent)
+    data = load_policy_data(reader, tokenizer, texts, config.out.parent)
     # How its data set cuts the camera's image is learned anew; the rest stays the base's.
     images = dataclasses.replace(parts.config.images, square=reader.images.square)
     augmentation = ImageAugmentation() if config.image_augmentation else None
@@ -259,7 +228,7 @@ def _run_from_base(
         model=model,
         builder=builder,
         tokenizer=tokenizer,
-        data=data,
+        layout=Layout(data, builder, prompted=True),
         images=images,
         inputs=ImageInputs(reader, CAMERAS, images, augmentation),
         data_summary=dict(reader.summary),
@@ -299,18 +268,12 @@ def _flow(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> FlowConfig |
 
 
 def _readout(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> ReadoutConfig | None:
-    """Return the sizes of the code readout; none without codes that are sums of vectors in a latent space."""
-    books = tokenizer.code_vectors()
-    wanted = config.readout and config.action_head == "codes" and config.geometry.tokens
-    if not wanted or books is None or tokenizer.shared_block:
+    """Return the sizes of the readout; none without codes that are sums of vectors in a latent space."""
+    wanted = config.readout and config.action_head == "codes"
+    empty = np.zeros((0, tokenizer.horizon, tokenizer.dimensions))
+    if not wanted or tokenizer.shared_block or tokenizer.latents(empty) is None:
         return None
-    return ReadoutConfig(tokenizer.codes_per_chunk, tokenizer.codebook_size, books[0].shape[1])
-
-
-def taught_parameters(model: KineVLAModel) -> dict[str, torch.nn.Parameter]:
-    """Return by name what the geometry stage trains."""
-    names = ("observation.geometry.", "observation.geometry_out.", "code_readout.motion.")
-    return {name: value for name, value in model.named_parameters() if name.startswith(names)}
+    return dataclasses.replace(config.motion, horizon=tokenizer.horizon, dimensions=tokenizer.dimensions)
 
 
 def _choose_trainable(model: KineVLAModel, config: PolicyTrainConfig) -> None:

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from kinevla.generation.sequence import SequenceBuilder
-from kinevla.training.code_noise import CodeNoise
+from kinevla.text.wordings import WORDINGS, numbered_wording
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.dataset import PolicyData, TokenBatch, token_batch
+from kinevla.training.dataset import Layout, TokenBatch
 from kinevla.training.inputs import Inputs, InputSource
 from kinevla.training.objective import Positions
-
-_WORDINGS = 1000
+from kinevla.training.writing import WriterBatch, writer_batch
 
 
 @dataclass(frozen=True)
@@ -32,18 +30,22 @@ class Part:
     """What one process computes between two gradients: a slice of an accumulation part.
 
     Attributes:
+        rows: (b,) rows of the data set.
         inputs: what the network sees, of b samples.
         state: (b, D) measured.
         tokens: sequences; `tokens.reasoning` is cleared where a sample does not carry the reasoning loss.
         positions: divisors that make the mean over all parts of the step the mean over its positions.
         seed: for what is random inside the network (dropout, noise of the flow head).
+        writing: sentences for the writer, of a network that reads instructions apart from the codes.
     """
 
+    rows: Tensor
     inputs: Inputs
     state: Tensor
     tokens: TokenBatch
     positions: Positions
     seed: int
+    writing: WriterBatch | None = None
 
 
 def speaking_rows(size: int, fraction: float) -> NDArray[np.bool_]:
@@ -59,68 +61,72 @@ class StepSamples(Dataset[Part]):
     """The parts of all steps for one process; item i is part i % accumulation of step i // accumulation.
 
     Attributes:
-        data: the data set.
-        builder: sequence layout.
+        layout: of the sequences, with the data set.
         inputs: images or features.
-        code_noise: draws codes around the exact ones; None takes the exact ones.
-        latents: (N, d) what `code_noise` starts from.
-        coarse: (N, d) what the goal codes stand for; None for the latents.
         config: settings.
         process: number of this process.
         processes: how many there are.
     """
 
-    data: PolicyData
-    builder: SequenceBuilder
+    layout: Layout
     inputs: InputSource
-    code_noise: CodeNoise | None
-    latents: Tensor | None
     config: PolicyTrainConfig
     process: int = 0
     processes: int = 1
-    coarse: Tensor | None = None
 
     def __getitem__(self, index: int) -> Part:
-        config, data = self.config, self.data
+        config, layout = self.config, self.layout
+        data = layout.data
         step, part = divmod(index, config.accumulation)
         size = config.batch_size
         rng = np.random.default_rng([config.seed, 3, step])
         rows = data.train[rng.integers(len(data.train), size=size)]
         other = rng.random(size) < config.variant_share
-        wording = np.where(other, rng.integers(1, _WORDINGS, size=size), 0)
+        wording = np.where(other, rng.integers(1, WORDINGS, size=size), 0)
         seeds = rng.integers(np.iinfo(np.int64).max, size=size)
+        noise = rng.normal(size=(size, data.states.shape[1])).astype(np.float32)
         speaking = speaking_rows(size, config.reasoning_loss_fraction)
-        exchanged = (rng.random(size) < config.prompt_exchange) & ~speaking
-        prompts = np.where(exchanged, data.other_prompts(rows, rng), data.task[rows])
         parts = config.accumulation * self.processes
         own = slice(
             (part * self.processes + self.process) * (size // parts),
             (part * self.processes + self.process + 1) * (size // parts),
         )
-        codes = self._codes(rows, step, own)
-        tokens = token_batch(data, self.builder, rows[own], wording[own], codes, prompts[own])
-        tokens.reasoning[~torch.from_numpy(speaking[own])] = False
+        state = data.states[rows[own]]
+        writing = None
+        if config.base is None:
+            tokens = layout.batch(rows[own])
+            state = state + config.state_noise * noise[own]
+            places = np.flatnonzero(speaking[own])
+            if config.reasoning and config.reasoning_loss and len(places):
+                writing = writer_batch(layout, rows[own][places], places, config, int(seeds[own][0]))
+            words = 1.0  # The writer's loss is a mean of its own.
+        else:
+            told = [
+                numbered_wording(data.texts[int(data.text[row])][0], int(number))
+                for row, number in zip(rows, wording, strict=True)
+            ]
+            tokens = layout.batch(rows[own], tuple(told[own]))
+            tokens.reasoning[~torch.from_numpy(speaking[own])] = False
+            spoken = (
+                sum(layout.sequence(int(row), sentence).reasoning)
+                for row, sentence, speaks in zip(rows, told, speaking, strict=True)
+                if speaks
+            )
+            words = sum(spoken) / parts
         positions = Positions(
-            reasoning=data.reasoning_positions(rows[speaking], wording[speaking]) / parts,
+            reasoning=words,
             # Codes, or chunks with the flow head, which has no codes in its sequence.
             action=size * max(1, tokens.code_positions.shape[1]) / parts,
         )
         return Part(
+            rows=torch.from_numpy(rows[own]),
             inputs=self.inputs.read(rows[own], seeds[own]),
-            state=torch.from_numpy(data.states[rows[own]]),
+            state=torch.from_numpy(state),
             tokens=tokens,
             positions=positions,
             seed=int(seeds[own][0]),
+            writing=writing,
         )
-
-    def _codes(self, rows: NDArray[np.int64], step: int, own: slice) -> tuple[Tensor, Tensor] | None:
-        """Draw the codes of the whole step, so that a slice does not depend on how the step is cut."""
-        if self.code_noise is None or self.latents is None:
-            return None
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        coarse = None if self.coarse is None else self.coarse[rows]
-        context, labels = self.code_noise.draw(self.latents[rows], self.config.code_noise, generator, coarse)
-        return context[own], labels[own]
 
 
 class _From(Sampler[int]):

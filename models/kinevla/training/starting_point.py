@@ -24,7 +24,7 @@ def same_codes(one: ActionTokenizer, other: ActionTokenizer) -> bool:
 
 
 def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBuilder) -> None:
-    """Copy the weights of a policy where names and shapes agree; the towers stay as they are.
+    """Copy the weights of a policy where names and shapes agree.
 
     Raises:
         ValueError: the policy has another vocabulary.
@@ -37,10 +37,6 @@ def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBui
     if layout != own_layout or known.tokenizer.get_vocab() != builder.tokenizer.get_vocab():
         raise ValueError("the policy to start from has another vocabulary")
     own, given = model.state_dict(), parts.model.state_dict()
-    taken = {
-        name: value
-        for name, value in given.items()
-        if not name.startswith("vision_backbone.") and name in own and own[name].shape == value.shape
-    }
+    taken = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
     model.load_state_dict(own | taken)
     log.info("%d of %d tensors taken from the policy to start from", len(taken), len(own))

@@ -40,10 +40,6 @@ class TokenizerTrainingConfig:
         final_learning_rate: end of the cosine.
         encoder_share: the encoder's share of the learning rate, 0 keeps it as it starts: distances between
             latents then stay those between actions. Straight-through gradients made it worse (see docs).
-        goal_shift: how far the goal codes of Stage II may stand for another motion than the chunk's own: they
-            are chosen for a point up to this share of the way to another chunk of the data. With it the
-            kinematics codes reach far enough to lead from a goal motion that several ways of doing a task
-            share to each of these ways, and become coarser for it.
         weight_decay: AdamW weight decay.
         clip_norm: bound of the gradient's norm.
         joint_weight_by_range: True weighs each joint's error by its range, so that the loss counts rad.
@@ -64,7 +60,6 @@ class TokenizerTrainingConfig:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     encoder_share: float = 0.0
-    goal_shift: float = 0.0
     weight_decay: float = 2e-4
     clip_norm: float = 1.0
     joint_weight_by_range: bool = True
@@ -84,8 +79,6 @@ class TokenizerTrainingConfig:
             raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate}")
         if self.save_every < 1:
             raise ValueError(f"save_every must be at least 1, got {self.save_every}")
-        if not 0.0 <= self.goal_shift <= 1.0:
-            raise ValueError(f"goal_shift must lie in 0..1, got {self.goal_shift}")
 
     def single_level(self) -> TokenizerTrainingConfig:
         """Return the same training for one stack with as many codes per chunk and as many steps in all."""

@@ -7,11 +7,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.backbone.features import VisualFeatures
-from kinevla.training.dataset import TokenBatch, token_batch
+from kinevla.backbone.model import Seen
+from kinevla.training.dataset import TokenBatch
 from kinevla.training.inputs import on_device, visual_features
-from kinevla.training.objective import SequenceStates, code_logits, prefix_mask, sequence_states
+from kinevla.training.objective import (
+    SequenceStates,
+    level_states,
+    prefix_mask,
+    sequence_states,
+    writer_states,
+)
 from kinevla.training.policy_run import PolicyRun
+from kinevla.training.writing import WriterBatch
 
 _BATCH = 64
 
@@ -30,23 +37,25 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     """
     model, data, tokenizer = run.model, run.data, run.tokenizer
     model.eval()
-    device = model.state_scale.device
     right, words = 0, 0
     motion, codes = [], []
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
-        batch = on_device(token_batch(data, run.builder, part), device)
-        state = torch.from_numpy(data.states[part]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=run.config.bf16):
-            features = visual_features(model, on_device(run.inputs.read(part, None), device), state)
-            states = sequence_states(model, features, state, batch.ids, run.builder.vocabulary.bos)
-            guesses = model.logits(states.before[batch.reasoning]).argmax(-1)
+        batch = on_device(run.layout.batch(part), model.device)
+        state = torch.from_numpy(data.states[part]).to(model.device)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=run.config.bf16):
+            seen = model.observe(
+                visual_features(model, on_device(run.inputs.read(part, None), model.device)), state
+            )
+            states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos)
+            before = _spoken_states(run, seen, states, batch, part)
+            guesses = model.logits(before[batch.reasoning]).argmax(-1)
             right += int((guesses == batch.ids[batch.reasoning]).sum())
             words += len(guesses)
             if model.flow_head is not None:
                 motion.append(_flow_motion(run, states, batch))
             else:
-                codes.append(_choose_codes(run, features, state, batch, states))
+                codes.append(_choose_codes(run, seen, batch))
                 motion.append(tokenizer.decode(codes[-1]))
     result = {"reasoning_accuracy": right / max(1, words)}
     if codes:
@@ -62,22 +71,49 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     return result
 
 
-def _choose_codes(
-    run: PolicyRun, features: VisualFeatures, state: Tensor, batch: TokenBatch, states: SequenceStates
-) -> NDArray[np.int64]:
-    """Choose the codes of a batch greedily, each after the policy's own; the first follows from `states`."""
+def spelt(run: PolicyRun, motions: Tensor) -> Tensor:
+    """Return the codes (B, M) of motions (B, levels, T, D), one per level."""
+    assert run.spelling is not None
+    tokenizer = run.tokenizer
+    codes = torch.zeros(len(motions), 0, dtype=torch.long, device=motions.device)
+    for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
+        if count:
+            codes = torch.cat([codes, run.spelling.spell(motions[:, level], codes, count)], dim=1)
+    return codes
+
+
+def _spoken_states(
+    run: PolicyRun, seen: Seen, states: SequenceStates, batch: TokenBatch, rows: NDArray[np.int64]
+) -> Tensor:
+    """Return the states (B, L, hidden) that predict what is written."""
+    if not run.model.config.reads_alone or not run.config.reasoning:
+        return states.before
+    sentences = tuple(run.data.texts[int(run.data.text[row])][0] for row in rows)
+    whole = torch.arange(len(rows), device=batch.ids.device)
+    writing = WriterBatch(whole, sentences, batch.ids, batch.reasoning)
+    return writer_states(run.model, seen, writing, run.builder.vocabulary.bos)
+
+
+def _choose_codes(run: PolicyRun, seen: Seen, batch: TokenBatch) -> NDArray[np.int64]:
+    """Choose the codes of a batch greedily, each after the policy's own."""
     model, vocabulary = run.model, run.builder.vocabulary
     ids = batch.ids.clone()
     index = torch.arange(len(ids), device=ids.device)
     blocks = [vocabulary.block(level) for level in vocabulary.levels()]
+    first = torch.tensor([block.start for block in blocks], device=ids.device)
+    if model.readout is not None:
+        codes = torch.zeros_like(batch.code_positions)
+        # Twice: what is read for the kinematics codes follows from the goal codes.
+        for _ in range(1 + bool(vocabulary.kinematics_codes)):
+            ids.scatter_(1, batch.code_positions, codes + first)
+            states = sequence_states(model, seen, ids, vocabulary.bos)
+            codes = spelt(run, model.motions(level_states(states, batch, vocabulary.goal_codes), seen))
+        return np.asarray(codes.cpu().numpy())
     chosen = []
-    for stage, level in enumerate(vocabulary.levels()):
-        if stage:
-            states = sequence_states(model, features, state, ids, vocabulary.bos)
-        block = vocabulary.block(level)
+    for stage, block in enumerate(blocks):
         places = batch.code_positions[:, stage]
-        scores = code_logits(model, states, ids, batch.code_positions[:, : stage + 1], blocks)[:, -1]
-        choice = scores[:, block.start : block.stop].argmax(-1)
+        hidden = sequence_states(model, seen, ids, vocabulary.bos).before[index, places]
+        choice = model.logits(hidden)[:, block.start : block.stop].argmax(-1)
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())
     return np.stack(chosen, axis=1)

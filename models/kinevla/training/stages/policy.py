@@ -17,16 +17,16 @@ from kinevla.training.course import Schedule
 from kinevla.training.distributed import join_processes, launch, launched
 from kinevla.training.engine import Engine, EngineConfig, Stage, set_threads
 from kinevla.training.export import export_policy
-from kinevla.training.geometry_warmup import warm_up_geometry
 from kinevla.training.inputs import on_device
+from kinevla.training.objective import motion_weights
 from kinevla.training.objective_module import Objective
-from kinevla.training.policy_run import PolicyRun, prepare_run, taught_parameters
+from kinevla.training.policy_run import PolicyRun, prepare_run
 from kinevla.training.samples import Part, StepSamples, iterate_steps
-from kinevla.training.shared_goal import share_goals, stage_shares
 from kinevla.training.state import ResumeError
-from kinevla.training.validation import validate
+from kinevla.training.validation import spelt, validate
+from kinevla.training.weight_average import WeightAverage
 
-_LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling", "loss_choice")
+_LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
 _COLUMNS = (
     "step", "elapsed_s", "learning_rate", *_LOSSES, "samples_per_s",
     "val_reasoning_accuracy", "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1",
@@ -83,9 +83,10 @@ class PolicyStage(Stage):
     def __init__(self, run: PolicyRun, accelerator: Accelerator) -> None:
         self.run, self.config, self.accelerator = run, run.config, accelerator
         self.max_steps = run.config.max_steps
-        self.warmup: dict[str, float] = {}
-        self._shares: Tensor | None = None
         self._steps: Iterator[list[Part]] | None = None
+        # The codes the network itself wrote for each frame when it last saw it. They stand in its context, as
+        # at run time; the demonstration's would tell it there what it has to find out.
+        self._written = torch.zeros(len(run.data.states), run.data.codes.shape[1], dtype=torch.int16)
 
     def start(self, state: dict[str, Any] | None) -> None:
         """Move the network to its device, let it begin or take it up, and join the processes.
@@ -95,56 +96,30 @@ class PolicyStage(Stage):
         """
         run, config, accelerator = self.run, self.config, self.accelerator
         model = run.model.to(accelerator.device)
-        self._begin_geometry(state)
         optimiser = torch.optim.AdamW(
             trainable_parameters(model).values(),
             lr=config.learning_rate,
             betas=(0.9, 0.95),
             weight_decay=config.weight_decay,
+            fused=True,
         )
         if state is not None:
             if unlike := sorted(set(trainable_parameters(model)) ^ set(state["model"])):
                 raise ResumeError(f"{config.out} holds the state of another network: {', '.join(unlike[:3])}")
             model.load_state_dict(state["model"], strict=False)
             optimiser.load_state_dict(state["optimiser"])
-        objective = Objective(model, run.builder.vocabulary, config, self._code_shares())
-        self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
-        # After the line above: only then all processes have what the first has learned so far.
-        coarse = None
-        if config.goal_motion == "shared":
-            coarse = share_goals(run, accelerator.unwrap_model(self.objective).shares)
-        self.samples = StepSamples(
-            run.data, run.builder, run.inputs, run.code_noise, run.latents, config,
-            accelerator.process_index, accelerator.num_processes, coarse,
-        )  # fmt: skip
-        _set_training(model)
-
-    def _begin_geometry(self, state: dict[str, Any] | None) -> None:
-        """Teach the geometry fusion before all else, or take over what it was taught."""
-        run, config, model = self.run, self.config, self.run.model
-        frozen = bool(config.freeze_geometry and run.cache is not None and config.warmup.max_steps)
-        if frozen and model.code_readout is not None:
-            self._shares = torch.zeros(len(run.data.tasks), model.observation.geometry_tokens)
+            self._written = state["written"]
+        self.average = WeightAverage(trainable_parameters(model), config.average_decay)
         if state is not None:
-            self.warmup, self._shares = state["warmup"], state["shares"]
-            model.load_state_dict(state["taught"], strict=False)
-        elif run.cache is not None and self.accelerator.is_main_process:
-            # The other processes get the result when they are joined.
-            minutes = None if config.max_minutes is None else config.max_minutes * config.warmup.max_share
-            self.warmup, self._shares = warm_up_geometry(
-                model, run.data, run.cache, run.tokenizer, config, minutes
-            )
-        if frozen:
-            for parameter in taught_parameters(model).values():
-                parameter.requires_grad_(False)
-        model.zero_grad()  # Those of this stage would enter the first step.
-
-    def _code_shares(self) -> Tensor | None:
-        if self._shares is None:
-            return None
-        tokenizer, shared = self.run.tokenizer, self.config.goal_motion == "shared"
-        codes = (tokenizer.goal_levels, tokenizer.codes_per_chunk)
-        return stage_shares(self._shares, self.run.data.tasks, *codes, shared)
+            self.average.load(state["average"])
+        normaliser = run.tokenizer.normaliser
+        weight = motion_weights(normaliser.scale.tolist(), list(normaliser.keep))
+        objective = Objective(model, run.builder.vocabulary, config, weight.to(accelerator.device))
+        self.objective, self.optimiser = accelerator.prepare(objective, optimiser)
+        self.samples = StepSamples(
+            run.layout, run.inputs, config, accelerator.process_index, accelerator.num_processes
+        )
+        _set_training(model)
 
     def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
         """Do one optimiser step on this process's parts of the batch; losses are means over them."""
@@ -156,25 +131,43 @@ class PolicyStage(Stage):
         losses = []
         for part in next(self._steps):
             torch.manual_seed(part.seed)  # Dropout, where there is any, differs from part to part.
+            self._put_written(part)
             with accelerator.accumulate(self.objective):
-                loss = self.objective(on_device(part, accelerator.device))
+                loss, motions = self.objective(on_device(part, accelerator.device))
+                self._keep_written(part, motions)
                 accelerator.backward(loss.total)
                 if accelerator.sync_gradients:
                     accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
                 self.optimiser.step()
                 self.optimiser.zero_grad()
             losses.append(torch.stack([term.detach().float() for term in loss]))
+        self.average.update(number)
         return dict(zip(_LOSSES, torch.stack(losses).mean(0), strict=True))
 
+    def _put_written(self, part: Part) -> None:
+        """Write the network's own codes into the context of a part."""
+        if self.run.spelling is None:
+            return
+        vocabulary = self.run.builder.vocabulary
+        blocks = torch.tensor([vocabulary.block(level)[0] for level in vocabulary.levels()])
+        codes = self._written[part.rows].long() + blocks
+        part.tokens.ids.scatter_(1, part.tokens.code_positions, codes)
+
+    @torch.no_grad()
+    def _keep_written(self, part: Part, motions: Tensor | None) -> None:
+        """Spell what the network read from a part, for the next time it sees these frames."""
+        if motions is None or self.run.spelling is None:
+            return
+        self._written[part.rows] = spelt(self.run, motions).cpu().to(self._written.dtype)
+
     def state(self) -> dict[str, Any]:
-        """Return what is trained, what the geometry was taught, and the optimiser."""
+        """Return what is trained, its running mean, the codes last written, and the optimiser."""
         model = self.run.model
         return {
             "model": {name: value.detach().cpu() for name, value in trainable_parameters(model).items()},
+            "average": self.average.state(),
+            "written": self._written,
             "optimiser": self.optimiser.state_dict(),
-            "warmup": self.warmup,
-            "taught": {name: value.detach().cpu() for name, value in taught_parameters(model).items()},
-            "shares": None if self._shares is None else self._shares.cpu(),
         }
 
     def validate(self) -> dict[str, float]:
@@ -182,17 +175,20 @@ class PolicyStage(Stage):
         run, config = self.run, self.config
         rows = run.data.val if len(run.data.val) else run.data.train
         rng = np.random.default_rng([config.seed, 2])
-        figures = validate(run, rng.permutation(rows)[: config.val_samples])
+        with self.average.in_place():
+            figures = validate(run, rng.permutation(rows)[: config.val_samples])
         _set_training(run.model)
         return figures
 
     def export(self, name: str, report: dict[str, Any]) -> None:
         """Write a loadable checkpoint."""
-        export_policy(self.run, report | {"geometry": self.warmup}, name)
+        with self.average.in_place():
+            export_policy(self.run, report, name)
 
 
 def _set_training(model: KineVLAModel) -> None:
     """Switch to training, towers that are frozen staying in evaluation."""
     model.train()
-    if not any(parameter.requires_grad for parameter in model.vision_backbone.parameters()):
-        model.vision_backbone.eval()
+    if not model.config.reads_alone:
+        towers = model.vision_backbone
+        towers.train(any(parameter.requires_grad for parameter in towers.parameters()))

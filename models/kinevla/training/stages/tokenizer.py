@@ -160,14 +160,10 @@ class TokenizerStage(Stage):
         if number == self._first_quantised:
             with torch.no_grad():
                 latents = network.encode_latent(data[torch.randint(len(data), (config.start_batch,))])
-                shift = self._goal_shift(latents)
-                coarse = None if shift is None else latents + shift
-                network.quantise(latents, kinematics=self.kinematics, coarse=coarse)
+                network.quantise(latents, kinematics=self.kinematics)
         batch = data[torch.randint(len(data), (config.batch,))]
         if number >= self._first_quantised:
-            with torch.no_grad():
-                shift = self._goal_shift(network.encode_latent(batch))
-            output, quantised = network(batch, kinematics=self.kinematics, goal_shift=shift)
+            output, quantised = network(batch, kinematics=self.kinematics)
             commitment = quantised.commitment
         else:
             output = network.decode_latent(network.encode_latent(batch))
@@ -187,13 +183,6 @@ class TokenizerStage(Stage):
     def state(self) -> dict[str, Any]:
         """Return network and optimiser."""
         return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def _goal_shift(self, latents: Tensor) -> Tensor | None:
-        """Draw what Stage II chooses goal codes for, relative to latents (N, d); None for the latents."""
-        if not self.kinematics or self.config.goal_shift == 0.0:
-            return None
-        other = latents[torch.randperm(len(latents))]
-        return (other - latents) * torch.rand(len(latents), 1) * self.config.goal_shift
 
 
 def _weights(normaliser: ActionNormaliser, config: TokenizerTrainingConfig) -> Tensor:

@@ -10,11 +10,13 @@ from dataclasses import replace
 from math import cos, hypot, sin
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kine_sim import layout
 from kine_sim.scene import SceneConfig
 
 CAMERA_SHIFT_M = 0.020
+REMOUNT_SHIFT_M, REMOUNT_TURN_RAD = 0.030, 0.050
 _CUP_CLEARANCE_M = 0.075
 _STREAM = 41
 
@@ -31,9 +33,25 @@ def bright(scene: SceneConfig, seed: int) -> SceneConfig:
 
 def moved_camera(scene: SceneConfig, seed: int) -> SceneConfig:
     """The front camera 2 cm off in a drawn direction; demonstrations have at most 0.6 cm per axis."""
-    direction = np.random.default_rng([seed, _STREAM]).normal(size=3)
-    shift = np.array(scene.front_shift_m) + CAMERA_SHIFT_M * direction / np.linalg.norm(direction)
+    shift = np.array(scene.front_shift_m) + CAMERA_SHIFT_M * _direction(
+        np.random.default_rng([seed, _STREAM])
+    )
     return replace(scene, front_shift_m=(float(shift[0]), float(shift[1]), float(shift[2])))
+
+
+def remounted(scene: SceneConfig, seed: int) -> SceneConfig:
+    """Front camera and lamps as if set up anew: up to 3 cm and 3 degrees off, half to the full light."""
+    rng = np.random.default_rng([seed, _STREAM + 2])
+    shift = np.array(scene.front_shift_m) + rng.uniform(0.0, REMOUNT_SHIFT_M) * _direction(rng)
+    turn = np.array(scene.front_turn_rad) + rng.uniform(0.0, REMOUNT_TURN_RAD) * _direction(rng)
+    light = float(rng.uniform(0.5, 1.1))
+    return replace(
+        scene,
+        light_level=light * scene.light_level,
+        ambient_level=light * scene.ambient_level,
+        front_shift_m=(float(shift[0]), float(shift[1]), float(shift[2])),
+        front_turn_rad=(float(turn[0]), float(turn[1]), float(turn[2])),
+    )
 
 
 def distractor(scene: SceneConfig, seed: int) -> SceneConfig:
@@ -61,10 +79,16 @@ def distractor(scene: SceneConfig, seed: int) -> SceneConfig:
     raise RuntimeError("no free place for the cup was found")
 
 
+def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
+    vector = rng.normal(size=3)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
 VARIATIONS: dict[str, Callable[[SceneConfig, int], SceneConfig]] = {
     "dark": dark,
     "bright": bright,
     "moved_camera": moved_camera,
+    "remounted": remounted,
     "distractor": distractor,
 }
 

@@ -20,10 +20,16 @@ class Policy(Protocol):
     def check_reasoning(self, text: str) -> str:
         """A text of reasoning as it will be used, or a ValueError that says what is wrong with it."""
 
+    def understand(self, observation: SyncedObservation, instruction: str) -> None:
+        """Nothing, or a ValueError that says what of the instruction was not understood."""
+
     def plan_from(
         self, observation: SyncedObservation, instruction: str, draft: Any | None, forced: Reasoning | None
     ) -> Any:
-        """A plan with `actions` (T, 8) absolute targets and `period_s`; `forced` texts replace its own."""
+        """A plan with `actions` (T, 8) absolute targets and `period_s`; `forced` texts replace its own.
+
+        Where it was not understood any more what is meant, `unclear` says what.
+        """
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ class CheckpointPolicy:
         """Normalised text; a ValueError names what is wrong with it."""
         return str(self._policy.check_instruction(text))
 
+    def understand(self, observation: SyncedObservation, instruction: str) -> None:
+        """Nothing, or a ValueError that says what of a checked instruction the policy did not understand."""
+        seen = self._observation(observation.front, observation.wrist, observation.state)
+        self._policy.understand(seen, instruction)
+
     def check_reasoning(self, text: str) -> str:
         """Reasoning as it will be used; a ValueError names what is wrong with it."""
         return str(self._policy.check_reasoning(text))

@@ -248,6 +248,8 @@ class PlanLoop:
         started_s = time.perf_counter()
         plan = self._policy.plan_from(observation, wanted.text, draft, forced)
         latency_s = time.perf_counter() - started_s
+        if plan.unclear and forced is None:
+            raise _Ended(f"not understood any more: {plan.unclear}")
         actions = np.asarray(plan.actions)
         if not np.isfinite(actions).all():
             row, column = (int(i) for i in np.argwhere(~np.isfinite(actions))[0])

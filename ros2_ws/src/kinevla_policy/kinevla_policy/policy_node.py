@@ -221,6 +221,7 @@ class PolicyNode(ManagedNode):
             return response
         try:
             text = self._gate.admit(request.instruction, time.monotonic(), self._obstacles())
+            self._understand(text)
         except ValueError as error:
             self._counts["instructions refused"] += 1
             response.message = self._last_refusal = printable(error)
@@ -233,6 +234,18 @@ class PolicyNode(ManagedNode):
         response.message = f"started: {text}{waits}"
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
         return response
+
+    def _understand(self, text: str) -> None:
+        """Let the policy say what it makes of an instruction before anything moves.
+
+        Raises:
+            ValueError: what it did not understand, or why it cannot see now.
+        """
+        assert self._policy is not None and self._buffer is not None
+        seen = self._buffer.newest(self._now_ns() - int(self._settings.max_observation_age_s * 1e9))
+        if isinstance(seen, str):
+            raise ValueError(seen)
+        self._policy.understand(seen, text)
 
     def _approve(self, request: Approve.Request, response: Approve.Response) -> Approve.Response:
         if self._loop is None:

@@ -26,7 +26,6 @@ from kine_nodes.motion_right import tagged
 from kinevla.evaluation.controllers import Decision, Start, make_controller
 from kinevla.evaluation.environments import environment
 from kinevla.evaluation.film import Film
-from kinevla.evaluation.training_sentences import refusal
 from kinevla.evaluation.trial import (
     Track,
     TrialConfig,
@@ -36,6 +35,8 @@ from kinevla.evaluation.trial import (
     refused_result,
     result_of,
 )
+from kinevla.text.instruction import InstructionError
+from kinevla.understanding import NOT_UNDERSTOOD
 from kinevla_policy.demo_client import DemoClient, StackError
 from kinevla_policy.free_ports import free_tcp_port
 from kinevla_policy.stack_process import StackProcess
@@ -109,11 +110,6 @@ def run_trial(job: TrialJob) -> TrialResult:
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
     by_policy = config.controller.control == "none"
-    if by_policy and config.controller.checkpoint is not None:
-        # Asked before a stack is started: the node refuses for reasons that are faults, too.
-        why = refusal(config.controller.checkpoint, instruction)
-        if why is not None:
-            return refused_result(job, why, shown, info)
     reference = reference_motion(config, plain)
     film = None if config.film is None else Film(instruction)
     options = ["--sim", "--task", str(job.task), "--seed", str(job.seed)]
@@ -128,7 +124,10 @@ def run_trial(job: TrialJob) -> TrialResult:
         began_ns = client.joint_states[-1][0]
         watch = Watch(config, film)
         if by_policy:
-            track = _follow_policy(stack, client, watch, instruction)
+            try:
+                track = _follow_policy(stack, client, watch, instruction)
+            except InstructionError as error:
+                return refused_result(job, str(error), shown, info)
         else:
             start = Start(job.task, job.seed, instruction, texts, plain.unwrapped, config.period_s)
             track = _lead(stack, client, watch, start)
@@ -171,6 +170,8 @@ def _follow_policy(stack: StackProcess, client: DemoClient, watch: Watch, instru
     """Give the instruction and note every plan until the policy node says that it is done."""
     answer = client.instruct(instruction)
     if not answer.accepted:
+        if NOT_UNDERSTOOD in answer.message:
+            raise InstructionError(answer.message)
         raise StackError(f"the instruction was refused: {answer.message}")
     config, ended = watch.config, ""
     while not ended:

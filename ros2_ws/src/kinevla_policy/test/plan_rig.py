@@ -23,6 +23,7 @@ class FakePlan:
     period_s: float = PERIOD_S
     goal_text: str = "move the bread"
     kinematics_text: str = "to the left front"
+    unclear: str = ""
 
 
 @dataclass
@@ -45,6 +46,10 @@ class FakePolicy:
         if "flamingo" in text:
             raise ValueError("a word outside the vocabulary: 'flamingo'")
         return " ".join(text.split())
+
+    def understand(self, observation: SyncedObservation, instruction: str) -> None:
+        if "flamingo" in instruction:
+            raise ValueError(f"{instruction!r} was not understood")
 
     def plan_from(
         self, observation: SyncedObservation, instruction: str, draft: Any, forced: Reasoning | None

@@ -1,0 +1,123 @@
+"""Sentences a policy must not act on, drawn for training, and what it says about them instead of a goal.
+
+The decoder learns to write what is unclear, as it learns to write a goal: with the same words, from the same
+pretrained reading of the sentence. What it has never been told cannot be listed, so the gate also asks how
+sure the decoder was of what it wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+
+import numpy as np
+
+from kinevla.text.wordings import Meaning, draw_wording, meaning_of, say
+
+UNCLEAR = {
+    "sentence": "unclear what is meant",
+    "action": "unclear what to do",
+    "thing": "unclear which thing",
+    "part": "unclear which part",
+    "place": "unclear where to",
+    "absent": "unclear where the thing is",
+}
+"""What is written instead of a goal, by what is missing."""
+
+_FORMS: dict[str, list[str]] = json.loads(
+    resources.files("kinevla.text").joinpath("unclear.json").read_text(encoding="utf-8")
+)
+
+
+def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
+    """Draw a sentence that none of the instructions is meant by, and the text about it.
+
+    Args:
+        instructions: what the policy can do.
+        rng: source of randomness.
+
+    Returns:
+        The sentence and one of `UNCLEAR`.
+    """
+    instruction = instructions[int(rng.integers(len(instructions)))]
+    meaning = meaning_of(instruction)
+    sentence = draw_wording(instruction, rng)
+    kind = int(rng.integers(12))
+    words = sentence.split()
+    if kind == 0 or (meaning is None and kind > 5):
+        return _of(rng, _FORMS["talk"]), UNCLEAR["sentence"]
+    if kind == 1:
+        rng.shuffle(words)
+        return " ".join(words[: max(1, int(rng.integers(1, len(words) + 1)))]), UNCLEAR["sentence"]
+    if kind == 2:
+        some = [_of(rng, words) for _ in range(int(rng.integers(1, 9)))]
+        return " ".join(some), UNCLEAR["sentence"]
+    if kind == 3:
+        return _of(rng, _FORMS["negations"]).format(x=sentence), UNCLEAR["action"]
+    if kind == 4:
+        return _of(rng, _FORMS["questions"]).format(x=sentence), UNCLEAR["action"]
+    if kind == 5:
+        other = _of(rng, _FORMS["actions"])
+        named = (
+            (meaning.thing if meaning else words[-1]) if rng.random() < 0.8 else _of(rng, _FORMS["things"])
+        )
+        end = (
+            ""
+            if rng.random() < 0.4
+            else " "
+            + _of(rng, ("on the plate", "to the front", "on the left", "with care", *_FORMS["places"]))
+        )
+        return f"{other} the {named}{end}", UNCLEAR["action"]
+    assert meaning is not None
+    if kind == 6:
+        return say(
+            Meaning(_of(rng, _FORMS["things"]), meaning.place, meaning.part, meaning.base), rng
+        ), UNCLEAR["thing"]
+    if kind == 7:
+        return _without_place(meaning, rng), UNCLEAR["place"]
+    if kind == 8:
+        put = _of(rng, ("put", "move", "place", "bring", "set", "lay", "carry", "drop"))
+        held = "" if meaning.part is None else f" by the {meaning.part} part"
+        hold = _of(rng, ("hold", "grab", "take", "pick up", "grip"))
+        place = _of(rng, _FORMS["places"])
+        forms = (
+            f"{put} the {meaning.thing} {place}",
+            f"{hold} the {meaning.thing}{held} and {put} it {place}",
+        )
+        return _of(rng, forms), UNCLEAR["place"]
+    if kind == 9 and meaning.part is not None:
+        side = f"on the {meaning.place} side of the {meaning.base}"
+        part = "" if rng.random() < 0.4 else " " + _of(rng, _FORMS["parts"])
+        forms = (
+            f"hold the {meaning.thing}{part} and place it {side}",
+            f"put the {meaning.thing} {side}{part}",
+        )
+        return _of(rng, forms), UNCLEAR["part"]
+    return _contradiction(sentence, meaning, rng)
+
+
+def _without_place(meaning: Meaning, rng: np.random.Generator) -> str:
+    held = "" if meaning.part is None else f" by the {meaning.part} part"
+    form = _FORMS["without_place"]
+    return _of(rng, form).format(t=meaning.thing, h=held)
+
+
+def _contradiction(sentence: str, meaning: Meaning, rng: np.random.Generator) -> tuple[str, str]:
+    """Say two things that cannot both be done."""
+    words = {
+        "x": sentence,
+        "t": meaning.thing,
+        "p": meaning.part,
+        "b": meaning.base,
+        "s": meaning.place,
+        "o": {"left": "right", "right": "left"}.get(meaning.place),
+    }
+    if meaning.part is not None and rng.random() < 0.5:
+        return _of(rng, _FORMS["both_parts"]).format(**words), UNCLEAR["part"]
+    forms = _FORMS["both_places"] if meaning.base is None else _FORMS["both_sides"]
+    return _of(rng, forms).format(**words), UNCLEAR["place"]
+
+
+def _of(rng: np.random.Generator, choices: Sequence[str]) -> str:
+    return choices[int(rng.integers(len(choices)))]

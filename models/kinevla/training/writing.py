@@ -1,0 +1,87 @@
+"""What the writer learns from: sentences, what to write about them, and in front of which pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinevla.text.unclear import UNCLEAR, draw_unclear
+from kinevla.text.wordings import WORDINGS, meaning_of, numbered_wording
+from kinevla.training.config import PolicyTrainConfig
+from kinevla.training.dataset import Layout
+
+
+@dataclass(frozen=True)
+class WriterBatch:
+    """Sentences in front of some samples of a part.
+
+    Attributes:
+        rows: (b,) which samples of the part.
+        sentences: b sentences.
+        ids: (b, L) what is written about them, padded on the right.
+        spoken: (b, L) bool, positions that are learned.
+    """
+
+    rows: Tensor
+    sentences: tuple[str, ...]
+    ids: Tensor
+    spoken: Tensor
+
+
+def writer_batch(
+    layout: Layout, rows: NDArray[np.int64], places: NDArray[np.int64], config: PolicyTrainConfig, seed: int
+) -> WriterBatch:
+    """Draw sentences for some samples: their own instruction in other words, or one that must be refused.
+
+    Args:
+        layout: of the data set.
+        rows: (b,) their rows there.
+        places: (b,) their places in the part.
+        config: shares.
+        seed: of what is drawn.
+    """
+    data, builder = layout.data, layout.builder
+    rng = np.random.default_rng(seed)
+    instructions = data.instructions
+    sentences, written = [], []
+    for row in rows:
+        instruction = data.texts[int(data.text[row])][0]
+        kind, number = rng.random(), int(rng.integers(1, WORDINGS))
+        others = _of_other_things(instruction, instructions)
+        if kind < config.unclear_share:
+            pool = np.random.default_rng([number, int(rng.integers(len(instructions)))])
+            sentence, text = draw_unclear(instructions, pool)
+        elif kind < config.unclear_share + config.absent_share and others:
+            sentence = numbered_wording(others[int(rng.integers(len(others)))], number)
+            text = UNCLEAR["absent"]
+        else:
+            other = rng.random() < config.variant_share
+            sentences.append(numbered_wording(instruction, number if other else 0))
+            sequence = layout.sequence(int(row))
+            written.append((np.array(sequence.ids), np.array(sequence.reasoning)))
+            continue
+        mark = builder.vocabulary.delimiter
+        ids = np.array([mark("<goal>"), *builder.text(text), mark("</goal>")])
+        sentences.append(sentence)
+        written.append((ids, np.ones(len(ids), dtype=np.bool_)))
+    length = max(len(ids) for ids, _ in written)
+    padded = np.full((len(rows), length), builder.vocabulary.pad)
+    spoken = np.zeros((len(rows), length), dtype=np.bool_)
+    for place, (ids, said) in enumerate(written):
+        padded[place, : len(ids)], spoken[place, : len(ids)] = ids, said
+    return WriterBatch(
+        torch.from_numpy(places), tuple(sentences), torch.from_numpy(padded), torch.from_numpy(spoken)
+    )
+
+
+def _of_other_things(instruction: str, instructions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the instructions about another thing than this one."""
+    own = meaning_of(instruction)
+    if own is None:
+        return ()
+    meanings = {other: meaning_of(other) for other in instructions}
+    return tuple(other for other, found in meanings.items() if found is not None and found.thing != own.thing)
