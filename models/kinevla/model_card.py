@@ -18,15 +18,15 @@ def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2
     policy, data = (training.get(key, {}) for key in ("policy", "data"))
     parts = [
         "# KineVLA nano for the Realman RM75 (simulated)",
-        f"A bi-level vision-language-action policy after KineVLA (arXiv 2603.17524): {parameters / 1e6:.1f} M "
-        "trained weights on top of pretrained encoders that come by pip (EfficientNet-Lite0 for the pictures, "
+        f"A bi-level vision-language-action policy after KineVLA (arXiv 2603.17524): {parameters / 1e6:.1f} "
+        "M trained weights on top of pretrained encoders that come by pip (EfficientNet-Lite0 for pictures, "
         "MiniLM for the sentence). A Llama-type decoder writes goal reasoning, goal codes, kinematics "
-        "reasoning, kinematics codes; the codes are chosen without sight of the sentence, from what is written "
-        "and seen, and become 5 absolute joint targets, 0.1 s apart.",
+        "reasoning, kinematics codes. The codes are chosen without sight of the sentence, from what is "
+        "written and seen, and become 5 absolute joint targets, 0.1 s apart.",
         "## Instructions it was taught",
         "\n".join(f"- {text}" for text in training.get("tasks", [])),
-        "Other wordings are read by the pretrained encoder; a sentence that is not understood is refused, and "
-        "the refusal says what was not understood.",
+        "Other wordings are read by the pretrained encoder; a sentence that is not understood is refused, "
+        "and the refusal says what was not understood.",
         "## Training data",
         f"- {data.get('episodes', 0)} scripted demonstrations, {data.get('frames', 0)} frames at 10 Hz, "
         f"{data.get('noisy_episodes', 0)} of them with disturbances and recoveries; "

@@ -52,7 +52,8 @@ class ImageFeatures(nn.Module):
                         fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)),
                     )
                     setattr(block, norm, nn.Identity())
-        self.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.requires_grad_(False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> ImageFeatures:
         """Stay in evaluation: it is frozen."""

@@ -159,7 +159,8 @@ class Generator:
                 decoder has.
         """
         self._check_forced(forced or {})
-        self._mark, self._passes = time.perf_counter(), []
+        self._mark = time.perf_counter()
+        self._passes: list[PassTiming] = []
         self._surprise = {"goal": 0.0, "kinematics": 0.0}
         cursor = Cursor(self.grammar, forced)
         drafter = Drafter(draft, self.config.draft_codes)
@@ -241,11 +242,11 @@ class Generator:
             return self._embed(ids)
         for _ in segment.stages:
             choices = [cursor.admissible()]
-            token = self._choose(self._reader.extend(pending, wanted=1), choices)[0][0]
-            assert token is not None
+            choice = self._choose(self._reader.extend(pending, wanted=1), choices)[0][0]
+            assert choice is not None
             self._count("read", len(pending))
-            cursor.advance(token)
-            pending = self._embed([token])
+            cursor.advance(choice)
+            pending = self._embed([choice])
         return pending
 
     def _decoder_passes(self) -> bool:
