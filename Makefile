@@ -17,6 +17,7 @@ TASK   ?= 5
 SEED   ?= 2
 MINUTES ?= 20
 DEVICE ?= cpu
+THREADS ?= 2
 CHUNKS ?= 1000000
 
 help:  ## show the targets
@@ -99,15 +100,14 @@ expert: build  ## scripted expert: 20 placements x 7 tasks, and 60 trials on a s
 judge: build  ## confusion table of the judge: 7 sentences x 7 motions and 4 mistakes, 20 scenes each
 	$(RUN) python -m kine_sim.check_judge --trials 20
 
-data: build  ## demonstrations and rendered views into .data/
-	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 70
-	$(RUN) kinevla data views --out .data/views --count 16000
+data: build  ## demonstrations of the scripted expert, 140 per task, into .data/demos
+	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 140 --image-size 224 --variation remounted
 
-train: build  ## tokeniser, vision towers and policy from .data/, MINUTES for the policy; DEVICE=cuda for a GPU
-	$(RUN) kinevla tokenizer train --preset shared-goal --data .data/demos --out .data/tokenizer --max-minutes 8
-	$(RUN) kinevla vision train --views .data/views --demos .data/demos --out .data/vision --device $(DEVICE) --max-minutes $(MINUTES)
-	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --vision .data/vision --out .data/policy \
-		--device $(DEVICE) --max-minutes $(MINUTES)
+train: MINUTES := 90
+train: build  ## tokeniser and policy from .data/demos, MINUTES (90) for the policy; DEVICE=cuda for a GPU
+	$(RUN) kinevla tokenizer train --preset kinevla --data .data/demos --out .data/tokenizer --max-minutes 10
+	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --out .data/policy \
+		--device $(DEVICE) --threads $(THREADS) --max-minutes $(MINUTES)
 
 ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained and evaluated; without ROW the table
 	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)

@@ -1,7 +1,10 @@
 """One row of the ablation by one command: tokeniser, policy, closed-loop evaluation; and the table of all.
 
-Every row sees the same demonstrations, towers, steps and scenes; only the preset differs. What is there
-already (tokeniser, a training that was stopped, finished trials) is taken up where it stands.
+Every row sees the same demonstrations, pretrained encoders, steps and scenes; only the preset differs. What is
+there already (tokeniser, a training that was stopped, finished trials) is taken up where it stands.
+
+Codes of the small network never see the instruction. So a row without reasoning is told nothing but the scene,
+and shows what can be done without being told; what the reasoning adds there is everything the sentence says.
 
     scripts/run python benchmarks/ablation.py --row bi-rea
     scripts/run python benchmarks/ablation.py --table
@@ -25,7 +28,7 @@ ADDS = {
     "bi-rep": "+ goal and kinematics codes",
     "bi-rea": "+ goal and kinematics reasoning",
     "mi": "+ mutual information",
-    "kinevla": "+ the small model's own parts (goal codes shared by ways, exchanged instructions)",
+    "kinevla": "+ codes spell a motion that is read from the pictures",
 }
 
 
@@ -47,14 +50,14 @@ def run_row(args: argparse.Namespace) -> None:
             "--no-progress",
         )  # fmt: skip
     policy = args.out / f"{args.row}-seed{args.seed}"
-    readout = [] if preset.tokenizer_kind == "bins" or args.no_readout else ["--readout"]
+    readout = ["--readout"] if args.readout and preset.tokenizer_kind != "bins" else []
     kinevla(
         "train", "--preset", args.row, *readout, "--data", args.data, "--tokenizer", tokenizer,
-        "--vision", args.vision, "--out", policy, "--seed", args.seed, "--max-minutes", "None",
+        "--out", policy, "--seed", args.seed, "--max-minutes", "None",
         "--max-steps", args.steps, "--batch-size", args.batch_size, "--learning-rate", args.learning_rate,
-        "--warmup-steps", 30, "--warmup.max-steps", args.geometry_steps, "--val-every", args.steps,
+        "--warmup-steps", 30, "--val-every", args.steps,
         "--val-samples", 512, "--save-every", 100, "--no-progress", "--device", args.device,
-        "--workers", args.workers,
+        "--threads", args.threads, "--workers", args.workers,
     )  # fmt: skip
     kinevla(
         "evaluate", "--checkpoint", policy / "last", "--out", policy / "evaluation", "--trials", args.trials,
@@ -119,17 +122,18 @@ def main() -> None:
     parser.add_argument("--row", choices=ROWS)
     parser.add_argument("--table", action="store_true", help="print the table of what is measured")
     parser.add_argument("--data", type=Path, default=Path(".data/demos"))
-    parser.add_argument("--vision", type=Path, default=Path(".data/vision"))
     parser.add_argument("--out", type=Path, default=Path(".data/ablation"))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--geometry-steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where policies are trained")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare batches")
     parser.add_argument("--trials", type=int, default=10)
-    parser.add_argument("--no-readout", action="store_true", help="codes scored by the output head alone")
+    parser.add_argument(
+        "--readout", action="store_true", help="the readout in every row but bins (give another --out)"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.row:

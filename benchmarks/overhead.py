@@ -60,6 +60,7 @@ class OneMotion:
     tokens_reused: int = 0
     tokens_decoded: int = 0
     latency_s: dict[str, float] = field(default_factory=dict)
+    unclear: str = ""
 
 
 class Instant:
@@ -71,6 +72,9 @@ class Instant:
     def check_instruction(self, text: str) -> str:
         """Any text will do."""
         return text
+
+    def understand(self, observation: SyncedObservation, instruction: str) -> None:
+        """Whatever is asked is understood."""
 
     def check_reasoning(self, text: str) -> str:
         """Any text will do."""

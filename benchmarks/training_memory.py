@@ -41,7 +41,7 @@ values = {{"data": Path({data!r}), "tokenizer": root / "tokenizer", "max_steps":
 if kind == "images":
     base = root / "base"
     base.is_dir() or write_tiny_base(base)
-    values |= {{"vision": None, "base": base, "tuning": "lora", "lora_rank": 4}}
+    values |= {{"base": base, "tuning": "lora", "lora_rank": 4}}
 print(train_policy(tiny_run(root, root / kind, **values)))
 """
 
@@ -121,19 +121,12 @@ def main() -> None:
     parser.add_argument("--limit-mb", type=int, default=0, help="memory of the control group, 0 for none")
     parser.add_argument("--folder", type=Path, help="where the sets go; a temporary folder by default")
     args = parser.parse_args()
-    sys.path.insert(0, str(ROOT / "models" / "tests" / "training"))
-    from conftest import TINY_MODEL
-    from kinevla.vision.checkpoint import make_vision, save_vision
-
     group = None
     if args.limit_mb:
         group = CGROUP / f"kinevla-{os.getpid()}"
         group.mkdir()
         (group / "memory.limit_in_bytes").write_text(str(args.limit_mb * 1_000_000))
     root = Path(tempfile.mkdtemp(dir=args.folder))
-    save_vision(
-        root / "vision", make_vision(TINY_MODEL).eval(), TINY_MODEL, {}, {"keypoints": {}, "points": {}}
-    )
     rows = []
     try:
         for gigabytes in args.gigabytes:
@@ -141,7 +134,6 @@ def main() -> None:
             frames = make_set(data, gigabytes)
             work = root / f"work-{gigabytes:g}"
             work.mkdir()
-            shutil.copytree(root / "vision", work / "vision")
             tokenizer = [
                 sys.executable, "-P", "-m", "kinevla.cli.main", "tokenizer", "train",
                 "--data", str(data), "--out", str(work / "tokenizer"), "--no-progress",

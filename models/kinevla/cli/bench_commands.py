@@ -20,7 +20,7 @@ class BenchArgs:
     device: Literal["cpu", "cuda"] = "cpu"
     """Where it runs."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Type of the weights; with convolutional towers only of the towers."""
+    """Type of the random weights of --config 7b; the small network is timed in fp32."""
     compile: bool = False
     """Decoder with static shapes; on a GPU its passes are recorded as CUDA graphs."""
     repetitions: int = 30
@@ -62,6 +62,8 @@ def run_bench(args: BenchArgs) -> Outcome:
         raise UsageError("--device cuda: torch finds no GPU here")
     if args.config is None and args.text_tokens is not None:
         raise UsageError("--text-tokens goes with --config: a checkpoint speaks for itself")
+    if args.config is None and args.precision != "fp32":
+        raise UsageError("--precision goes with --config: a checkpoint is timed in fp32")
     if args.config is not None and args.instruction is not None:
         raise UsageError("--instruction goes with --checkpoint: random weights understand none")
     if args.threads is not None:

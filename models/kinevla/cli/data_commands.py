@@ -39,8 +39,8 @@ class GenerateArgs:
     """Gymnasium id, module:namespace/Name-v0."""
     expert: str = EXPERT
     """Scripted expert, module:Class."""
-    image_size: int = 128
-    """Side of the stored images, pixels; a base of the OpenVLA format needs 224."""
+    image_size: int = 224
+    """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
     variation: str | None = None
     """How each scene is varied, by the environment's name for it (kine_sim: remounted, dark, ...)."""
     progress: bool = True
@@ -86,8 +86,8 @@ class ConvertArgs:
     """Data set directory; recordings it already holds are skipped."""
     rate_hz: float = 10.0
     """Frames per second."""
-    image_size: int = 128
-    """Side of the stored images, pixels."""
+    image_size: int = 224
+    """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
     square: Literal["centre", "stretch"] = "centre"
     """Cut out the largest square in the middle, or squeeze the whole image into one."""
     rotate: tuple[Literal["front", "wrist"], ...] = ()

@@ -107,10 +107,10 @@ class PolicyTrainConfig:
     seed: int = 0
     """Seed of weights, order and noise."""
     threads: int = 1
-    """CPU threads per process."""
+    """CPU threads per process; so many processes compute the features."""
     workers: int = 0
-    """Processes that prepare batches ahead, and threads that decode the images of the features; 0 does both
-    in the training process."""
+    """Processes that prepare batches ahead, and compute the features where they are more than the threads;
+    0 prepares batches in the training process."""
     progress: bool = True
     """Progress bar."""
     log_every: int = 50

@@ -1,8 +1,7 @@
 """Puts a training run together: data, tokenizers, sequence layout, network, and where the frames come from.
 
-There are two kinds of run. Without `base` a network of any size is built around pretrained encoders that
-come by
-pip, whose feature maps are computed once. With `base` a checkpoint of the public OpenVLA format is the
+There are two kinds of run. Without `base` a network of any size is built around pretrained encoders that come
+by pip, whose feature maps are computed once. With `base` a checkpoint of the public OpenVLA format is the
 start, its Llama vocabulary takes the codes, and images are looked at anew in every step.
 """
 
@@ -154,7 +153,7 @@ def _small_run(
             config.out.parent / "feature_cache",
             config.data,
             CacheConfig(wanted, config.light, config.seed, tokenizer.chunk_config.val_percent),
-            workers=max(1, config.workers),
+            workers=max(config.threads, config.workers),
             progress=config.progress,
         )
     data = load_policy_data(reader, tokenizer, texts, config.out.parent)
