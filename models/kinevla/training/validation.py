@@ -31,8 +31,9 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     reasoning in front. Reasoning accuracy is per id, each predicted from the true ids before it.
 
     Returns:
-        reasoning_accuracy, texts_right (share of samples without a wrong id), code1_accuracy.. (the policy's code is the demonstration's), joint_l1_mrad of the
-        chunk against the demonstrated one, joint_l1_tokenizer_mrad (what exact codes would give), gripper_l1.
+        reasoning_accuracy, texts_right (share of samples without a wrong id), code1_accuracy.. (the policy's
+        code is the demonstration's), joint_l1_mrad of the chunk against the demonstrated one,
+        joint_l1_tokenizer_mrad (what exact codes would give), gripper_l1.
         With the flow head there are no code accuracies.
     """
     model, data, tokenizer = run.model, run.data, run.tokenizer
