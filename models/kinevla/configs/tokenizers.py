@@ -35,6 +35,14 @@ def _kinevla() -> TokenizerPreset:
     return TokenizerPreset("bilevel_rvq", TokenizerTrainingConfig())
 
 
+def _fine() -> TokenizerPreset:
+    from kinevla.actions.rvq_vae import RvqVaeConfig
+    from kinevla.training.tokenizer_config import TokenizerTrainingConfig
+
+    # Where codes spell a motion that is read as a whole, more of them cost nothing and lose less of it.
+    return TokenizerPreset("bilevel_rvq", TokenizerTrainingConfig(network=RvqVaeConfig(kinematics_levels=4)))
+
+
 def _single_vq() -> TokenizerPreset:
     from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
@@ -67,6 +75,7 @@ def _tiny() -> TokenizerPreset:
 TOKENIZERS: Registry[TokenizerPreset] = Registry(
     "tokenizer preset",
     Entry("kinevla", "2 goal + 2 kinematics codes per chunk, trained in two stages (§3.1)", _kinevla),
+    Entry("fine", "2 goal + 4 kinematics codes (small model)", _fine),
     Entry("single-vq", "4 codes of one residual quantiser, as many codes and steps (VQ-VLA)", _single_vq),
     Entry("bins", "256 uniform bins, one code per frame and joint (OpenVLA)", _bins),
     Entry("fast", "cosine transform and byte pairs, variable length; for the report only (FAST)", _fast),

@@ -97,7 +97,7 @@ TRAININGS: Registry[TrainingPreset] = Registry(
         "kinevla",
         "the small model as it is shipped: codes spell a motion that is read from the pictures; without "
         "mutual information",
-        lambda: _preset("kinevla", "bilevel_rvq", coupling_weight=0.0),
+        lambda: _preset("fine", "bilevel_rvq", coupling_weight=0.0),
     ),
     Entry("paper", "the paper's recipe: OpenVLA-7B, LoRA, 50 000 steps of 64 on four GPUs", _paper),
     Entry(
