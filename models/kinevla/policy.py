@@ -97,7 +97,22 @@ class KineVLAPolicy:
             if threads < 1:
                 raise ValueError(f"threads must be at least 1, got {threads}")
             torch.set_num_threads(threads)
-        return cls(load_checkpoint(Path(checkpoint_dir)))
+        policy = cls(load_checkpoint(Path(checkpoint_dir)))
+        policy.warm_up()
+        return policy
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Load the pretrained encoders and use them once, so that the first chunk takes no longer than others.
+
+        Raises:
+            PretrainedError: one of them is not installed, or another version.
+        """
+        model, vision = self._parts.model, self._parts.model.config.vision
+        if model.config.reads_alone:
+            shape = (1, len(vision.cameras), vision.image_size, vision.image_size, 3)
+            model.features(torch.zeros(shape, dtype=torch.uint8, device=model.device))
+            model.told(["be ready"])
 
     @property
     def parts(self) -> CheckpointParts:
