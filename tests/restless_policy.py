@@ -28,6 +28,7 @@ class Plan:
     reasoning_reused: bool = False
     tokens_reused: int = 0
     tokens_decoded: int = 1
+    unclear: str = ""
     latency_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -44,6 +45,9 @@ class RestlessPolicy:
 
     def check_reasoning(self, text: str) -> str:
         return text
+
+    def understand(self, observation: Any, instruction: str) -> None:
+        """Everything is clear."""
 
     def plan_from(self, observation: Any, instruction: str, draft: Any, forced: Any = None) -> Plan:
         time.sleep(THINK_S)

@@ -56,6 +56,7 @@ class OneMotion:
     reasoning_reused: bool = False
     tokens_reused: int = 0
     tokens_decoded: int = 0
+    unclear: str = ""
     latency_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,6 +70,9 @@ class Instant:
         return text
 
     check_reasoning = check_instruction
+
+    def understand(self, observation: Any, instruction: str) -> None:
+        """Everything is clear."""
 
     def plan_from(self, observation: Any, instruction: str, draft: Any, forced: Any) -> OneMotion:
         target = observation.state.copy()

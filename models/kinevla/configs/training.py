@@ -95,8 +95,9 @@ TRAININGS: Registry[TrainingPreset] = Registry(
     "training preset",
     Entry(
         "kinevla",
-        "the small model as it is shipped: codes spell a motion that is read from the pictures",
-        lambda: _preset("kinevla", "bilevel_rvq"),
+        "the small model as it is shipped: codes spell a motion that is read from the pictures; without "
+        "mutual information",
+        lambda: _preset("kinevla", "bilevel_rvq", coupling_weight=0.0),
     ),
     Entry("paper", "the paper's recipe: OpenVLA-7B, LoRA, 50 000 steps of 64 on four GPUs", _paper),
     Entry(

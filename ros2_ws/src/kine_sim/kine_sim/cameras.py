@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 
 from kine_sim import rm75
+from kine_sim.scene import SceneConfig
 
 CAMERAS: tuple[str, str] = ("front", "wrist")
 MAX_CAMERA_SIZE = (1024, 1280)
@@ -58,6 +59,20 @@ def check_camera(camera: str) -> str:
     if camera not in CAMERAS:
         raise ValueError(f"camera {camera!r} is unknown: choose one of {CAMERAS}")
     return camera
+
+
+def spoilt(image: np.ndarray, scene: SceneConfig, time_s: float) -> np.ndarray:
+    """Return an image (H, W, 3) uint8 as the electronics of the scene's cameras give it.
+
+    Noise is a function of the time, so a scene that is played again shows the same images.
+    """
+    if scene.white_balance == (1.0, 1.0, 1.0) and scene.image_noise == 0.0:
+        return image
+    changed = image * np.array(scene.white_balance, dtype=np.float32)
+    if scene.image_noise > 0.0:
+        rng = np.random.default_rng(round(time_s * 1e6))
+        changed += scene.image_noise * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(changed + 0.5, 0.0, 255.0).astype(np.uint8)
 
 
 class CameraRig:

@@ -48,6 +48,8 @@ class SceneConfig:
         ambient_level: brightness of the even light, 0..1.
         front_shift_m, front_turn_rad: mounting error of the front camera (translation, rotation vector).
         wrist_shift_m, wrist_turn_rad: mounting error of the wrist camera.
+        white_balance: factors on red, green and blue of both cameras.
+        image_noise: standard deviation of the noise of each pixel, of 255.
     """
 
     object: ObjectName
@@ -70,6 +72,8 @@ class SceneConfig:
     front_turn_rad: Vector = (0.0, 0.0, 0.0)
     wrist_shift_m: Vector = (0.0, 0.0, 0.0)
     wrist_turn_rad: Vector = (0.0, 0.0, 0.0)
+    white_balance: Rgb = (1.0, 1.0, 1.0)
+    image_noise: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.friction <= 5.0:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import cos, hypot, sin
+from math import cos, hypot, radians, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kine_sim import layout
 from kine_sim.scene import SceneConfig
 
-CAMERA_SHIFT_M = 0.020
+CAMERA_SHIFT_M, CAMERA_TURN_RAD = 0.020, radians(2.0)
 REMOUNT_SHIFT_M, REMOUNT_TURN_RAD = 0.030, 0.050
 _CUP_CLEARANCE_M = 0.075
 _STREAM = 41
@@ -37,6 +37,23 @@ def moved_camera(scene: SceneConfig, seed: int) -> SceneConfig:
         np.random.default_rng([seed, _STREAM])
     )
     return replace(scene, front_shift_m=(float(shift[0]), float(shift[1]), float(shift[2])))
+
+
+def turned_camera(scene: SceneConfig, seed: int) -> SceneConfig:
+    """The front camera 2 cm off and turned by 2 degrees, each in a drawn direction."""
+    axis = _direction(np.random.default_rng([seed, _STREAM + 3]))
+    turn = np.array(scene.front_turn_rad) + CAMERA_TURN_RAD * axis
+    return replace(moved_camera(scene, seed), front_turn_rad=(float(turn[0]), float(turn[1]), float(turn[2])))
+
+
+def white_balance(scene: SceneConfig, seed: int) -> SceneConfig:
+    """A camera that shows red three quarters as strong as it is, and blue a quarter too strong."""
+    return replace(scene, white_balance=(0.75, 1.0, 1.25))
+
+
+def noise(scene: SceneConfig, seed: int) -> SceneConfig:
+    """Noise in every pixel, with a standard deviation of 20 of 255."""
+    return replace(scene, image_noise=20.0)
 
 
 def remounted(scene: SceneConfig, seed: int) -> SceneConfig:
@@ -88,6 +105,9 @@ VARIATIONS: dict[str, Callable[[SceneConfig, int], SceneConfig]] = {
     "dark": dark,
     "bright": bright,
     "moved_camera": moved_camera,
+    "turned_camera": turned_camera,
+    "white_balance": white_balance,
+    "noise": noise,
     "remounted": remounted,
     "distractor": distractor,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kine_sim import contacts, layout, rm75
-from kine_sim.cameras import CameraRig, Snapshot, check_camera
+from kine_sim.cameras import CameraRig, Snapshot, check_camera, spoilt
 from kine_sim.contacts import GripContact
 from kine_sim.mjcf import TIMESTEP_S, build_model
 from kine_sim.scene import SceneConfig
@@ -230,11 +230,12 @@ class World:
 
     def render_snapshot(self, camera: str, snapshot: Snapshot) -> np.ndarray:
         """Image (height, width, 3) uint8 RGB of 'front' or 'wrist' at a snapshot; takes no lock."""
-        return self._rig.render(camera, snapshot)
+        image = self._rig.render(camera, snapshot)
+        return spoilt(image, self.scene, snapshot.time_s)
 
     def render(self, camera: str) -> np.ndarray:
         """Image (height, width, 3) uint8 RGB of 'front' or 'wrist' now."""
-        return self._rig.render(camera, self.snapshot())
+        return self.render_snapshot(camera, self.snapshot())
 
     def camera_fovy_deg(self, camera: str) -> float:
         """Vertical field of view of a camera in degrees."""

@@ -19,6 +19,10 @@ CHANGED = {
     "bright": {"light_level", "ambient_level"},
     "moved_camera": {"front_shift_m"},
     "distractor": {"distractor_xy_m"},
+    "turned_camera": {"front_shift_m", "front_turn_rad"},
+    "white_balance": {"white_balance"},
+    "noise": {"image_noise"},
+    "remounted": {"front_shift_m", "front_turn_rad", "light_level", "ambient_level"},
 }
 
 
@@ -35,6 +39,24 @@ def test_the_camera_moves_by_two_centimetres() -> None:
     scene = sample_scene(TASKS[0], 3)
     shift = np.subtract(vary(scene, "moved_camera", 3).front_shift_m, scene.front_shift_m)
     assert np.linalg.norm(shift) == pytest.approx(CAMERA_SHIFT_M)
+
+
+def test_the_camera_turns_by_two_degrees() -> None:
+    scene = sample_scene(TASKS[0], 3)
+    turn = np.subtract(vary(scene, "turned_camera", 3).front_turn_rad, scene.front_turn_rad)
+    assert np.degrees(np.linalg.norm(turn)) == pytest.approx(2.0)
+
+
+def test_noise_and_white_balance_are_seen_and_repeat() -> None:
+    env = KineRealmanEnv()
+    shown = {}
+    for name in (None, "white_balance", "noise"):
+        options = {"task": 1} | ({"variation": name} if name else {})
+        shown[name] = env.reset(seed=3, options=options)[0]["front"].astype(int)
+        assert (env.reset(seed=3, options=options)[0]["front"] == shown[name]).all()
+    plain = shown[None]
+    assert np.abs(shown["white_balance"][..., 0] - 0.75 * plain[..., 0]).max() <= 1
+    assert 10 < (shown["noise"] - plain)[(plain > 80) & (plain < 170)].std() < 22
 
 
 @pytest.mark.parametrize("task", [2, 6])

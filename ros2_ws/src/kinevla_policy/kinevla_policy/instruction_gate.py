@@ -1,4 +1,4 @@
-"""Which instructions are taken: known words, and not faster than a person speaks."""
+"""Which instructions are taken: what is understood, and not faster than a person speaks."""
 
 from __future__ import annotations
 

@@ -105,9 +105,7 @@ class PolicyNode(ManagedNode):
         )
         self.create_service(Instruct, "/kinevla/instruct", self._instruct)
         self.create_service(Approve, "/kinevla/approve", self._approve)
-        self._gate = InstructionGate(
-            self._policy.check_instruction, self._value("min_instruction_interval_s")
-        )
+        self._gate = InstructionGate(self._understood, self._value("min_instruction_interval_s"))
         self.create_timer(1.0, self._publish_diagnostics)
         self.create_timer(0.2, self._look_at_driver)
 
@@ -221,7 +219,6 @@ class PolicyNode(ManagedNode):
             return response
         try:
             text = self._gate.admit(request.instruction, time.monotonic(), self._obstacles())
-            self._understand(text)
         except ValueError as error:
             self._counts["instructions refused"] += 1
             response.message = self._last_refusal = printable(error)
@@ -235,17 +232,20 @@ class PolicyNode(ManagedNode):
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
         return response
 
-    def _understand(self, text: str) -> None:
-        """Let the policy say what it makes of an instruction before anything moves.
+    def _understood(self, text: str) -> str:
+        """Let the policy say what it makes of a sentence before anything moves, and return it normalised.
+
+        Where it cannot see, which is an obstacle of its own, only the form is judged.
 
         Raises:
-            ValueError: what it did not understand, or why it cannot see now.
+            ValueError: what is wrong with the sentence, or what of it was not understood.
         """
         assert self._policy is not None and self._buffer is not None
+        checked = self._policy.check_instruction(text)
         seen = self._buffer.newest(self._now_ns() - int(self._settings.max_observation_age_s * 1e9))
-        if isinstance(seen, str):
-            raise ValueError(seen)
-        self._policy.understand(seen, text)
+        if not isinstance(seen, str):
+            self._policy.understand(seen, checked)
+        return checked
 
     def _approve(self, request: Approve.Request, response: Approve.Response) -> Approve.Response:
         if self._loop is None:

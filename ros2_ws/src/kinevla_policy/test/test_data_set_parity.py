@@ -120,20 +120,21 @@ def read_by_network(
     policy: CheckpointPolicy, observation: SyncedObservation
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images (2, S, S, 3) and state (8,) as the network gets them; nothing is computed from them."""
+    model = policy._policy._parts.model
+    seen: list[Any] = []
 
     class Read(Exception):
         pass
 
-    def stop(_: object, inputs: tuple[Any, Any]) -> None:
-        raise Read(*inputs)
+    def stop(features: object, state: Any) -> None:
+        seen.append(state)
+        raise Read
 
-    hook = policy._policy._parts.model.vision_backbone.register_forward_pre_hook(stop)
-    try:
-        with pytest.raises(Read) as read:
-            policy.plan_from(observation, "pick up the bread and move it to the front", None)
-    finally:
-        hook.remove()
-    images, state = read.value.args
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Read):
+        patch.setattr(model, "features", seen.append)
+        patch.setattr(model, "observe", stop)
+        policy.plan_from(observation, "pick up the bread and move it to the front", None)
+    images, state = seen
     return images[0].numpy(), state[0].numpy()
 
 
