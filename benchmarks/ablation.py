@@ -28,7 +28,7 @@ ADDS = {
     "bi-rep": "+ goal and kinematics codes",
     "bi-rea": "+ goal and kinematics reasoning",
     "mi": "+ mutual information",
-    "kinevla": "+ codes spell a motion that is read from the pictures",
+    "kinevla": "codes spell a motion that is read from the pictures; without mutual information",
 }
 
 
