@@ -22,7 +22,10 @@ CONDITIONS = {
     ("intervention", "random"): "random words forced as kinematics text",
     ("variation", "moved_camera"): "front camera moved by 2 cm",
     ("variation", "distractor"): "a cup on the table",
-    ("variation", "dark"): "dark",
+    ("variation", "turned_camera"): "front camera moved by 2 cm and turned by 2 degrees",
+    ("variation", "white_balance"): "white balance x (0.75, 1, 1.25)",
+    ("variation", "noise"): "noise of 20 of 255 in every pixel",
+    ("variation", "dark"): "half the light",
     ("variation", "bright"): "bright",
     ("through_ros", True): "through ROS, SDK and TCP",
 }

@@ -70,7 +70,7 @@ class PolicyTrainConfig:
     """Cross-entropy of the reasoning ids, eq. 4."""
     reasoning_loss_fraction: float = 0.125
     """Share of a batch that carries it; texts are learned sooner than motion, and costly to score."""
-    reasoning_weight: float = 0.3
+    reasoning_weight: float = 0.1
     """Weight of that loss beside the action loss."""
     average_decay: float = 0.998
     """Decay of the running mean of the weights, which is validated and exported; 0 takes the weights."""

@@ -114,9 +114,14 @@ def writer_states(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int)
 
 
 def writer_term(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
-    """Eq. 4 where the instruction is read apart from the codes: cross-entropy of what is written."""
+    """Eq. 4 where the instruction is read apart from the codes: cross-entropy of what is written.
+
+    Summed over the positions of a text, as the equation has it. In a mean the one word that tells two ways of
+    doing a task apart has a sixtieth of the weight, and was never learned.
+    """
     before = writer_states(model, seen, batch, bos)
-    return token_cross_entropy(model.logits(before[batch.spoken]), batch.ids[batch.spoken])
+    logits, ids = model.logits(before[batch.spoken]), batch.ids[batch.spoken]
+    return token_cross_entropy(logits, ids, float(len(batch.sentences)))
 
 
 def level_states(states: SequenceStates, batch: TokenBatch, goal_codes: int) -> Tensor:

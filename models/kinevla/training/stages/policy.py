@@ -29,7 +29,8 @@ from kinevla.training.weight_average import WeightAverage
 _LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
 _COLUMNS = (
     "step", "elapsed_s", "learning_rate", *_LOSSES, "samples_per_s",
-    "val_reasoning_accuracy", "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1",
+    "val_reasoning_accuracy", "val_texts_right",
+    "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1",
 )  # fmt: skip
 
 
