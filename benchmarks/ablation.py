@@ -1,10 +1,10 @@
 """One row of the ablation by one command: tokeniser, policy, closed-loop evaluation; and the table of all.
 
-Every row sees the same demonstrations, pretrained encoders, steps and scenes; only the preset differs. What is
-there already (tokeniser, a training that was stopped, finished trials) is taken up where it stands.
+Every row sees the same demonstrations, pretrained encoders, steps and scenes; only the preset differs. What
+is there already (tokeniser, a training that was stopped, finished trials) is taken up where it stands.
 
-Codes of the small network never see the instruction. So a row without reasoning is told nothing but the scene,
-and shows what can be done without being told; what the reasoning adds there is everything the sentence says.
+Codes of the small network never see the instruction. So a row without reasoning is told nothing but the
+scene, and shows what can be done without being told; there the reasoning adds everything the sentence says.
 
     scripts/run python benchmarks/ablation.py --row bi-rea
     scripts/run python benchmarks/ablation.py --table
@@ -28,7 +28,7 @@ ADDS = {
     "bi-rep": "+ goal and kinematics codes",
     "bi-rea": "+ goal and kinematics reasoning",
     "mi": "+ mutual information",
-    "kinevla": "+ codes spell a motion that is read from the pictures",
+    "kinevla": "codes spell a motion that is read from the pictures; without mutual information",
 }
 
 
