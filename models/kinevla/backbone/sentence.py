@@ -19,7 +19,7 @@ from transformers import AutoModel
 from kinevla.backbone.pretrained import LANGUAGE
 
 SENTENCE_WIDTH = 384
-MAX_SENTENCE_TOKENS = 64
+MAX_SENTENCE_TOKENS = 256
 _BATCH = 32
 
 
