@@ -103,7 +103,7 @@ class KineVLAPolicy:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Load the pretrained encoders and use them once, so that the first chunk takes no longer than others.
+        """Use the pretrained encoders once, so that the first chunk takes no longer than others.
 
         Raises:
             PretrainedError: one of them is not installed, or another version.

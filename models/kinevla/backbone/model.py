@@ -82,6 +82,9 @@ class KineVLAModel(nn.Module):
             if config.readout is not None:
                 robot = self.observation.robot.width
                 self.readout = MotionReadout(config.readout, vision, hidden, robot)
+                self.gist = nn.Linear(hidden, hidden)
+                nn.init.zeros_(self.gist.weight)
+                nn.init.zeros_(self.gist.bias)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
             "hidden_size": hidden,
@@ -173,10 +176,21 @@ class KineVLAModel(nn.Module):
         """
         return [self.instruction(states) for states in sentence_encoder(self.device)(sentences)]
 
-    def motions(self, hidden: Tensor, seen: Seen) -> Tensor:
-        """Read the motions (B, L, T, D), normalised, that decoder states (B, L, hidden) ask for."""
+    def asked(self, state: Tensor, words: Tensor) -> Tensor:
+        """Return what a level asks of the readout: its state and the gist of its words.
+
+        Args:
+            state: (..., hidden) decoder state in front of the level's codes.
+            words: (..., hidden) mean of the decoder states at the words of the level's text, zeros without words. Through
+                it one word that decides on the motion is heard however long the text is.
+        """
+        asked: Tensor = state + self.gist(words)
+        return asked
+
+    def motions(self, asked: Tensor, seen: Seen) -> Tensor:
+        """Read the motions (B, L, T, D), normalised, of L levels from what they ask, (B, L, hidden)."""
         assert self.readout is not None, "this network has no readout"
-        motion: Tensor = self.readout(hidden, *seen.looks)
+        motion: Tensor = self.readout(asked, *seen.looks)
         return motion
 
     def embed_ids(self, ids: Tensor) -> Tensor:

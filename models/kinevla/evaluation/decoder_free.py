@@ -24,7 +24,7 @@ class Memory:
     Attributes:
         goal_text: reasoning the policy wrote for it.
         kinematics_text: likewise.
-        states: (levels, hidden) states in front of the codes of each level; None without a readout.
+        states: (levels, hidden) what each level asked of the readout; None without one.
     """
 
     goal_text: str
@@ -52,7 +52,14 @@ def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> 
         places = np.flatnonzero(answer.action)
         levels = [places[0], *places[len(plan.goal_codes) :][:1]]
         # The observation stands behind the first id, and a state predicts what comes after it.
-        states = hidden[[seen.tokens.shape[1] + int(place) for place in levels]]
+        front = seen.tokens.shape[1]
+        spoken, asked, before = np.flatnonzero(answer.reasoning_span), [], -1
+        for place in levels:
+            own = [front + 1 + int(word) for word in spoken if before < word < place]
+            words = hidden[own].mean(0) if own else torch.zeros_like(hidden[0])
+            asked.append(model.asked(hidden[front + int(place)], words))
+            before = int(place)
+        states = torch.stack(asked)
     return Memory(plan.goal_text, plan.kinematics_text, states)
 
 

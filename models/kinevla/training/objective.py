@@ -20,6 +20,10 @@ from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
 from kinevla.training.writing import WriterBatch
 
 
+_FAR = 0.02
+"""Distance in normalised units, see `motion_term`."""
+
+
 class Positions(NamedTuple):
     """By how many positions the two cross-entropies of a part of a batch are divided.
 
@@ -124,25 +128,35 @@ def writer_term(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -
     return token_cross_entropy(logits, ids, float(len(batch.sentences)))
 
 
-def level_states(states: SequenceStates, batch: TokenBatch, goal_codes: int) -> Tensor:
-    """Return the states (B, levels, hidden) in front of each level's codes."""
+def asked_by_levels(
+    model: KineVLAModel, states: SequenceStates, batch: TokenBatch, goal_codes: int
+) -> Tensor:
+    """Return what each level asks of the readout: (B, levels, hidden), see `KineVLAModel.asked`."""
     firsts = [0] + ([goal_codes] if goal_codes < batch.code_positions.shape[1] else [])
     rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
-    return states.before[rows, batch.code_positions[:, firsts]]
+    places = batch.code_positions[:, firsts]
+    ahead = torch.arange(batch.ids.shape[1], device=batch.ids.device) < places.unsqueeze(-1)
+    # The words of a level are those in front of its codes that are not in front of the codes before.
+    own = torch.cat([ahead[:, :1], ahead[:, 1:] & ~ahead[:, :-1]], dim=1) & batch.span.unsqueeze(1)
+    words = torch.stack([pooled(states.at, own[:, level]) for level in range(len(firsts))], dim=1)
+    return model.asked(states.before[rows, places], words)
 
 
 def motion_term(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
     """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
 
     Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
-    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
+    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once. Beyond
+    `_FAR` the square outweighs the absolute distance: what is far off is mostly the beginning of a way, where
+    a word decides which way it is, and where a mere median would shrug.
 
     Args:
         motions: (B, levels, T, D) normalised.
         chunks: (B, T, D) normalised.
         weight: (D,) of each dimension, mean 1.
     """
-    return ((motions.float() - chunks.unsqueeze(1).float()).abs() * weight).mean()
+    error = motions.float() - chunks.unsqueeze(1).float()
+    return ((error.abs() + error.square() / (2.0 * _FAR)) * weight).mean()
 
 
 def action_term(
@@ -246,7 +260,7 @@ def policy_loss(
         action = flow_term(model, states, batch, generator)
     elif config.action_loss and model.readout is not None:
         assert weight is not None
-        motions = model.motions(level_states(states, batch, goal_codes), seen)
+        motions = model.motions(asked_by_levels(model, states, batch, goal_codes), seen)
         action = motion_term(motions, batch.chunks, weight)
     elif config.action_loss:
         action = action_term(model, states, batch, positions.action if positions else None)

@@ -12,7 +12,7 @@ from kinevla.training.dataset import TokenBatch
 from kinevla.training.inputs import on_device, visual_features
 from kinevla.training.objective import (
     SequenceStates,
-    level_states,
+    asked_by_levels,
     prefix_mask,
     sequence_states,
     writer_states,
@@ -109,7 +109,9 @@ def _choose_codes(run: PolicyRun, seen: Seen, batch: TokenBatch) -> NDArray[np.i
         for _ in range(1 + bool(vocabulary.kinematics_codes)):
             ids.scatter_(1, batch.code_positions, codes + first)
             states = sequence_states(model, seen, ids, vocabulary.bos)
-            codes = spelt(run, model.motions(level_states(states, batch, vocabulary.goal_codes), seen))
+            codes = spelt(
+                run, model.motions(asked_by_levels(model, states, batch, vocabulary.goal_codes), seen)
+            )
         return np.asarray(codes.cpu().numpy())
     chosen = []
     for stage, block in enumerate(blocks):
