@@ -181,8 +181,8 @@ class KineVLAModel(nn.Module):
 
         Args:
             state: (..., hidden) decoder state in front of the level's codes.
-            words: (..., hidden) mean of the decoder states at the words of the level's text, zeros without words. Through
-                it one word that decides on the motion is heard however long the text is.
+            words: (..., hidden) mean of the decoder states at the words of the level's text, zeros without
+                words. Through it one word that decides on the motion is heard however long the text is.
         """
         asked: Tensor = state + self.gist(words)
         return asked

@@ -19,7 +19,6 @@ from kinevla.training.dataset import TokenBatch
 from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
 from kinevla.training.writing import WriterBatch
 
-
 _FAR = 0.02
 """Distance in normalised units, see `motion_term`."""
 
