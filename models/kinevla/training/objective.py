@@ -113,10 +113,12 @@ def writer_states(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int)
     return torch.stack([nn.functional.pad(item, (0, 0, 0, length - len(item))) for item in places])
 
 
-def writer_term(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
+def writer_term(
+    model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int, divisor: float | None = None
+) -> Tensor:
     """Eq. 4 where the instruction is read apart from the codes: cross-entropy of what is written."""
     before = writer_states(model, seen, batch, bos)
-    return token_cross_entropy(model.logits(before[batch.spoken]), batch.ids[batch.spoken])
+    return token_cross_entropy(model.logits(before[batch.spoken]), batch.ids[batch.spoken], divisor)
 
 
 def level_states(states: SequenceStates, batch: TokenBatch, goal_codes: int) -> Tensor:
@@ -228,15 +230,14 @@ def policy_loss(
     reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
     motions = None
     if config.reasoning and config.reasoning_loss:
+        words = positions.reasoning if positions else None
         if model.config.reads_alone:
-            reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos)
+            reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos, words)
         else:
             spoken = batch.reasoning.clone()
             if positions is None:
                 spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
-            reasoning = reasoning_term(
-                model, states, batch, spoken, positions.reasoning if positions else None
-            )
+            reasoning = reasoning_term(model, states, batch, spoken, words)
     if config.action_loss and config.action_head == "flow":
         action = flow_term(model, states, batch, generator)
     elif config.action_loss and model.readout is not None:

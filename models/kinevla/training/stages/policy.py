@@ -155,10 +155,12 @@ class PolicyStage(Stage):
 
     @torch.no_grad()
     def _keep_written(self, part: Part, motions: Tensor | None) -> None:
-        """Spell what the network read from a part, for the next time it sees these frames."""
+        """Spell what the network read from a part, for the next time any process sees these frames."""
         if motions is None or self.run.spelling is None:
             return
-        self._written[part.rows] = spelt(self.run, motions).cpu().to(self._written.dtype)
+        codes = spelt(self.run, motions)
+        rows, codes = self.accelerator.gather((part.rows.to(codes.device), codes))
+        self._written[rows.cpu()] = codes.cpu().to(self._written.dtype)
 
     def state(self) -> dict[str, Any]:
         """Return what is trained, its running mean, the codes last written, and the optimiser."""
