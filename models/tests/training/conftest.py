@@ -25,6 +25,7 @@ from kinevla.text import load_task_texts
 from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
 from kinevla.text.tokenizer import _PATTERN as TEXT_PATTERN
 from kinevla.text.tokenizer import split_words
+from kinevla.text.wordings import WORDINGS, numbered_wording
 from kinevla.training import feature_cache
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.distributed import join_processes
@@ -141,8 +142,10 @@ def write_tiny_base(directory: Path) -> Path:
     }  # fmt: skip
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps(config))
-    pieces = {piece for text in load_task_texts() for part in (text.instruction, text.coarse, text.fine)
-              for word in split_words(part) for piece in (word, word.lower())}  # fmt: skip
+    texts = [x for text in load_task_texts() for x in (text.instruction, text.coarse, text.fine)]
+    # A real base spells any word; this one knows those of all wordings.
+    texts += [numbered_wording(t.instruction, n) for t in load_task_texts() for n in range(WORDINGS)]
+    pieces = {piece for text in texts for word in split_words(text) for piece in (word, word.lower())}
     pieces |= {PROMPT_HEAD.rstrip(), PROMPT_TAIL, " ", "\n"}
     pieces |= {f" {piece.strip()}" for piece in pieces if piece.strip()}
     words = ["<unk>", "<s>", "</s>", *sorted(pieces)]
