@@ -160,6 +160,14 @@ class Layout:
         own = (sentence or self.data.texts[text][0]) if self._prompted else ""
         return self._laid_out(text, own)
 
+    def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the ids of a row with the codes of its demonstration, and which of them are reasoning."""
+        sequence = self.sequence(row)
+        ids, action = np.array(sequence.ids), np.array(sequence.action)
+        if action.any():  # With the flow head there are no codes in the sequence.
+            ids[action] = self.data.codes[row] + self._blocks
+        return ids, np.array(sequence.reasoning)
+
     def batch(self, rows: NDArray[np.int64], sentences: tuple[str, ...] | None = None) -> TokenBatch:
         """Lay out some rows.
 

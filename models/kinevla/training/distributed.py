@@ -66,7 +66,10 @@ def join_processes(config: PolicyTrainConfig) -> Accelerator:
 def _some_unused(config: PolicyTrainConfig) -> bool:
     """Say whether parameters get no gradient: blocks behind the features read, and terms that are off."""
     terms = config.reasoning and config.reasoning_loss and config.action_loss and config.coupling_weight > 0.0
-    return config.base is not None or config.action_head == "flow" or not terms
+    # Of a batch with fewer sentences than parts, some parts have none to read.
+    parts = max(config.processes, int(os.environ.get("WORLD_SIZE", "1"))) * config.accumulation
+    silent = round(config.batch_size * config.reasoning_loss_fraction) < parts
+    return config.base is not None or config.action_head == "flow" or silent or not terms
 
 
 def launched() -> bool:

@@ -1,7 +1,8 @@
 """Feature maps of every demonstration frame, computed once by the frozen image encoder and mapped from disk.
 
-The folder of a cache is named after what decides its content: data set, image encoder, image size, changes
-of the light. Frames are shown as they are for validation, and changed by one random draw each for training.
+The folder of a cache is named after what decides its content: data set and its split, image encoder, image
+size, changes of the light. Frames are shown as they are for validation, and changed by one random draw each
+for training.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from kinevla.backbone.pretrained import SIGHT
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
-from kinevla.data.split import read_split
+from kinevla.data.split import SPLIT_NAME, read_split
 from kinevla.manifest import MANIFEST_NAME, file_sha256, to_plain
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import stored_inputs
@@ -88,7 +89,8 @@ def open_cache(
     reader = EpisodeReader(data)
     pipeline = config.images.on(reader.images)
     digest = hashlib.sha256(json.dumps(to_plain(config), sort_keys=True).encode())
-    digest.update(SIGHT.sha256.encode() + file_sha256(data / MANIFEST_NAME).encode())
+    files = [data / MANIFEST_NAME, *(split for split in (data / SPLIT_NAME,) if split.is_file())]
+    digest.update("".join([SIGHT.sha256, *map(file_sha256, files)]).encode())
     directory = root / digest.hexdigest()[:20]
     directory.mkdir(parents=True, exist_ok=True)
     frames = sum(entry.frames for entry in reader.entries)

@@ -24,11 +24,11 @@ _FAR = 0.02
 
 
 class Positions(NamedTuple):
-    """By how many positions the two cross-entropies of a part of a batch are divided.
+    """By how many positions (a writer's: texts) the two cross-entropies of a part of a batch are divided.
 
-    A batch may be computed in parts (accumulation steps, processes) that hold unequal numbers of positions.
-    With the number of the whole batch divided by the number of parts, the mean over the parts is exactly the
-    mean over the positions of the whole batch. Losses of chunks need no divisor: all parts hold equally many.
+    A batch may be computed in parts (accumulation steps, processes) that hold unequal numbers of them. With the
+    number of the whole batch divided by the number of parts, the mean over the parts is exactly the mean over
+    the whole batch. Losses of chunks need no divisor: all parts hold equally many.
     """
 
     reasoning: float
@@ -116,15 +116,18 @@ def writer_states(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int)
     return torch.stack([nn.functional.pad(item, (0, 0, 0, length - len(item))) for item in places])
 
 
-def writer_term(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
+def writer_term(
+    model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int, divisor: float | None = None
+) -> Tensor:
     """Eq. 4 where the instruction is read apart from the codes: cross-entropy of what is written.
 
-    Summed over the positions of a text, as the equation has it. In a mean the one word that tells two ways of
-    doing a task apart has a sixtieth of the weight, and was never learned.
+    Summed over the positions of a text, as the equation has it, and divided by the number of texts or by
+    `divisor`. In a mean over positions the one word that tells two ways of doing a task apart has a sixtieth
+    of the weight, and was never learned.
     """
     before = writer_states(model, seen, batch, bos)
     logits, ids = model.logits(before[batch.spoken]), batch.ids[batch.spoken]
-    return token_cross_entropy(logits, ids, float(len(batch.sentences)))
+    return token_cross_entropy(logits, ids, divisor or float(len(batch.sentences)))
 
 
 def asked_by_levels(
@@ -246,15 +249,14 @@ def policy_loss(
     reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
     motions = None
     if config.reasoning and config.reasoning_loss:
+        words = positions.reasoning if positions else None
         if model.config.reads_alone:
-            reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos)
+            reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos, words)
         else:
             spoken = batch.reasoning.clone()
             if positions is None:
                 spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
-            reasoning = reasoning_term(
-                model, states, batch, spoken, positions.reasoning if positions else None
-            )
+            reasoning = reasoning_term(model, states, batch, spoken, words)
     if config.action_loss and config.action_head == "flow":
         action = flow_term(model, states, batch, generator)
     elif config.action_loss and model.readout is not None:

@@ -96,10 +96,11 @@ class StepSamples(Dataset[Part]):
         if config.base is None:
             tokens = layout.batch(rows[own])
             state = state + config.state_noise * noise[own]
-            places = np.flatnonzero(speaking[own])
-            if config.reasoning and config.reasoning_loss and len(places):
-                writing = writer_batch(layout, rows[own][places], places, config, int(seeds[own][0]))
-            words = 1.0  # The writer's loss is a mean of its own.
+            words = 1.0
+            if config.reasoning and config.reasoning_loss:
+                places = np.flatnonzero(speaking)
+                whole = writer_batch(layout, rows[places], places, config, int(seeds[0]))
+                writing, words = whole.within(own), len(whole.sentences) / parts
         else:
             told = [
                 numbered_wording(data.texts[int(data.text[row])][0], int(number))

@@ -17,10 +17,10 @@ from kinevla.training.dataset import Layout
 
 @dataclass(frozen=True)
 class WriterBatch:
-    """Sentences in front of some samples of a part.
+    """Sentences in front of some samples of a batch, or of a part of it.
 
     Attributes:
-        rows: (b,) which samples of the part.
+        rows: (b,) which samples.
         sentences: b sentences.
         ids: (b, L) what is written about them, padded on the right.
         spoken: (b, L) bool, positions that are learned.
@@ -31,6 +31,20 @@ class WriterBatch:
     ids: Tensor
     spoken: Tensor
 
+    def within(self, part: slice) -> WriterBatch | None:
+        """Return the sentences in front of the samples of a part; None where there are none."""
+        inside = (self.rows >= part.start) & (self.rows < part.stop)
+        if not bool(inside.any()):
+            return None
+        spoken = self.spoken[inside]
+        length = int(spoken.any(0).nonzero().max()) + 1  # What is written ends with a spoken id.
+        sentences = tuple(
+            text for text, chosen in zip(self.sentences, inside.tolist(), strict=True) if chosen
+        )
+        return WriterBatch(
+            self.rows[inside] - part.start, sentences, self.ids[inside, :length], spoken[:, :length]
+        )
+
 
 def writer_batch(
     layout: Layout, rows: NDArray[np.int64], places: NDArray[np.int64], config: PolicyTrainConfig, seed: int
@@ -40,7 +54,7 @@ def writer_batch(
     Args:
         layout: of the data set.
         rows: (b,) their rows there.
-        places: (b,) their places in the part.
+        places: (b,) their places in the batch.
         config: shares.
         seed: of what is drawn.
     """
@@ -61,8 +75,7 @@ def writer_batch(
         else:
             other = rng.random() < config.variant_share
             sentences.append(numbered_wording(instruction, number if other else 0))
-            sequence = layout.sequence(int(row))
-            written.append((np.array(sequence.ids), np.array(sequence.reasoning)))
+            written.append(layout.written(int(row)))
             continue
         mark = builder.vocabulary.delimiter
         ids = np.array([mark("<goal>"), *builder.text(text), mark("</goal>")])

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from kinevla.backbone.config import VitTowerConfig
+from kinevla.backbone.config import TowersConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla_format import (
     CONFIG_NAME,
@@ -61,9 +61,9 @@ def save_openvla(
         ValueError: towers of another kind, adapters that were not removed, or limits below one byte.
     """
     vision = model.config.vision
+    if not isinstance(vision, TowersConfig):
+        raise ValueError("the public format holds two vision transformers")
     towers = (vision.featurizer, vision.fused_featurizer)
-    if not all(isinstance(tower, VitTowerConfig) for tower in towers) or vision.patch_position:
-        raise ValueError("the public format holds two vision transformers without learned patch positions")
     state = {name: value for name, value in model.state_dict().items() if name.startswith(PUBLIC_PARTS)}
     if any(".base_layer." in name for name in state):
         raise ValueError("the network has adapters: only plain weights can be saved")

@@ -1,5 +1,8 @@
+"""The network itself: what it sees, what it is told, and its decoder."""
+
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,108 +11,95 @@ import torch
 from transformers import DynamicCache
 
 from kinevla.actions.robot import forward_kinematics
-from kinevla.backbone import (
-    DecoderConfig,
-    GeometryConfig,
-    KineVLAModel,
-    ModelConfig,
-    TowerConfig,
-    VisionConfig,
-)
-from kinevla.backbone.conv_tower import ConvTower
-from kinevla.backbone.geometry import ToolPose
+from kinevla.backbone import KineVLAModel, ModelConfig, ReadoutConfig, SightConfig, VitTowerConfig
+from kinevla.backbone.model import Seen
+from kinevla.backbone.robot_features import ToolPose
+from kinevla.configs import MODELS
 
-TOWER = TowerConfig(widths=(4, 4, 4, 4))
-TINY = ModelConfig(
-    vision=VisionConfig(image_size=32, patch_grid=2, featurizer=TOWER, fused_featurizer=TOWER),
-    geometry=GeometryConfig(width=16, blocks=1, tokens=3, lifter_width=8),
-    decoder=DecoderConfig(hidden_size=32, layers=2, heads=2, intermediate_size=64),
-    vocabulary_size=128,
-)
+TINY = MODELS.get("tiny")
+SIGHT = TINY.vision
+HIDDEN = TINY.decoder.hidden_size
+SENTENCES = ("pick up the bread and move it to the left front", "put the carrot down")
 
 
 @pytest.fixture(scope="module")
 def model() -> KineVLAModel:
     torch.manual_seed(0)
-    return KineVLAModel(TINY).eval()
+    return KineVLAModel(TINY).eval().requires_grad_(False)
 
 
-def images(count: int = 2) -> torch.Tensor:
-    return torch.randint(
-        0, 256, (count, 2, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
-    )
+def images(count: int = 2, cameras: int = 2) -> torch.Tensor:
+    shape = (count, cameras, 32, 32, 3)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def test_observation_tokens_are_patches_keypoints_geometry_and_state(model: KineVLAModel) -> None:
-    state = torch.zeros(2, 8)
-    features = model.vision_backbone(images(), state)
-    assert features.patches.shape == (2, 2, 4, 8)
-    assert features.keypoints.shape == (2, 2, 2, 5, 3)
-    assert features.points.shape == (2, 5, 4)
-    assert model.observe(features, state).shape == (2, 2 * 4 + 2 * 5 + 3 + 1, 32)
+def look(model: KineVLAModel, seen: torch.Tensor, state: torch.Tensor) -> Seen:
+    return model.observe(model.features(seen), state)
 
 
-def test_one_camera_and_no_geometry_tokens_are_possible() -> None:
-    vision = VisionConfig(
-        image_size=32,
-        cameras=("front",),
-        patch_grid=2,
-        featurizer=TOWER,
-        fused_featurizer=TOWER,
-    )
-    geometry = GeometryConfig(blocks=1, tokens=0, lifter_width=8)
-    model = KineVLAModel(ModelConfig(vision=vision, geometry=geometry, decoder=TINY.decoder)).eval()
-    features = model.vision_backbone(images()[:, :1], torch.zeros(2, 8))
-    assert model.observe(features, torch.zeros(2, 8)).shape == (2, 4 + 5 + 1, 32)
-    with pytest.raises(ValueError, match="one keypoint"):
-        VisionConfig(keypoints=())
+def test_what_is_seen_has_tokens_for_the_decoder_and_looks_for_the_readout(model: KineVLAModel) -> None:
+    maps = model.features(images())
+    assert [tuple(item.shape) for item in maps] == [(2, 2, 8, 8, 24), (2, 2, 4, 4, 40), (2, 2, 2, 2, 112)]
+    seen = model.observe(maps, torch.zeros(2, 8))
+    assert seen.tokens.shape == (2, SIGHT.tokens, HIDDEN)
+    cells, values, points, robot = seen.looks
+    assert cells.shape == (2, 2, 16, SIGHT.width)
+    assert values.shape == (2, 2, 16, 2 + SIGHT.point_width)
+    assert points.shape == (2, 2, SIGHT.points, 2 + SIGHT.point_width)
+    assert robot.shape == (2, 3 * 8 + 12)
+    assert model.motions(torch.zeros(2, 2, HIDDEN), seen).shape == (2, 2, 5, 8)
+
+
+def test_one_camera_is_possible() -> None:
+    sight = dataclasses.replace(SIGHT, cameras=("front",))
+    model = KineVLAModel(dataclasses.replace(TINY, vision=sight))
+    seen = look(model, images(cameras=1), torch.zeros(2, 8))
+    assert seen.tokens.shape == (2, SIGHT.tokens, HIDDEN)
+    assert model.motions(torch.zeros(2, 1, HIDDEN), seen).shape == (2, 1, 5, 8)
+    with pytest.raises(ValueError, match="one camera"):
+        SightConfig(cameras=())
 
 
 def test_a_robot_of_other_dimensions_needs_no_arm_model() -> None:
-    geometry = GeometryConfig(width=16, blocks=1, tokens=1, lifter_width=8, robot="none")
-    model = KineVLAModel(ModelConfig(TINY.vision, geometry, TINY.decoder, 128, state_dim=5)).eval()
-    features = model.vision_backbone(images(), torch.zeros(2, 5))
-    assert model.observe(features, torch.zeros(2, 5)).shape[1] == 8 + 10 + 1 + 1
+    sight = dataclasses.replace(SIGHT, robot="none")
+    model = KineVLAModel(dataclasses.replace(TINY, vision=sight, state_dim=5))
+    assert look(model, images(), torch.zeros(2, 5)).looks[3].shape == (2, 15)
     with pytest.raises(ValueError, match="7 joints"):
-        KineVLAModel(ModelConfig(TINY.vision, TINY.geometry, TINY.decoder, 128, state_dim=5))
+        KineVLAModel(dataclasses.replace(TINY, state_dim=5))
 
 
-def test_both_cameras_and_the_state_reach_the_decoder(model: KineVLAModel) -> None:
-    state = torch.zeros(1, 8)
-    seen = images(1)
-    base = model.observe(model.vision_backbone(seen, state), state)
+def test_both_cameras_and_the_state_reach_the_decoder_and_the_motion(model: KineVLAModel) -> None:
+    state, seen, asked = torch.zeros(1, 8), images(1), torch.zeros(1, 1, HIDDEN)
+    base = look(model, seen, state)
+    changed = []
     for camera in (0, 1):
         other = seen.clone()
         other[:, camera] = 255 - other[:, camera]
-        assert not torch.allclose(base, model.observe(model.vision_backbone(other, state), state))
-    moved = torch.full((1, 8), 0.1)
-    assert not torch.allclose(base, model.observe(model.vision_backbone(seen, moved), moved))
+        changed.append(look(model, other, state))
+    changed.append(look(model, seen, torch.full((1, 8), 0.1)))
+    for other in changed:
+        assert not torch.allclose(base.tokens, other.tokens)
+        assert not torch.allclose(model.motions(asked, base), model.motions(asked, other))
+
+
+def test_the_rows_beside_it_never_change_what_is_seen(model: KineVLAModel) -> None:
+    together = look(model, images(3), torch.zeros(3, 8))
+    alone = look(model, images(3)[1:2], torch.zeros(1, 8))
+    torch.testing.assert_close(together.tokens[1:2], alone.tokens, atol=1e-5, rtol=1e-4)
 
 
 def test_wrong_image_size_type_or_number_of_cameras_is_refused(model: KineVLAModel) -> None:
-    state = torch.zeros(2, 8)
     for bad in (images()[:, :1], images().float(), images()[:, :, :16]):
         with pytest.raises(ValueError, match=r"uint8 \(B, 2, 32, 32, 3\)"):
-            model.vision_backbone(bad, state)
+            model.features(bad)
 
 
-def test_the_two_towers_see_differently_normalised_images() -> None:
-    config = ModelConfig().vision
-    tower = ConvTower(config.featurizer, 32, 2, 5)
-    fused = ConvTower(config.fused_featurizer, 32, 2, 5)
-    assert tower.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
-    assert fused.mean.flatten().tolist() == pytest.approx([0.5, 0.5, 0.5])
-
-
-def test_soft_argmax_reads_a_peak_where_it_is() -> None:
-    tower = ConvTower(TOWER, 32, 1, 1).eval()
-    with torch.no_grad():
-        for parameter in tower.heatmap_head.parameters():
-            parameter.zero_()
-        output = tower(torch.rand(1, 3, 32, 32), torch.zeros(1, dtype=torch.long))
-    assert output.points.abs().max() < 1e-5, "a flat heatmap points at the middle of the image"
-    # Cell 2 of 8 covers pixels 8..11 of 32: its centre is 10 of 32 pixels from the edge.
-    assert float(tower.cell_centres[2]) == pytest.approx(10 / 32 * 2 - 1)
+def test_instructions_are_read_token_by_token_whatever_stands_beside_them(model: KineVLAModel) -> None:
+    bread, carrot = model.told(SENTENCES)
+    assert bread.shape[1] == carrot.shape[1] == HIDDEN and len(bread) > len(carrot) >= 4
+    torch.testing.assert_close(model.told(SENTENCES[1:])[0], carrot, atol=1e-4, rtol=1e-3)
+    (right,) = model.told([SENTENCES[0].replace("left", "right")])
+    assert right.shape == bread.shape and not torch.allclose(right, bread, atol=1e-2)
 
 
 def test_the_tool_pose_in_the_network_is_the_arms_forward_kinematics() -> None:
@@ -121,7 +111,7 @@ def test_the_tool_pose_in_the_network_is_the_arms_forward_kinematics() -> None:
 
 
 def test_decoding_with_a_cache_equals_decoding_at_once(model: KineVLAModel) -> None:
-    embeddings = torch.randn(1, 9, 32, generator=torch.Generator().manual_seed(2))
+    embeddings = torch.randn(1, 9, HIDDEN, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         whole = model.hidden_states(embeddings)
         cache = DynamicCache()
@@ -130,7 +120,7 @@ def test_decoding_with_a_cache_equals_decoding_at_once(model: KineVLAModel) -> N
 
 
 def test_padding_on_the_right_changes_nothing_before_it(model: KineVLAModel) -> None:
-    embeddings = torch.randn(1, 9, 32, generator=torch.Generator().manual_seed(3))
+    embeddings = torch.randn(1, 9, HIDDEN, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         torch.testing.assert_close(
             model.hidden_states(embeddings)[:, :6],
@@ -150,30 +140,36 @@ def test_a_state_dimension_that_never_moved_normalises_to_zero() -> None:
 
 
 def test_a_configuration_survives_json_and_unknown_settings_are_named() -> None:
-    values = json.loads(json.dumps(ModelConfig().to_dict()))
-    assert ModelConfig.from_dict(values) == ModelConfig()
+    config = ModelConfig(readout=ReadoutConfig(queries=3))
+    values = json.loads(json.dumps(config.to_dict()))
+    assert ModelConfig.from_dict(values) == config
+    del values["readout"]
+    assert ModelConfig.from_dict(values).readout is None
     values["decoder"]["colour"] = 1
     with pytest.raises(ValueError, match="DecoderConfig has no setting colour"):
         ModelConfig.from_dict(values)
     with pytest.raises(ValueError, match="normalisation 'grey'"):
-        TowerConfig(normalisation="grey")
+        VitTowerConfig(width=16, depth=2, heads=2, mlp_hidden=32, normalisation="grey")
 
 
-def test_weight_names_follow_the_public_layout(model: KineVLAModel) -> None:
-    names = set(model.state_dict())
-    for name in (
-        "projector.fc1.weight",
-        "projector.fc3.bias",
-        "language_model.model.embed_tokens.weight",
-        "language_model.model.layers.0.self_attn.q_proj.weight",
-        "language_model.model.layers.1.mlp.down_proj.weight",
-        "language_model.model.norm.weight",
-        "language_model.lm_head.weight",
-    ):
-        assert name in names
-    assert any(name.startswith("vision_backbone.fused_featurizer.") for name in names)
+def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 16 and at least 32, got 40"):
+        SightConfig(image_size=40)
+    with pytest.raises(ValueError, match="points must be at least 1, got 0"):
+        SightConfig(points=0)
+    with pytest.raises(ValueError, match="robot must be 'rm75' or 'none', got 'ur5'"):
+        SightConfig(robot="ur5")
+    with pytest.raises(ValueError, match=r"readout\.queries must be at least 1, got 0"):
+        ReadoutConfig(queries=0)
+    with pytest.raises(ValueError, match="towers have none"):
+        dataclasses.replace(MODELS.get("7b"), readout=ReadoutConfig())
 
 
-def test_the_nano_model_has_fewer_than_ten_million_weights() -> None:
-    count = sum(parameter.numel() for parameter in KineVLAModel(ModelConfig()).parameters())
-    assert count < 10e6
+def test_the_shipped_network_has_fewer_than_ten_million_weights_and_none_of_the_pretrained_parts() -> None:
+    model = KineVLAModel(MODELS.get("nano"))
+    assert sum(parameter.numel() for parameter in model.parameters()) < 10e6
+    parts = {name.split(".")[0] for name in model.state_dict()} - {"state_offset", "state_scale"}
+    assert parts == {
+        "sight", "observation", "instruction", "readout", "language_model",
+        "coupling_reasoning", "coupling_action",
+    }  # fmt: skip

@@ -14,10 +14,11 @@ from kinevla.backbone import (
     DecoderConfig,
     KineVLAModel,
     ModelConfig,
-    VisionConfig,
+    TowersConfig,
     VitTowerConfig,
     openvla_config,
 )
+from kinevla.configs import MODELS
 
 OWN = ("observation.", "coupling_", "state_")
 
@@ -53,15 +54,10 @@ def test_without_extras_the_observation_has_no_weights_of_its_own() -> None:
     assert not list(model.observation.parameters())
 
 
-def test_the_small_and_the_full_model_are_configurations_of_one_code(full_size: KineVLAModel) -> None:
+def test_the_small_and_the_full_model_share_decoder_and_coupling(full_size: KineVLAModel) -> None:
     with torch.device("meta"):
-        nano = KineVLAModel(ModelConfig())
-    same = (
-        "projector.fc1.weight",
-        "language_model.model.layers.3.mlp.up_proj.weight",
-        "coupling_action.bias",
-    )
-    for name in same:
+        nano = KineVLAModel(MODELS.get("nano"))
+    for name in ("language_model.model.layers.2.mlp.up_proj.weight", "coupling_action.bias"):
         assert name in nano.state_dict() and name in full_size.state_dict()
     assert type(nano) is type(full_size)
     count = sum(parameter.numel() for parameter in nano.parameters())
@@ -76,7 +72,7 @@ def small(cameras: tuple[str, ...] = ("front",)) -> ModelConfig:
         for tower in (config.vision.featurizer, config.vision.fused_featurizer)
     ]
     vision = dataclasses.replace(
-        config.vision, image_size=56, patch_grid=4, featurizer=towers[0], fused_featurizer=towers[1]
+        config.vision, image_size=56, featurizer=towers[0], fused_featurizer=towers[1]
     )
     decoder = DecoderConfig(hidden_size=32, layers=1, heads=2, intermediate_size=48)
     return dataclasses.replace(config, vision=vision, decoder=decoder, vocabulary_size=64)
@@ -87,8 +83,8 @@ def test_two_cameras_give_twice_the_patch_tokens() -> None:
         model = KineVLAModel(small(cameras)).eval()
         images = torch.zeros(1, len(cameras), 56, 56, 3, dtype=torch.uint8)
         with torch.no_grad():
-            features = model.vision_backbone(images, torch.zeros(1, 8))
-            tokens = model.observe(features, torch.zeros(1, 8))
+            features = model.features(images)
+            tokens = model.observe(features, torch.zeros(1, 8)).tokens
         assert tokens.shape == (1, 16 * len(cameras) + 1, 32)
 
 
@@ -97,14 +93,14 @@ def test_patch_features_do_not_depend_on_the_last_block() -> None:
     model = KineVLAModel(small()).eval()
     images = torch.randint(0, 256, (1, 1, 56, 56, 3), dtype=torch.uint8)
     with torch.no_grad():
-        before = model.vision_backbone(images, torch.zeros(1, 8)).patches
+        before = model.features(images)[0]
         tower = model.vision_backbone.featurizer
         tower.blocks[2].mlp.fc2.bias.add_(1.0)
         tower.blocks[2].ls2.scale_factor.fill_(1.0)
-        assert torch.equal(before, model.vision_backbone(images, torch.zeros(1, 8)).patches)
+        assert torch.equal(before, model.features(images)[0])
         tower.blocks[1].ls2.scale_factor.fill_(1.0)
         tower.blocks[1].mlp.fc2.bias.add_(1.0)
-        assert not torch.equal(before, model.vision_backbone(images, torch.zeros(1, 8)).patches)
+        assert not torch.equal(before, model.features(images)[0])
 
 
 def test_the_full_size_configuration_survives_json() -> None:
@@ -114,10 +110,13 @@ def test_the_full_size_configuration_survives_json() -> None:
 
 def test_impossible_towers_are_refused() -> None:
     vit = VitTowerConfig(width=16, depth=2, heads=2, mlp_hidden=32)
-    with pytest.raises(ValueError, match="ViT towers find none"):
-        VisionConfig(image_size=56, featurizer=vit, fused_featurizer=vit)
+    wider = VitTowerConfig(width=16, depth=2, heads=2, mlp_hidden=32, patch_size=16)
     with pytest.raises(ValueError, match="multiple of 14"):
-        VisionConfig(image_size=64, keypoints=(), featurizer=vit, fused_featurizer=vit)
+        TowersConfig(64, ("front",), vit, vit)
+    with pytest.raises(ValueError, match="one patch size, got 14 and 16"):
+        TowersConfig(112, ("front",), vit, wider)
+    with pytest.raises(ValueError, match="one camera"):
+        TowersConfig(56, (), vit, vit)
     with pytest.raises(ValueError, match="multiple of 3 heads"):
         VitTowerConfig(width=16, depth=2, heads=3, mlp_hidden=32)
     with pytest.raises(ValueError, match="std must be positive"):

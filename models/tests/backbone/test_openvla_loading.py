@@ -150,7 +150,7 @@ def public_logits(
 def our_logits(model: KineVLAModel, images: Tensor, ids: list[int]) -> Tensor:
     state = torch.zeros(1, model.config.state_dim)
     with torch.no_grad():
-        tokens = model.observe(model.vision_backbone(images[None], state), state)
+        tokens = model.observe(model.features(images[None]), state).tokens
         text = model.embed_ids(torch.tensor([ids]))
         return model.logits(model.hidden_states(torch.cat([text[:, :1], tokens, text[:, 1:]], 1)))[0]
 
@@ -222,8 +222,8 @@ def test_a_state_token_stands_after_all_patches_and_starts_untrained(
     parts = load(tmp_path, ("front", "wrist"), state_token=True, state_dim=5)
     images, state = random_images(2)[None], torch.zeros(1, 5)
     with torch.no_grad():
-        tokens = parts.model.observe(parts.model.vision_backbone(images, state), state)
-        moved = parts.model.observe(parts.model.vision_backbone(images, state + 1), state + 1)
+        tokens = parts.model.observe(parts.model.features(images), state).tokens
+        moved = parts.model.observe(parts.model.features(images), state + 1).tokens
     assert tokens.shape == (1, 2 * 9 + 1, 32)
     assert torch.equal(tokens[:, :-1], moved[:, :-1]) and not torch.equal(tokens[:, -1], moved[:, -1])
     assert "observation.state.0.weight" in parts.untrained
@@ -443,7 +443,7 @@ def test_another_image_size_is_refused(write_checkpoint: WriteCheckpoint, tmp_pa
     edit_config(tmp_path, image_sizes=[42, 42])
     model = load(tmp_path).model
     with pytest.raises(ValueError, match=r"uint8 \(B, 1, 42, 42, 3\)"):
-        model.vision_backbone(torch.zeros(1, 1, 56, 56, 3, dtype=torch.uint8), torch.zeros(1, 8))
+        model.features(torch.zeros(1, 1, 56, 56, 3, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize(

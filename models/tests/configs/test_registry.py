@@ -44,15 +44,15 @@ def test_a_name_used_twice_is_refused() -> None:
 @pytest.mark.parametrize("name", TRAININGS.names)
 def test_every_training_preset_is_a_valid_configuration(name: str) -> None:
     preset = TRAININGS.get(name)
-    config = preset.config(HERE, HERE, HERE, HERE)
+    config = preset.config(HERE, HERE, HERE if preset.needs_base else None, HERE)
     assert (config.base is None) != preset.needs_base
     assert TOKENIZERS.get(preset.tokenizer).kind == preset.tokenizer_kind
-    assert {"data", "tokenizer", "vision", "base", "out"} == {
+    assert {"data", "tokenizer", "base", "out"} == {
         item.name for item in dataclasses.fields(PolicyTrainConfig)
     } - set(preset.values())
 
 
-def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_small_models_own_parts() -> None:
+def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_small_models_readout() -> None:
     rows = [TRAININGS.get(name) for name in ABLATION]
     changes = [
         ["tokenizer"] if first.tokenizer != second.tokenizer else differing(first.values(), second.values())
@@ -61,7 +61,7 @@ def test_each_row_of_the_ablation_adds_one_thing_and_the_last_lacks_the_small_mo
     assert changes == [["tokenizer"], ["tokenizer"], ["reasoning"], ["coupling_weight"]]
     assert [differing(rows[0].values(), row.values()) for row in rows[:3]] == [[], [], []]
     own = differing(rows[-1].values(), TRAININGS.get("kinevla").values())
-    assert sorted(own) == ["goal_motion", "prompt_exchange", "readout"]
+    assert own == ["readout"]
 
 
 def differing(first: dict, second: dict) -> list[str]:
@@ -74,7 +74,7 @@ def test_baselines_are_what_their_names_say() -> None:
     assert TRAININGS.get("pi-flow").values()["action_head"] == "flow"
     for name in ("openvla-bins", "vq-vla", "pi-flow"):
         values = TRAININGS.get(name).values()
-        assert not values["reasoning"] and values["coupling_weight"] == 0.0 and values["code_noise"] == 0.0
+        assert not values["reasoning"] and values["coupling_weight"] == 0.0 and not values["readout"]
 
 
 def test_the_papers_recipe_is_the_one_it_states() -> None:
@@ -82,27 +82,28 @@ def test_the_papers_recipe_is_the_one_it_states() -> None:
     stated = {
         "tuning": "lora", "lora_rank": 32, "lora_dropout": 0.0, "learning_rate": 5e-4, "schedule": "constant",
         "max_steps": 50_000, "batch_size": 64, "processes": 4, "warmup_steps": 0,
+        "reasoning_loss_fraction": 1.0, "reasoning_weight": 1.0, "average_decay": 0.0,
     }  # fmt: skip
     assert {name: values[name] for name in stated} == stated
 
 
 def test_changes_go_over_the_preset_and_are_checked() -> None:
-    config = TRAININGS.get("bi-rea").config(HERE, HERE, HERE, HERE, batch_size=8)
+    config = TRAININGS.get("bi-rea").config(HERE, HERE, None, HERE, batch_size=8)
     assert config.batch_size == 8 and config.coupling_weight == 0.0
     with pytest.raises(ValueError, match="batch_size must be at least 2"):
-        TRAININGS.get("bi-rea").config(HERE, HERE, HERE, HERE, batch_size=1)
+        TRAININGS.get("bi-rea").config(HERE, HERE, None, HERE, batch_size=1)
 
 
 def test_model_sizes_are_the_shipped_and_the_public_ones() -> None:
     assert MODELS.get("7b") == openvla_config()
-    assert MODELS.get("nano").decoder.hidden_size == 192
+    assert MODELS.get("nano").decoder.hidden_size == 192 and MODELS.get("nano").readout is not None
     assert MODELS.get("tiny").vision.image_size == 32
 
 
-def test_the_shipped_models_tokeniser_has_as_many_codes_as_the_papers() -> None:
-    shared, plain = TOKENIZERS.get("shared-goal").training, TOKENIZERS.get("kinevla").training
-    assert shared.network.levels == plain.network.levels
-    assert shared.network.goal_levels == 1 and shared.goal_shift > 0.0 == plain.goal_shift
+def test_the_shipped_model_uses_the_papers_tokeniser() -> None:
+    assert TRAININGS.get("kinevla").tokenizer == TRAININGS.get("paper").tokenizer == "kinevla"
+    network = TOKENIZERS.get("kinevla").training.network
+    assert (network.goal_levels, network.kinematics_levels) == (2, 2)
 
 
 def test_single_level_tokenisers_have_as_many_codes_and_steps() -> None:

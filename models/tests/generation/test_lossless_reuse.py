@@ -11,12 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinevla.backbone import DecoderConfig, KineVLAModel
+from kinevla.backbone import KineVLAModel
+from kinevla.backbone.model import Seen
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
-from kinevla.generation import Draft, Generation, Generator, GeneratorConfig
+from kinevla.generation import Draft, Generation, GeneratorConfig
 from kinevla.generation.draft import following
+from kinevla.policy import answerer, embedded_prompt
 
-from .tiny import GRAMMAR, MODEL, PROMPT, TASKS, VOCABULARY, observation, random_model
+from .tiny import GRAMMAR, MODELS, PROMPT, TASKS, VOCABULARY, generator, observation, random_model
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
 SHORT = dataclasses.replace(GRAMMAR, max_text_tokens=10)
@@ -47,13 +49,14 @@ def perturbed(draft: Draft, rng: np.random.Generator) -> Draft:
     )  # fmt: skip
 
 
-def test_reuse_equals_greedy_decoding_on_500_observations() -> None:
-    model, rng = random_model(0), np.random.default_rng(0)
-    plain = Generator(model, SHORT)
-    reuse = [Generator(model, SHORT, GeneratorConfig(draft_codes=codes)) for codes in (False, True)]
+@pytest.mark.parametrize("kind", ["motion", "towers"])
+def test_reuse_equals_greedy_decoding_on_300_observations(kind: str) -> None:
+    model, rng = random_model(0, kind), np.random.default_rng(0)
+    plain = generator(model, SHORT)
+    reuse = [generator(model, SHORT, GeneratorConfig(draft_codes=codes)) for codes in (False, True)]
     previous: Generation | None = None
     passes = [0, 0]
-    for seed in range(500):
+    for seed in range(300):
         tokens = observation(seed)
         answer = plain.generate(tokens, PROMPT)
         # One in four drafts is the answer to the observation before, the others are this answer, spoilt.
@@ -67,7 +70,7 @@ def test_reuse_equals_greedy_decoding_on_500_observations() -> None:
 
 
 _BASE = random_model(1)
-_ANSWERS = [Generator(_BASE, GRAMMAR).generate(observation(seed), PROMPT) for seed in range(3)]
+_ANSWERS = [generator(_BASE, GRAMMAR).generate(observation(seed), PROMPT) for seed in range(3)]
 _IDS = st.integers(-1, VOCABULARY.padded_size + 1)
 
 
@@ -104,7 +107,7 @@ def corrupted_drafts(draw: st.DrawFn) -> Draft:
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(draft=corrupted_drafts(), which=st.integers(0, 2), codes=st.booleans())
 def test_no_corruption_of_a_draft_changes_the_answer(draft: Draft, which: int, codes: bool) -> None:
-    answer = Generator(_BASE, GRAMMAR, GeneratorConfig(codes)).generate(observation(which), PROMPT, draft)
+    answer = generator(_BASE, GRAMMAR, GeneratorConfig(codes)).generate(observation(which), PROMPT, draft)
     assert answer.ids == _ANSWERS[which].ids
     assert answer.forward_passes <= _ANSWERS[which].forward_passes
     for name in ("goal", "kinematics"):
@@ -135,7 +138,7 @@ def test_one_changed_word_does_not_cost_the_rest_of_the_draft() -> None:
     assert len(text) >= 16
     text[4] = text[4] + 1 if text[4] + 1 < VOCABULARY.text_size else 4
     draft = dataclasses.replace(answer.draft, goal_text=tuple(text))
-    again = Generator(_BASE, GRAMMAR).generate(observation(0), PROMPT, draft)
+    again = generator(_BASE, GRAMMAR).generate(observation(0), PROMPT, draft)
     assert again.ids == answer.ids
     assert again.forward_passes <= _ANSWERS[0].forward_passes / 4
 
@@ -146,35 +149,32 @@ def nano() -> CheckpointParts:
 
 
 def test_the_shipped_policy_answers_the_same_with_every_draft(nano: CheckpointParts) -> None:
-    model, builder = nano.model, nano.builder
-    generator, rng = Generator(model, builder.grammar), np.random.default_rng(1)
-    hidden, size = model.config.decoder.hidden_size, model.config.vision.image_size
+    model, made, rng = nano.model, answerer(nano), np.random.default_rng(1)
+    size = model.config.vision.image_size
     drafts: list[Draft] = []
     for index, task in enumerate(TASKS[::2]):
         images = torch.from_numpy(rng.integers(0, 256, (1, 2, size, size, 3), dtype=np.uint8))
         state = torch.from_numpy(rng.uniform(-1, 1, (1, 8)).astype(np.float32))
         with torch.inference_mode():
-            tokens = model.observe(model.vision_backbone(images, state), state)
-        assert tokens.shape[-1] == hidden
-        prompt = builder.prompt(task.instruction)
-        plain = generator.generate(tokens, prompt)
+            seen = model.observe(model.features(images), state)
+        prompt = embedded_prompt(nano, task.instruction)
+        plain = made.generate(seen, prompt)
         for draft in [plain.draft, *drafts, perturbed(plain.draft, rng)]:
-            assert generator.generate(tokens, prompt, draft).ids == plain.ids, index
-        again = generator.generate(tokens, prompt, plain.draft)
+            assert made.generate(seen, prompt, draft).ids == plain.ids, index
+        again = made.generate(seen, prompt, plain.draft)
         assert again.goal_text_reused and again.kinematics_text_reused
         assert again.forward_passes == 4
         drafts = [plain.draft]
 
 
-def test_reuse_in_half_precision_gives_a_valid_answer_too() -> None:
-    config = dataclasses.replace(
-        MODEL, decoder=DecoderConfig(hidden_size=32, layers=2, heads=2, intermediate_size=64)
-    )
+@pytest.mark.parametrize("kind", MODELS)
+def test_reuse_in_half_precision_gives_a_valid_answer_too(kind: str) -> None:
     torch.manual_seed(0)
-    model = KineVLAModel(config).eval().to(torch.bfloat16)
-    generator = Generator(model, SHORT)
-    plain = generator.generate(observation(0), PROMPT)
-    again = generator.generate(observation(0), PROMPT, plain.draft)
+    made = generator(KineVLAModel(MODELS[kind]).eval().to(torch.bfloat16), SHORT)
+    seen = observation(0)
+    half = Seen(seen.tokens.bfloat16(), tuple(look.bfloat16() for look in seen.looks))
+    plain = made.generate(half, PROMPT)
+    again = made.generate(half, PROMPT, plain.draft)
     for answer in (plain, again):
         assert answer.ids[-1] == VOCABULARY.eos
         assert len(answer.goal_codes) == len(answer.kinematics_codes) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from kinevla.actions.losses import reconstruction_loss, rvq_loss
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.backbone.features import VisualFeatures
 from kinevla.training.losses import coupling_loss, similarity
-from kinevla.training.objective import policy_loss, sequence_states
+from kinevla.training.objective import motion_term, motion_weights, sequence_states
 
-from .conftest import Sample, settings
+from .conftest import WEIGHT, Sample, make_sample
 
 
 def network(latent: int = 4, codes: int = 6, *, levels: tuple[int, int] = (2, 2), **sizes: float) -> RvqVae:
@@ -178,17 +176,19 @@ def test_stage_two_trains_the_kinematics_level_only() -> None:
 
 
 def surprise(sample: Sample, row: int, position: int) -> float:
-    """-log p(id at a position | observation, all ids before it), from a run over nothing but those."""
-    ids = sample.batch.ids[row : row + 1]
-    model = sample.model
-    features = VisualFeatures(
-        *(getattr(sample.features, item.name)[row : row + 1] for item in fields(VisualFeatures))
-    )
-    states = sequence_states(
-        model, features, sample.state[row : row + 1], ids[:, :position], sample.vocabulary.bos
-    )
-    scores = model.logits(states.whole[0, -1]).double()
-    return float(torch.logsumexp(scores, 0) - scores[ids[0, position]])
+    """-log p(id at a position | observation, instruction, all ids before it), from a run over nothing else.
+
+    The instruction is in the ids, or read in front of them where a text is written. Codes do without it.
+    """
+    ids, model = sample.batch.ids[row], sample.model
+    start = model.embed_ids(torch.tensor([sample.vocabulary.bos]))
+    told = start[:0]
+    if sample.writing is not None and bool(sample.batch.reasoning[row, position]):
+        (told,) = model.told(sample.writing.sentences[row : row + 1])
+    seen = sample.seen(slice(row, row + 1)).tokens[0]
+    sequence = torch.cat([start, seen, told, model.embed_ids(ids[:position])])
+    scores = model.logits(model.hidden_states(sequence[None])[0, -1]).double()
+    return float(torch.logsumexp(scores, 0) - scores[ids[position]])
 
 
 def test_eq_4_sums_over_the_ids_of_both_texts(sample: Sample) -> None:
@@ -206,7 +206,7 @@ def test_eq_4_sums_over_the_ids_of_both_texts(sample: Sample) -> None:
         positions.append(ids.index(sample.vocabulary.eos))
         assert sorted(positions) == sample.batch.reasoning[row].nonzero().flatten().tolist()
         sums.append([surprise(sample, row, position) for position in positions])
-    loss = policy_loss(*sample.arguments(), settings(reasoning_loss_fraction=1.0)).reasoning
+    loss = sample.loss(reasoning_loss_fraction=1.0).reasoning
     count = sum(len(row) for row in sums)
     assert float(loss) * count == pytest.approx(sum(map(sum, sums)), rel=1e-4)
 
@@ -223,8 +223,33 @@ def test_eq_5_sums_over_the_codes_of_both_levels(sample: Sample) -> None:
             total += surprise(sample, row, position)
             count += 1
     assert count == 4 * len(sample.batch.ids)
-    loss = policy_loss(*sample.arguments(), settings()).action
+    loss = sample.loss().action
     assert float(loss) * count == pytest.approx(total, rel=1e-4)
+
+
+def test_the_motion_term_is_the_weighted_distance_of_each_levels_motion() -> None:
+    sample = make_sample("motion")
+    model, batch, vocabulary = sample.model.requires_grad_(False), sample.batch, sample.vocabulary
+    start = model.embed_ids(torch.tensor([vocabulary.bos]))
+    total = 0.0
+    for row in range(len(batch.ids)):
+        seen = sample.seen(slice(row, row + 1))
+        for first in (0, vocabulary.goal_codes):
+            # The state in front of the level's first code has read what is written, not what was asked.
+            before = model.embed_ids(batch.ids[row, : int(batch.code_positions[row, first])])
+            hidden = model.hidden_states(torch.cat([start, seen.tokens[0], before])[None])[:, -1:]
+            error = (model.motions(hidden, seen)[0, 0] - batch.chunks[row]).abs().numpy()
+            total += sum(float(error[t, d] * WEIGHT[d]) for t in range(5) for d in range(8)) / 40
+    assert float(sample.loss().action) == pytest.approx(total / (2 * len(batch.ids)), rel=1e-4)
+
+
+def test_an_error_of_a_joint_counts_in_rad_and_the_gripper_a_quarter_of_the_mean_joint() -> None:
+    weight = motion_weights([0.1, 0.3, 1.0], [False, False, True])
+    torch.testing.assert_close(weight / weight[0], torch.tensor([1.0, 3.0, 0.5]))
+    assert float(weight.mean()) == pytest.approx(1.0)
+    motions, chunks = torch.zeros(1, 2, 1, 3), torch.tensor([[[1.0, -1.0, 2.0]]])
+    expected = float(weight[0] + weight[1] + 2 * weight[2]) / 3
+    assert float(motion_term(motions, chunks, weight)) == pytest.approx(expected)
 
 
 # Equations 6 and 7: symmetric InfoNCE.
@@ -279,7 +304,7 @@ def test_eq_7_to_the_letter_counts_equal_texts_as_negatives() -> None:
 
 def test_eq_7_is_taken_between_the_pooled_words_and_the_pooled_codes(sample: Sample) -> None:
     model, batch = sample.model, sample.batch
-    at = sequence_states(model, sample.features, sample.state, batch.ids, sample.vocabulary.bos).at
+    at = sequence_states(model, sample.seen(), batch.ids, sample.vocabulary.bos).at
     text, motion = [], []
     for row in range(len(batch.ids)):
         text.append(model.coupling_reasoning(at[row][batch.span[row]].mean(0)))
@@ -287,13 +312,13 @@ def test_eq_7_is_taken_between_the_pooled_words_and_the_pooled_codes(sample: Sam
     expected = info_nce(
         unit(torch.stack(text).double().numpy()), unit(torch.stack(motion).double().numpy()), 0.07
     )
-    loss = policy_loss(*sample.arguments(), settings(coupling_negatives="all"))
+    loss = sample.loss(coupling_negatives="all")
     assert float(loss.coupling) == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_total_adds_the_three_terms_with_lambda(sample: Sample) -> None:
-    loss = policy_loss(*sample.arguments(), settings(coupling_weight=0.3))
+    loss = sample.loss(coupling_weight=0.3)
     assert float(loss.total) == pytest.approx(
-        float(loss.reasoning) + float(loss.action) + 0.3 * float(loss.coupling), rel=1e-5
+        0.3 * float(loss.reasoning) + float(loss.action) + 0.3 * float(loss.coupling), rel=1e-5
     )
     assert min(float(loss.reasoning), float(loss.action), float(loss.coupling)) > 0.0

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import multiprocessing.dummy
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +13,10 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
-from kinevla.actions.rvq_vae import RvqVaeConfig
-from kinevla.backbone.config import DecoderConfig, GeometryConfig, ModelConfig, TowerConfig, VisionConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla import PUBLIC_PARTS
 from kinevla.backbone.openvla_format import read_config
+from kinevla.configs import MODELS, TOKENIZERS
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
@@ -24,27 +25,25 @@ from kinevla.text import load_task_texts
 from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
 from kinevla.text.tokenizer import _PATTERN as TEXT_PATTERN
 from kinevla.text.tokenizer import split_words
-from kinevla.training.config import PolicyTrainConfig, WarmupConfig
+from kinevla.text.wordings import WORDINGS, numbered_wording
+from kinevla.training import feature_cache
+from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.distributed import join_processes
 from kinevla.training.policy_run import PolicyRun, prepare_run
 from kinevla.training.stages.policy import PolicyStage
 from kinevla.training.stages.tokenizer import train_tokenizer
-from kinevla.training.tokenizer_config import TokenizerTrainingConfig
-from kinevla.vision.checkpoint import make_vision, save_vision
 
-SIZE = 32
-TINY_GEOMETRY = GeometryConfig(width=32, blocks=1, frequencies=2, tokens=2, lifter_width=16)
-TINY_DECODER = DecoderConfig(hidden_size=64, layers=2, heads=2, intermediate_size=128)
-TINY_MODEL = ModelConfig(
-    vision=VisionConfig(
-        image_size=SIZE,
-        patch_grid=2,
-        featurizer=TowerConfig(widths=(4, 6, 8, 8), attention_heads=2),
-        fused_featurizer=TowerConfig(widths=(4, 4, 6, 8), normalisation="half", attention_heads=2),
-    ),
-    geometry=TINY_GEOMETRY,
-    decoder=TINY_DECODER,
-)
+TINY = MODELS.get("tiny")
+SIZE = TINY.vision.image_size
+
+
+@pytest.fixture(scope="session", autouse=True)
+def features_in_this_process() -> Iterator[None]:
+    """Compute feature maps in threads of this process: processes of their own take seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        here = SimpleNamespace(get_context=lambda method: multiprocessing.dummy)
+        patch.setattr(feature_cache, "multiprocessing", here)
+        yield
 
 
 def make_episode(task: int, seed: int, frames: int = 12) -> Episode:
@@ -56,19 +55,16 @@ def make_episode(task: int, seed: int, frames: int = 12) -> Episode:
     images = [
         encode_frames(list(rng.integers(0, 256, (frames, SIZE, SIZE, 3), dtype=np.uint8))) for _ in range(2)
     ]
-    keypoints = rng.uniform(2, SIZE - 2, (frames, 2, 5, 2)).astype(np.float32)
     return Episode(
         task=task, seed=seed, instruction=texts.instruction, coarse=texts.coarse, fine=texts.fine,
         period_s=0.1,
         front_jpeg=images[0], wrist_jpeg=images[1], state=path[:-1], target=path[1:], executed=path[1:],
-        keypoints_px=keypoints, visible=np.ones((frames, 2, 5), dtype=np.bool_),
-        keypoints_m=rng.uniform(-0.4, 0.4, (frames, 5, 3)).astype(np.float32),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with tiny demonstrations, a tiny tokenizer and tiny untrained towers."""
+    """A directory with tiny demonstrations and a tiny tokenizer."""
     root = tmp_path_factory.mktemp("workplace")
     writer = EpisodeWriter(root / "demos", {"made": "up"}, ImagePipeline(SIZE))
     for task in (1, 2, 5):
@@ -77,31 +73,27 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reader = EpisodeReader(root / "demos")
     chunk_config = ChunkConfig(val_percent=20)
     chunks = build_chunks(reader, chunk_config)
-    network = RvqVaeConfig(latent=16, hidden=32, blocks=1, codebook_size=16)
-    settings = TokenizerTrainingConfig(
-        network=network, stage1_steps=6, stage2_steps=6, warmup_steps=2, batch=64, start_batch=128
-    )
+    settings = TOKENIZERS.get("tiny").training
     trained = train_tokenizer(
         chunks.chunks, chunks.chunks, settings, directory=root / "tokenizer", progress=False
     )
     assert isinstance(trained.normaliser, ActionNormaliser)
     BiLevelTokenizer(trained.network, trained.normaliser, chunk_config, 0.1).save(root / "tokenizer")
-    save_vision(
-        root / "vision", make_vision(TINY_MODEL).eval(), TINY_MODEL, {}, {"keypoints": {}, "points": {}}
-    )
     return root
 
 
 def tiny_run(workplace: Path, out: Path, **changes: object) -> PolicyTrainConfig:
-    """Settings of a policy run that takes seconds."""
+    """Settings of a policy run that takes seconds; all runs in a workplace share their feature maps."""
+    shared = workplace / "feature_cache"
+    shared.mkdir(exist_ok=True)
+    if not (beside := out.parent / "feature_cache").exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside.symlink_to(shared)
     values: dict[str, object] = {
-        "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "vision": workplace / "vision",
-        "out": out,
+        "data": workplace / "demos", "tokenizer": workplace / "tokenizer", "out": out,
         "max_minutes": None, "max_steps": 4, "batch_size": 16, "warmup_steps": 1, "precision": "fp32",
-        "log_every": 1,
-        "val_every": 100, "val_samples": 16, "save_every": 2, "decoder": TINY_DECODER,
-        "geometry": TINY_GEOMETRY,
-        "warmup": WarmupConfig(max_steps=3, batch_size=16),
+        "log_every": 1, "val_every": 100, "val_samples": 16, "save_every": 2,
+        "decoder": TINY.decoder, "sight": TINY.vision, "motion": TINY.readout,
     }  # fmt: skip
     return PolicyTrainConfig(**(values | changes))  # type: ignore[arg-type]
 
@@ -150,8 +142,10 @@ def write_tiny_base(directory: Path) -> Path:
     }  # fmt: skip
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps(config))
-    pieces = {piece for text in load_task_texts() for part in (text.instruction, text.coarse, text.fine)
-              for word in split_words(part) for piece in (word, word.lower())}  # fmt: skip
+    texts = [x for text in load_task_texts() for x in (text.instruction, text.coarse, text.fine)]
+    # A real base spells any word; this one knows those of all wordings.
+    texts += [numbered_wording(t.instruction, n) for t in load_task_texts() for n in range(WORDINGS)]
+    pieces = {piece for text in texts for word in split_words(text) for piece in (word, word.lower())}
     pieces |= {PROMPT_HEAD.rstrip(), PROMPT_TAIL, " ", "\n"}
     pieces |= {f" {piece.strip()}" for piece in pieces if piece.strip()}
     words = ["<unk>", "<s>", "</s>", *sorted(pieces)]

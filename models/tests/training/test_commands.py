@@ -10,16 +10,11 @@ import pytest
 from kinevla.cli.command import Exit, UsageError
 from kinevla.cli.main import find_command
 from kinevla.cli.parse import read_line
-from kinevla.cli.train_commands import (
-    PolicyTrainConfig,
-    VisionTrainConfig,
-    run_policy_train,
-    run_vision_train,
-)
+from kinevla.cli.train_commands import PolicyTrainConfig, run_policy_train
 
 from .conftest import tiny_run
 
-PATHS = "--data d --tokenizer t --vision v --out o"
+PATHS = "--data d --tokenizer t --out o"
 
 
 def read(command: str, line: str):
@@ -34,10 +29,8 @@ def test_training_options_are_the_configuration_itself() -> None:
     assert isinstance(config, PolicyTrainConfig)
     assert (config.data, config.max_minutes, config.reasoning) == (Path("d"), 3.0, False)
     assert (config.coupling_weight, config.decoder.layers) == (0.0, 6)
-    towers = read("vision train", "--views a --out b --demos c --threads 2 --model.vision.image-size 64")
-    assert isinstance(towers, VisionTrainConfig)
-    assert (towers.demonstrations, towers.threads) == (Path("c"), 2)
-    assert towers.model.vision.image_size == 64
+    sizes = read("train", f"{PATHS} --sight.image-size 64 --motion.queries 3 --light.share 0.5")
+    assert (sizes.sight.image_size, sizes.motion.queries, sizes.light.share) == (64, 3, 0.5)
 
 
 def test_a_preset_gives_defaults_that_options_override() -> None:
@@ -50,7 +43,7 @@ def test_a_preset_gives_defaults_that_options_override() -> None:
 
 def test_a_preset_that_starts_from_a_base_checkpoint_asks_for_it() -> None:
     config = read("train", "--preset paper --data d --tokenizer t --base b --out o")
-    assert config.base == Path("b") and config.vision is None and config.tuning == "lora"
+    assert config.base == Path("b") and config.tuning == "lora"
     with pytest.raises(UsageError, match="missing required options: --base"):
         read("train", "--preset paper --data d --tokenizer t --out o")
 
@@ -58,8 +51,8 @@ def test_a_preset_that_starts_from_a_base_checkpoint_asks_for_it() -> None:
 def test_a_tokenizer_of_another_kind_than_the_presets_is_refused() -> None:
     shipped = Path(__file__).parents[2] / "checkpoints" / "nano" / "action_tokenizer"
     with pytest.raises(UsageError, match=r"'bins' needs a 'bins' tokeniser, .* of kind 'bilevel_rvq'"):
-        read("train", f"--preset bins --data d --tokenizer {shipped} --vision v --out o")
-    read("train", f"--preset bi-rep --data d --tokenizer {shipped} --vision v --out o")
+        read("train", f"--preset bins --data d --tokenizer {shipped} --out o")
+    read("train", f"--preset bi-rep --data d --tokenizer {shipped} --out o")
 
 
 def test_tokenizer_presets_choose_the_kind() -> None:
@@ -76,13 +69,9 @@ def test_asking_for_the_commands_does_not_load_torch() -> None:
 
 
 def test_missing_inputs_are_named(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="views"):
-        run_vision_train(VisionTrainConfig(views=tmp_path / "views", out=tmp_path / "out"))
     with pytest.raises(RuntimeError, match="demos"):
         run_policy_train(
-            PolicyTrainConfig(
-                data=tmp_path / "demos", tokenizer=tmp_path / "t", vision=tmp_path / "v", out=tmp_path / "out"
-            )
+            PolicyTrainConfig(data=tmp_path / "demos", tokenizer=tmp_path / "t", out=tmp_path / "out")
         )
 
 

@@ -11,21 +11,24 @@ import pytest
 import torch
 
 from kinevla.backbone.lora import trainable_parameters
-from kinevla.checkpoint import load_checkpoint
+from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.observation.images import ImagePipeline
-from kinevla.training.policy_run import prepare_run, taught_parameters
+from kinevla.policy import KineVLAPolicy, answerer
+from kinevla.training.policy_run import prepare_run
 from kinevla.training.samples import iterate_steps
 from kinevla.training.stages.policy import train_policy
 from kinevla.training.state import STATE_NAME, ResumeError
 from kinevla.training.validation import validate
 
-from .conftest import SIZE, TINY_DECODER, make_episode, started, stop_policy_at, tiny_run
+from .conftest import SIZE, TINY, make_episode, started, stop_policy_at, tiny_run
 
 
 def weights_of(directory: Path) -> dict[str, torch.Tensor]:
+    """What is trained, the running mean of it, and the codes written last."""
     state = torch.load(directory / STATE_NAME, weights_only=True)["content"]
-    return state["taught"] | state["model"]
+    mean = {f"mean of {name}": value for name, value in state["average"].items()}
+    return state["model"] | mean | {"written": state["written"]}
 
 
 def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
@@ -39,6 +42,7 @@ def test_a_run_stopped_halfway_and_continued_ends_with_the_same_weights(
             train_policy(stopped)
     train_policy(stopped)
     straight, continued = weights_of(tmp_path / "straight"), weights_of(tmp_path / "stopped")
+    assert set(straight) == set(continued) and bool(straight["written"].any())
     for name, value in straight.items():
         assert torch.equal(value, continued[name]), name
 
@@ -59,7 +63,7 @@ def test_every_loss_term_is_in_the_metrics_file(workplace: Path, tmp_path: Path)
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        total = float(row["loss_reasoning"]) + float(row["loss_action"]) + float(row["loss_choice"])
+        total = 0.3 * float(row["loss_reasoning"]) + float(row["loss_action"])
         total += 0.1 * float(row["loss_coupling"])
         assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
         assert float(row["loss_coupling"]) > 0.0
@@ -103,12 +107,12 @@ def test_the_papers_schedule_keeps_the_learning_rate_from_the_first_step(
 def test_a_batch_in_two_parts_gives_the_gradient_of_the_whole(
     workplace: Path, tmp_path: Path, head: str
 ) -> None:
-    """Token losses only: the coupling compares the samples of a part, the flow loss draws noise per part."""
+    """Without coupling, which compares samples of a part, and flow loss, which draws noise per part."""
     gradients = []
     for accumulation in (1, 2):
         config = tiny_run(
             workplace, tmp_path / str(accumulation), accumulation=accumulation, coupling_weight=0.0,
-            action_head=head, action_loss=head == "codes", clip=1e9, reasoning_loss_fraction=0.45,
+            action_head=head, action_loss=head == "codes", clip=1e9, reasoning_loss_fraction=0.3,
         )  # fmt: skip
         stage = started(config)
         kept: dict[str, torch.Tensor] = {}
@@ -144,7 +148,9 @@ def test_batches_prepared_ahead_by_workers_are_the_same(workplace: Path, tmp_pat
     ):
         for one, other in zip(here, ahead, strict=True):
             assert torch.equal(one.tokens.ids, other.tokens.ids)
-            assert torch.equal(one.inputs.keypoints, other.inputs.keypoints)
+            assert all(map(torch.equal, one.inputs, other.inputs))
+            assert one.writing.sentences == other.writing.sentences
+            assert torch.equal(one.writing.ids, other.writing.ids)
             assert one.positions == other.positions and one.seed == other.seed
 
 
@@ -152,7 +158,7 @@ def test_a_run_with_other_settings_is_not_continued(workplace: Path, tmp_path: P
     train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1))
     with pytest.raises(ResumeError, match="batch_size = 16, asked for 8"):
         train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, batch_size=8))
-    wider = dataclasses.replace(TINY_DECODER, intermediate_size=64)
+    wider = dataclasses.replace(TINY.decoder, intermediate_size=64)
     with pytest.raises(ResumeError, match=r"decoder.intermediate_size = 128, asked for 64"):
         train_policy(tiny_run(workplace, tmp_path / "run", max_steps=1, decoder=wider))
 
@@ -174,67 +180,83 @@ def test_a_damaged_state_is_refused_by_name(workplace: Path, tmp_path: Path) -> 
         train_policy(config)
 
 
-def test_a_tiny_model_learns_the_codes_of_thirty_two_samples_by_heart(
-    workplace: Path, tmp_path: Path
-) -> None:
+def test_a_tiny_model_learns_thirty_two_samples_by_heart(workplace: Path, tmp_path: Path) -> None:
+    # Wide enough to tell 32 pictures of noise apart.
     config = tiny_run(
-        workplace, tmp_path / "run", batch_size=32, variant_share=0.0, keypoint_noise=0.0, point_noise_m=0.0,
-        code_noise=0.0, weight_decay=0.0,
+        workplace, tmp_path / "run", batch_size=32, variant_share=0.0, unclear_share=0.0, absent_share=0.0,
+        state_noise=0.0, light=None, weight_decay=0.0, reasoning_loss_fraction=0.5,
+        motion=dataclasses.replace(TINY.readout, width=64),
     )  # fmt: skip
     run = prepare_run(config)
-    run.data = dataclasses.replace(run.data, train=run.data.train[::4][:32])
+    run.layout.data = dataclasses.replace(run.data, train=run.data.train[::4][:32])
     stage = started(config, run)
-    losses = [float(stage.step(number, rate=4e-3)["loss_action"]) for number in range(200)]
+    losses = [float(stage.step(number, rate=4e-3)["loss_action"]) for number in range(160)]
     assert losses[-1] < 0.2 * losses[0]
     figures = validate(run, run.data.train)
-    assert figures["code1_accuracy"] > 0.9
+    assert figures["code1_accuracy"] > 0.8
     assert figures["reasoning_accuracy"] > 0.95
+    assert figures["joint_l1_mrad"] < 1.5 * figures["joint_l1_tokenizer_mrad"]
 
 
-def test_features_are_computed_once_and_interrupted_work_goes_on(workplace: Path, tmp_path: Path) -> None:
-    from kinevla.data.episodes import EpisodeReader
-    from kinevla.training.feature_cache import build_cache
-    from kinevla.vision.checkpoint import load_vision
-
-    backbone, _, _ = load_vision(workplace / "vision")
-    reader = EpisodeReader(workplace / "demos")
-    whole = build_cache(tmp_path, "whole", backbone, reader, bf16=False)
-
-    class Stops(EpisodeReader):
-        def read(self, index: int):  # type: ignore[no-untyped-def]
-            if index == 5:
-                raise KeyboardInterrupt
-            return super().read(index)
-
-    with pytest.raises(KeyboardInterrupt):
-        build_cache(tmp_path, "part", backbone, Stops(workplace / "demos"), bf16=False)
-    again = build_cache(tmp_path, "part", backbone, reader, bf16=False)
-    np.testing.assert_array_equal(whole.patches, again.patches)
-    np.testing.assert_array_equal(whole.points, again.points)
-    assert len(whole) == sum(entry.frames for entry in reader.entries)
+def test_every_parameter_that_is_trained_gets_a_gradient(workplace: Path, tmp_path: Path) -> None:
+    stage = started(tiny_run(workplace, tmp_path / "run"))
+    reached: set[str] = set()
+    for name, parameter in trainable_parameters(stage.run.model).items():
+        parameter.register_post_accumulate_grad_hook(
+            lambda p, name=name: reached.add(name) if bool(p.grad.any()) else None
+        )
+    stage.step(0, rate=0.0)
+    assert reached == {name for name, _ in stage.run.model.named_parameters()}
 
 
-def test_what_the_geometry_stage_taught_stays_as_it_is(workplace: Path, tmp_path: Path) -> None:
-    for frozen in (True, False):
-        stage = started(tiny_run(workplace, tmp_path / "run", freeze_geometry=frozen))
-        taught = taught_parameters(stage.run.model)
-        assert taught and stage.run.model.code_readout is not None
-        before = {name: value.detach().clone() for name, value in taught.items()}
+def test_the_networks_own_codes_stand_in_the_context_of_the_next_step(
+    workplace: Path, tmp_path: Path
+) -> None:
+    config = tiny_run(workplace, tmp_path / "run", max_steps=None, max_minutes=1.0)
+    run = prepare_run(config)
+    run.layout.data = dataclasses.replace(run.data, train=run.data.train[:1])
+    stage = started(config, run)
+    (row,), tokenizer = run.data.train, run.tokenizer
+    vocabulary = run.builder.vocabulary
+    first = [vocabulary.block(level).start for level in vocabulary.levels()]
+    shown: list[list[int]] = []
+    forward = type(stage.objective).forward
+
+    def catch(self: torch.nn.Module, part: object) -> object:
+        ids = part.tokens.ids.gather(1, part.tokens.code_positions)[0]  # type: ignore[attr-defined]
+        shown.append((ids - torch.tensor(first)).tolist())
+        return forward(self, part)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(stage.objective), "forward", catch)
         for number in range(2):
-            stage.step(number, rate=1e-3)
-        assert all(torch.equal(value, taught[name]) for name, value in before.items()) == frozen
+            stage.step(number, rate=0.0)
+    assert shown[0] == [0, 0, 0, 0]
+    state = torch.from_numpy(run.data.states[[row]])
+    run.model.eval()
+    own = KineVLAPolicy(
+        CheckpointParts(run.model, run.builder, tokenizer, config.tokenizer, run.data.texts, run.images)
+    )
+    texts = run.data.texts[int(run.data.text[row])]
+    seen = run.model.observe(run.inputs.read(np.array([row]), None), state)
+    forced = {"goal": run.builder.text(texts[1]), "kinematics": run.builder.text(texts[2])}
+    answer = answerer(own.parts).generate(seen, run.model.told([texts[0]])[0], forced=forced)
+    # The first look had code 0 everywhere in its context; the goal codes do not depend on that.
+    assert tuple(shown[1][:2]) == answer.goal_codes
 
 
 def test_a_policy_can_be_the_start_of_another(workplace: Path, tmp_path: Path) -> None:
     train_policy(tiny_run(workplace, tmp_path / "first", max_steps=2))
     begun = prepare_run(tiny_run(workplace, tmp_path / "second", start=tmp_path / "first" / "last"))
-    first = load_checkpoint(tmp_path / "first" / "last").model.language_model.state_dict()
-    for name, value in begun.model.language_model.state_dict().items():
+    first = load_checkpoint(tmp_path / "first" / "last").model.state_dict()
+    for name, value in begun.model.state_dict().items():
         assert torch.equal(value, first[name]), name
     config = tiny_run(workplace, tmp_path / "third", start=tmp_path / "first" / "last", reasoning=False)
-    assert prepare_run(config).model.code_readout is not None
+    assert prepare_run(config).model.readout is not None
 
 
 def test_without_a_readout_codes_are_left_to_the_output_head(workplace: Path, tmp_path: Path) -> None:
-    run = prepare_run(tiny_run(workplace, tmp_path / "run", readout=False))
-    assert run.model.code_readout is None
+    config = tiny_run(workplace, tmp_path / "run", readout=False, max_steps=2)
+    run = prepare_run(config)
+    assert run.model.readout is None and run.spelling is None
+    assert np.isfinite(train_policy(config)["joint_l1_mrad"])

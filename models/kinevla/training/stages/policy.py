@@ -129,19 +129,22 @@ class PolicyStage(Stage):
             self._steps = iterate_steps(self.samples, number, self.config.workers)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        losses = []
+        losses, written = [], []
         for part in next(self._steps):
             torch.manual_seed(part.seed)  # Dropout, where there is any, differs from part to part.
             self._put_written(part)
             with accelerator.accumulate(self.objective):
                 loss, motions = self.objective(on_device(part, accelerator.device))
-                self._keep_written(part, motions)
+                written.append(self._new_codes(part, motions))
                 accelerator.backward(loss.total)
                 if accelerator.sync_gradients:
                     accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
                 self.optimiser.step()
                 self.optimiser.zero_grad()
             losses.append(torch.stack([term.detach().float() for term in loss]))
+        # Behind the step, so that the parts a batch is computed in do not read each other's.
+        for rows, codes in filter(None, written):
+            self._written[rows] = codes
         self.average.update(number)
         return dict(zip(_LOSSES, torch.stack(losses).mean(0), strict=True))
 
@@ -155,11 +158,13 @@ class PolicyStage(Stage):
         part.tokens.ids.scatter_(1, part.tokens.code_positions, codes)
 
     @torch.no_grad()
-    def _keep_written(self, part: Part, motions: Tensor | None) -> None:
-        """Spell what the network read from a part, for the next time it sees these frames."""
+    def _new_codes(self, part: Part, motions: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """Spell what the network read from a part: the rows and codes of all processes."""
         if motions is None or self.run.spelling is None:
-            return
-        self._written[part.rows] = spelt(self.run, motions).cpu().to(self._written.dtype)
+            return None
+        codes = spelt(self.run, motions.detach())
+        rows, codes = self.accelerator.gather((part.rows.to(codes.device), codes))
+        return rows.cpu(), codes.cpu().to(self._written.dtype)
 
     def state(self) -> dict[str, Any]:
         """Return what is trained, its running mean, the codes last written, and the optimiser."""
