@@ -26,9 +26,9 @@ _FAR = 0.02
 class Positions(NamedTuple):
     """By how many positions (a writer's: texts) the two cross-entropies of a part of a batch are divided.
 
-    A batch may be computed in parts (accumulation steps, processes) that hold unequal numbers of them. With the
-    number of the whole batch divided by the number of parts, the mean over the parts is exactly the mean over
-    the whole batch. Losses of chunks need no divisor: all parts hold equally many.
+    A batch may be computed in parts (accumulation steps, processes) that hold unequal numbers of them. With
+    the number of the whole batch divided by the number of parts, the mean over the parts is exactly the mean
+    over the whole batch. Losses of chunks need no divisor: all parts hold equally many.
     """
 
     reasoning: float
