@@ -160,9 +160,12 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     return to_relative(cut_chunks(target, config.horizon), state, config.absolute_in(target.shape[1]))
 
 
-def split_of(task: int, seed: int, val_percent: int) -> Split:
-    """Say to which split an episode belongs: by hash, so that adding episodes moves none."""
-    digest = hashlib.sha256(f"{task}:{seed}".encode()).digest()
+def split_of(seed: int, val_percent: int) -> Split:
+    """Say to which split an episode belongs: by hash of its scene, so that adding episodes moves none.
+
+    All tasks of a scene are on the same side: what is held out has never been seen.
+    """
+    digest = hashlib.sha256(f"{seed}".encode()).digest()
     return "val" if int.from_bytes(digest[:4], "big") % 100 < val_percent else "train"
 
 
@@ -193,7 +196,7 @@ def build_chunks(
     task, index, frame = [], [], []
     for number, episode in enumerate(episodes):
         if split is not None:
-            by_hash = split_of(episode.task, episode.seed, config.val_percent)
+            by_hash = split_of(episode.seed, config.val_percent)
             if (by_hash if parts is None else parts[episode.name]) != split:
                 continue
         if chunks and chunks[0].shape[-1] != episode.target.shape[-1]:

@@ -14,8 +14,9 @@ from kinevla.data.packing import DataError
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
 
-# Seeds of one task lie in one block, so that tasks and data set seeds never share a scene by accident.
-_TASK_BLOCK = 10_000
+# Data set seeds never share a scene by accident, tasks do on purpose: where each scene was shown for one task
+# only, a network can tell the task by the scene, and need not read what it is told.
+_ATTEMPTS = 10_000
 _SEED_BLOCK = 1_000_000
 
 
@@ -46,8 +47,8 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) != len(self.tasks):
             raise ValueError(f"tasks must name different tasks, got {self.tasks}")
-        if not 1 <= self.episodes_per_task * self.max_attempts_factor <= _TASK_BLOCK:
-            raise ValueError(f"episodes_per_task must be at least 1 and fit {_TASK_BLOCK} attempts")
+        if not 1 <= self.episodes_per_task * self.max_attempts_factor <= _ATTEMPTS:
+            raise ValueError(f"episodes_per_task must be at least 1 and fit {_ATTEMPTS} attempts")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
 
@@ -99,7 +100,7 @@ class _Schedule:
         ]
         for task in sorted(open_tasks, key=lambda task: self._kept[task] + self._running[task]):
             while self._next[task] < self._limit:
-                seed = self._config.seed * _SEED_BLOCK + task * _TASK_BLOCK + self._next[task]
+                seed = self._config.seed * _SEED_BLOCK + self._next[task]
                 self._next[task] += 1
                 if (task, seed) not in self._known:
                     self._running[task] += 1

@@ -46,7 +46,7 @@ def data_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
         raise ValueError(f"val_percent must be in 0..99, got {val_percent}")
     parts: dict[str, list[str]] = {"train": [], "val": []}
     for entry in reader.entries:
-        parts[split_of(entry.task, entry.seed, val_percent)].append(entry.name)
+        parts[split_of(entry.seed, val_percent)].append(entry.name)
     return DataSplit(val_percent, tuple(parts["train"]), tuple(parts["val"]))
 
 

@@ -83,7 +83,7 @@ def test_split_holds_out_whole_episodes_and_never_moves_one(make_episode):
     assert len(train) + len(held_out) == len(build_chunks(episodes, config)) == 40 * 12
     again = build_chunks(episodes[:20], config, split="val")
     assert set(again.episode) == {index for index in held_out.episode if index < 20}
-    assert split_of(1, 5, 0) == "train"
+    assert split_of(5, 0) == "train"
 
 
 def test_empty_split_is_refused(make_episode):
