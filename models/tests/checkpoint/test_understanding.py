@@ -51,8 +51,8 @@ def test_a_goal_that_was_never_taught_is_refused(understanding: Understanding) -
 
 
 def test_one_statement_that_was_never_taught_is_refused_and_quoted(understanding: Understanding) -> None:
-    odd = "Object Targeting: Target Object - The plate;"
-    fine = LEFT.fine.replace("Object Targeting: Target Object - The bread;", "") + " " + odd
+    odd = "Target Object - The plate;"
+    fine = LEFT.fine.replace("Target Object - The bread;", odd)
     with pytest.raises(InstructionError, match=rf"made {odd!r} of it, which it has not learned"):
         understanding.check(ASKED, LEFT.coarse, fine, 0.0)
 
