@@ -61,7 +61,7 @@ def make_parts(kind: str, tokenizer_directory: Path) -> CheckpointParts:
     grammar = Grammar(vocabulary, first_text_id=len(text.all_special_ids), max_text_tokens=4)
     torch.manual_seed(1)
     sizes = replace(MODELS.get("tiny"), vocabulary_size=vocabulary.padded_size)
-    # Only codes of a residual tokenizer can spell a motion that is read; others are chosen by the output head.
+    # Bins cannot spell a motion that is read: the output head chooses them.
     model = KineVLAModel(sizes if kind != "bins" else replace(sizes, readout=None), vocabulary.pad)
     images = ImagePipeline(model.config.vision.image_size)
     return CheckpointParts(

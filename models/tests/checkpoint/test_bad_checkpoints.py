@@ -108,7 +108,9 @@ def test_a_policy_trained_on_other_pretrained_parts_is_refused_and_both_are_name
     ):
         load_checkpoint(checkpoint)
     edit_config(checkpoint, lambda config: config.__setitem__("pretrained", []))
-    with pytest.raises(CheckpointError, match="was trained on the pretrained parts none; this code has effic"):
+    with pytest.raises(
+        CheckpointError, match="was trained on the pretrained parts none; this code has effic"
+    ):
         load_checkpoint(checkpoint)
 
 

@@ -70,7 +70,10 @@ def test_more_doubt_than_the_limit_is_refused_and_both_are_told(understanding: U
 
 
 def test_the_refusal_names_the_nearest_sentence_it_knows(understanding: Understanding) -> None:
-    for sentence, task in ((ASKED, LEFT), ("lift the carrot by its upper end, right side of a plate", CARROT)):
+    for sentence, task in (
+        (ASKED, LEFT),
+        ("lift the carrot by its upper end, right side of a plate", CARROT),
+    ):
         with pytest.raises(InstructionError, match=rf"the nearest sentence it knows: {task.instruction!r}$"):
             understanding.check(sentence, UNCLEAR["sentence"], "", 0.0)
 
