@@ -30,7 +30,7 @@ class BenchGenerator(Generator):
         grammar: admissible answers.
         config: use of drafts.
         spelling: how motions become codes.
-        decoder: computes hidden states instead of the usual decoder.
+        decoders: compute hidden states instead of the usual decoders, the writer's first.
 
     Attributes:
         last: the latest answer.
@@ -42,14 +42,14 @@ class BenchGenerator(Generator):
         grammar: Grammar,
         config: GeneratorConfig | None = None,
         spelling: Spelling | None = None,
-        decoder: CachedDecoder | None = None,
+        decoders: Sequence[CachedDecoder] = (),
     ) -> None:
         super().__init__(model, grammar, config, spelling)
         self.last: Generation | None = None
         self._dictated: tuple[int, ...] | None = None
-        self._prefix = 0
-        if decoder is not None:
-            self._decoder = decoder
+        if decoders:
+            self._decoder, *readers = decoders
+            self._reader = readers[0] if self._reader is not None else None
 
     def dictate(self, ids: Sequence[int]) -> None:
         """Fix all ids of the next answers."""
@@ -63,19 +63,16 @@ class BenchGenerator(Generator):
         forced: Mapping[str, Sequence[int]] | None = None,
     ) -> Generation:
         """As `Generator.generate`."""
-        self._prefix = 1 + seen.tokens.shape[1] + len(prompt)
         self.last = super().generate(seen, prompt, draft, forced)
         return self.last
 
     def _choose(
-        self, hidden: Tensor, choices: Sequence[Choice | None]
+        self, hidden: Tensor, choices: Sequence[Choice | None], place: int
     ) -> tuple[list[int | None], list[float]]:
-        best, doubts = super()._choose(hidden, choices)
+        best, doubts = super()._choose(hidden, choices, place)
         if self._dictated is None:
             return best, doubts
-        # The state at a position chooses the id after it; the last state is that of the last position.
-        first = self._decoder.length - len(choices) + 1 - self._prefix
-        told = self._dictated[first : first + len(choices)]
+        told = self._dictated[place : place + len(choices)]
         return [
             None if choice is None else token for choice, token in zip(choices, told, strict=True)
         ], doubts

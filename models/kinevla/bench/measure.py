@@ -22,8 +22,17 @@ from kinevla.policy import Observation, Plan
 
 PLAIN = "plain"
 # In the order of a chunk. The first decoder pass checks the first text of a draft together with the prefill.
-PHASES = ("preprocessing", "vision", "prefill", "verification", "decoding", "action decoder", "other")
-_PASS_PHASE = {"prefill": "prefill", "verify": "verification", "decode": "decoding"}
+PHASES = (
+    "preprocessing",
+    "vision",
+    "prefill",
+    "verification",
+    "decoding",
+    "codes",
+    "action decoder",
+    "other",
+)
+_PASS_PHASE = {"prefill": "prefill", "verify": "verification", "decode": "decoding", "read": "codes"}
 
 
 @dataclass(frozen=True)

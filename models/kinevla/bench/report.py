@@ -12,7 +12,8 @@ import torch
 
 from kinevla.bench.measure import PHASES, Figures
 
-_COLOURS = ("#b0b0b0", "#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#e0e0e0")
+_KINDS = ("prefill", "verify", "decode", "read")
+_COLOURS = ("#b0b0b0", "#0072b2", "#56b4e9", "#009e73", "#d55e00", "#f0e442", "#cc79a7", "#e0e0e0")
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
@@ -63,13 +64,13 @@ def as_text(figures: Figures, machine: dict[str, Any], settings: dict[str, Any])
         )
         same = f"{row.same_answer}/{figures.repetitions}"
         lines.append(f"{name:<12}{cells}{row.passes:>8.0f}{row.accepted_share:>10.0%}{same:>9}")
-    lines += ["", f"{'one pass':<12}" + "".join(f"{kind:>18}" for kind in ("prefill", "verify", "decode"))]
+    lines += ["", f"{'one pass':<12}" + "".join(f"{kind:>18}" for kind in _KINDS)]
     for name, row in figures.variants.items():
         cells = "".join(
             f"{f'{s.median * 1e3:.2f} ({s.p90 * 1e3:.2f})':>18}"
             if (s := row.kind_s.get(kind))
             else f"{'-':>18}"
-            for kind in ("prefill", "verify", "decode")
+            for kind in _KINDS
         )
         lines.append(f"{name:<12}{cells}")
     lines += ["", f"{'in a chunk':<12}" + "".join(f"{phase:>15}" for phase in PHASES)]

@@ -215,13 +215,14 @@ def _subject(
 ) -> Subject:
     model, grammar = parts.model, parts.builder.grammar
     parameters = count_parameters(model)
-    decoder = None
+    decoders: list[StaticDecoder] = []
     if static:
         longest = count_positions(model) + 128 + 2 * grammar.max_text_tokens + max(DEFAULT_BUCKETS)
         window = min(model.config.decoder.max_positions, longest)
-        decoder = StaticDecoder(model, window, graphs=model.state_scale.is_cuda)
+        count = 2 if model.config.reads_alone else 1
+        decoders = [StaticDecoder(model, window, graphs=model.device.type == "cuda") for _ in range(count)]
     spelling = Spelling(parts.action_tokenizer, model.device) if model.readout is not None else None
-    generator = BenchGenerator(model, grammar, spelling=spelling, decoder=decoder)
+    generator = BenchGenerator(model, grammar, spelling=spelling, decoders=decoders)
     policy = KineVLAPolicy(parts, generator)
     end = min(grammar.vocabulary.text_ids_end, len(parts.builder.tokenizer))
     return Subject(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kinevla.data.episode import CAMERAS, Episode, encode_frames
 from kinevla.data.noise import NoiseConfig, disturbance
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object, make_environment
-from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image, network_points
+from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
 
 _NOISE_STREAM = 7
 
@@ -83,12 +83,10 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
 
     frames: dict[str, list[NDArray[np.uint8]]] = {camera: [] for camera in CAMERAS}
     states: list[NDArray[np.float64]] = []
-    annotations: list[dict[str, NDArray[Any]]] = []
     for step in range(steps):
         for camera in CAMERAS:
             frames[camera].append(network_image(observation[camera], config.images))
         states.append(np.array(observation["state"], dtype=np.float64))
-        annotations.append(_annotations(env.unwrapped, observation, config.images))
         # Success may end the episode for the environment; the way back to rest is worth learning as well.
         observation, _, _, truncated, info = env.step(reference[step] + offset[step])
         if truncated:
@@ -109,27 +107,4 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
         goal_success=bool(verdict.goal_success),
         kinematics_success=bool(verdict.kinematics_success),
         verdict_text="; ".join(verdict.reasons),
-        **_stack(annotations),
     )
-
-
-def _annotations(
-    environment: Any, observation: dict[str, Any], images: ImagePipeline
-) -> dict[str, NDArray[Any]]:
-    """Read projected and world keypoints of the present frame where the environment's world offers them."""
-    world: Any = getattr(environment, "world", None)
-    found: dict[str, NDArray[Any]] = {}
-    if hasattr(world, "keypoints_px"):
-        pixels, visible = zip(*(world.keypoints_px(camera) for camera in CAMERAS), strict=True)
-        scaled = [
-            network_points(points, observation[camera].shape, images)
-            for camera, points in zip(CAMERAS, pixels, strict=True)
-        ]
-        found["keypoints_px"], found["visible"] = np.stack(scaled), np.stack(visible).astype(np.bool_)
-    if hasattr(world, "keypoints_m"):
-        found["keypoints_m"] = np.asarray(world.keypoints_m(), dtype=np.float32)
-    return found
-
-
-def _stack(annotations: list[dict[str, NDArray[Any]]]) -> dict[str, Any]:
-    return {name: np.stack([item[name] for item in annotations]) for name in annotations[0]}

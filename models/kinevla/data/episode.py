@@ -28,7 +28,7 @@ _REQUIRED = (
     "coarse", "fine", "verdict_text", "state", "target", "executed", "front_bytes", "front_offsets",
     "wrist_bytes", "wrist_offsets",
 )  # fmt: skip
-_SIGHT = ("front_bytes", "wrist_bytes", "keypoints_px", "visible", "keypoints_m")
+_PICTURES = ("front_bytes", "wrist_bytes")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,6 @@ class Episode:
         goal_success: verdict of the goal, None where nobody judged.
         kinematics_success: verdict of the way it was done, None where nobody judged.
         verdict_text: why, in words.
-        keypoints_px: (T, 2, K, 2) pixel coordinates (x, y) per camera in the order of `CAMERAS`, NaN
-            where a camera does not see the point, or None; (0, 0) is the outer corner of the image.
-        visible: (T, 2, K) bool, or None.
-        keypoints_m: (T, K, 3) world coordinates of the same points, or None.
     """
 
     task: int
@@ -72,9 +68,6 @@ class Episode:
     goal_success: bool | None = None
     kinematics_success: bool | None = None
     verdict_text: str = ""
-    keypoints_px: NDArray[np.float32] | None = None
-    visible: NDArray[np.bool_] | None = None
-    keypoints_m: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.state)
@@ -92,19 +85,6 @@ class Episode:
         for name in ("front_jpeg", "wrist_jpeg"):
             if len(getattr(self, name)) != frames:
                 raise ValueError(f"{name} has {len(getattr(self, name))} images for {frames} frames")
-        if (self.keypoints_px is None) != (self.visible is None):
-            raise ValueError("keypoints_px and visible belong together")
-        if self.keypoints_px is not None and self.visible is not None:
-            expected = (frames, len(CAMERAS), *self.visible.shape[2:])
-            if self.visible.shape != expected or self.keypoints_px.shape != (*expected, 2):
-                raise ValueError(
-                    f"keypoints_px {self.keypoints_px.shape} and visible {self.visible.shape} must be "
-                    f"(T, {len(CAMERAS)}, K, 2) and (T, {len(CAMERAS)}, K) with T = {frames}"
-                )
-        if self.keypoints_m is not None and (
-            self.keypoints_m.ndim != 3 or self.keypoints_m.shape[::2] != (frames, 3)
-        ):
-            raise ValueError(f"keypoints_m {self.keypoints_m.shape} must be ({frames}, K, 3)")
 
     def __len__(self) -> int:
         return len(self.state)
@@ -140,11 +120,6 @@ def write_episode(path: Path, episode: Episode) -> None:
         arrays[f"{camera}_bytes"], arrays[f"{camera}_offsets"] = pack_bytes(
             getattr(episode, f"{camera}_jpeg")
         )
-    if episode.keypoints_px is not None:
-        arrays["keypoints_px"] = episode.keypoints_px.astype(np.float32)
-        arrays["visible"] = np.asarray(episode.visible, dtype=np.bool_)
-    if episode.keypoints_m is not None:
-        arrays["keypoints_m"] = episode.keypoints_m.astype(np.float32)
     write_atomically(path, npz_bytes(arrays))
 
 
@@ -153,13 +128,13 @@ def read_episode(path: Path, *, motion_only: bool = False) -> Episode:
 
     Args:
         path: the file.
-        motion_only: leave out keypoints and the bytes of the images, which stay empty: motion and texts need
-            a thousandth of the memory.
+        motion_only: leave out the bytes of the images, which stay empty: motion and texts need a thousandth
+            of the memory.
 
     Raises:
         DataError: missing, damaged or inconsistent file, named in the text.
     """
-    arrays: dict[str, Any] = read_npz(path, _REQUIRED, without=_SIGHT if motion_only else ())
+    arrays: dict[str, Any] = read_npz(path, _REQUIRED, without=_PICTURES if motion_only else ())
     if int(arrays["format"]) != EPISODE_FORMAT:
         raise DataError(
             f"{path} has episode format {int(arrays['format'])}, this code reads {EPISODE_FORMAT}"
@@ -183,9 +158,6 @@ def read_episode(path: Path, *, motion_only: bool = False) -> Episode:
             state=arrays["state"],
             target=arrays["target"],
             executed=arrays["executed"],
-            keypoints_px=arrays.get("keypoints_px"),
-            visible=arrays.get("visible"),
-            keypoints_m=arrays.get("keypoints_m"),
             **{name: str(arrays[name]) for name in _TEXTS},
         )
     except (ValueError, ImageError) as error:

@@ -232,7 +232,7 @@ class EpisodeReader:
         return (self.read(index) for index in range(len(self)))
 
     def motions(self) -> Iterator[Episode]:
-        """Yield all episodes without images and keypoints, in the order of `entries`; see `read`."""
+        """Yield all episodes without images, in the order of `entries`; see `read`."""
         return (self.read(index, motion_only=True) for index in range(len(self)))
 
     def read(self, index: int, *, motion_only: bool = False) -> Episode:

@@ -51,7 +51,9 @@ def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 def read_npz(
     path: Path, required: Sequence[str], without: Sequence[str] = ()
 ) -> dict[str, NDArray[np.generic]]:
-    """Read the arrays of an npz but those `without`, never unpickling anything.
+    """Read the required arrays of an npz but those `without`, never unpickling anything.
+
+    Arrays that are not asked for stay where they are.
 
     Raises:
         DataError: missing, damaged, incomplete or too large a file, named in the text.
@@ -60,7 +62,7 @@ def read_npz(
         check_npz(path)
         with np.load(path, allow_pickle=False) as archive:
             held = set(archive.files)
-            arrays = {name: archive[name] for name in archive.files if name not in without}
+            arrays = {name: archive[name] for name in required if name in held and name not in without}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except TooLargeError as error:

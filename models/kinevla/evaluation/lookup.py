@@ -32,10 +32,10 @@ class LookupController:
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None
+        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
         self._sentences = training_sentences(config.checkpoint)
         if not self._sentences:
             raise ControllerError(f"{config.checkpoint} does not tell its training sentences")
-        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
         segments = self._policy.parts.builder.grammar.segments()
         self._levels = {part.name for part in segments if isinstance(part, Text)}
         self._tasks = _tasks_of(tuple(self._sentences.values()), config.texts)

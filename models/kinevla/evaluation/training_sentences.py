@@ -11,13 +11,15 @@ from kinevla.text.wordings import WORDINGS, numbered_wording
 
 
 def training_sentences(checkpoint: Path) -> dict[str, str]:
-    """Return all wordings of a checkpoint's training with the instruction each stands for.
+    """Return all wordings of a checkpoint's training with the instruction each stands for; {} if untold.
 
     Raises:
         ManifestError: no checkpoint.
     """
     settings = (read_manifest(checkpoint).get("config") or {}).get("training") or {}
-    instructions = dict.fromkeys(text[0] for text in read_json(Path(checkpoint) / CONFIG_NAME)["texts"])
+    instructions = dict.fromkeys(
+        text[0] for text in read_json(Path(checkpoint) / CONFIG_NAME).get("texts", ())
+    )
     numbers = range(1, WORDINGS) if settings.get("variant_share", 0.0) > 0.0 else range(0)
     found = {instruction: instruction for instruction in instructions}
     for instruction in instructions:

@@ -187,7 +187,7 @@ class Generator:
             drafted = len(proposal.ids)
             embeddings = torch.cat([pending, self._embed([*fixed, *proposal.ids])])
             hidden = self._decoder.extend(embeddings, wanted=drafted + 1)
-            chosen, doubts = self._choose(hidden, proposal.choices)
+            chosen, doubts = self._choose(hidden, proposal.choices, len(cursor.written))
             kept = _agreement(proposal.ids, chosen)
             for place, token in enumerate(proposal.ids[:kept]):
                 self._note(cursor, doubts[place])
@@ -246,7 +246,8 @@ class Generator:
             return self._embed(ids)
         for _ in segment.stages:
             choices = [cursor.admissible()]
-            choice = self._choose(self._reader.extend(pending, wanted=1), choices)[0][0]
+            hidden = self._reader.extend(pending, wanted=1)
+            choice = self._choose(hidden, choices, len(cursor.written))[0][0]
             assert choice is not None
             self._count("read", len(pending))
             cursor.advance(choice)
@@ -290,11 +291,16 @@ class Generator:
         return self.model.embed_ids(torch.tensor(list(ids), dtype=torch.long, device=self.model.device))
 
     def _choose(
-        self, hidden: Tensor, choices: Sequence[Choice | None]
+        self, hidden: Tensor, choices: Sequence[Choice | None], place: int
     ) -> tuple[list[int | None], list[float]]:
         """Choose the best admissible id at each row of hidden (n, hidden); None where there is no choice.
 
         Rows with the same alternatives are scored together, and only for these alternatives.
+
+        Args:
+            hidden: states, each in front of the id to be chosen.
+            choices: the alternatives.
+            place: where in the answer the first of these ids stands.
 
         Returns:
             The ids and how unlikely each is among its alternatives, nat.

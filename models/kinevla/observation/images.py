@@ -139,20 +139,6 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
     return np.ascontiguousarray(_resize(image, pipeline.size_px, pipeline.interpolation))
 
 
-def network_points(
-    points_px: NDArray[np.floating], shape: tuple[int, ...], pipeline: ImagePipeline
-) -> NDArray[np.float32]:
-    """Carry pixel coordinates (..., 2: x, y) from an image of a shape (H, W, ...) to its `network_image`.
-
-    (0, 0) is the outer corner of the top left pixel, so that pixel's centre lies at (0.5, 0.5) in either
-    image. NaN (a point the camera does not see) stays NaN. Turned images are not meant.
-    """
-    points = np.asarray(points_px, dtype=np.float64)
-    if pipeline.square == "centre":
-        return ((points - _corner(shape)[::-1]) * (pipeline.size_px / min(shape[:2]))).astype(np.float32)
-    return (points * (pipeline.size_px / np.array(shape[1::-1]))).astype(np.float32)
-
-
 def _corner(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return top and left of the largest square in the middle of an image of a shape (H, W, ...)."""
     side = min(shape[:2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinevla.text.corpus import TaskTexts, load_task_texts
 from kinevla.text.instruction import MAX_INSTRUCTION_CHARS, InstructionError, check_instruction
-from kinevla.text.tokenizer import build_word_tokenizer, instruction_words, split_words
+from kinevla.text.tokenizer import build_word_tokenizer, split_words
 from kinevla.text.vocabulary import DELIMITERS, CodeLevel, Vocabulary
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Vocabulary",
     "build_word_tokenizer",
     "check_instruction",
-    "instruction_words",
     "load_task_texts",
     "split_words",
 ]

@@ -26,11 +26,6 @@ def split_words(text: str) -> list[str]:
     return re.findall(_PATTERN, text)
 
 
-def instruction_words(instructions: Iterable[str]) -> frozenset[str]:
-    """Return the lower-case words and marks of some instructions: what a policy trained on them knows."""
-    return frozenset(piece.strip() for text in instructions for piece in split_words(text.lower()))
-
-
 def build_word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """Build the tokenizer whose vocabulary covers `texts`.
 

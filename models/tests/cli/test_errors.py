@@ -12,7 +12,7 @@ from kinevla.cli.main import main
 from kinevla.cli.parse import one_line
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
-TRAIN = "train --data {tmp}/d --tokenizer {tmp}/t --vision {tmp}/v --out {tmp}/o"
+TRAIN = "train --data {tmp}/d --tokenizer {tmp}/t --out {tmp}/o"
 USAGE = {
     "train --data d": "missing required options: --tokenizer, --out",
     f"{TRAIN} --batch-size many": "--batch-size: invalid literal",
@@ -25,9 +25,13 @@ USAGE = {
     f"{TRAIN} --preset nonesuch": "no training preset is named 'nonesuch', known: kinevla, paper",
     f"{TRAIN} --preset": "--preset needs a name",
     "tokenizer train --data d --out o --preset nonesuch": "no tokenizer preset is named 'nonesuch'",
-    "train --data d --tokenizer t --out o": "give either vision",
-    "vision train --views v --out o --batch-size 0": "batch_size must be at least 1, got 0",
-    "vision train --views v --out o --lift-share 1.5": "lift_share must lie in 0..1 (below 1), got 1.5",
+    f"{TRAIN} --tuning lora": "tuning 'lora' adapts pretrained weights: it needs a base",
+    f"{TRAIN} --unclear-share 1.5": "unclear_share must lie in 0..1, got 1.5",
+    f"{TRAIN} --sight.image-size 100": "image_size must be a multiple of 16 and at least 32, got 100",
+    "vision train --views v --out o": "vision train",
+    "data views --out o": "data views",
+    "checkpoint towers c --out o": "checkpoint towers",
+    "bench --views v": "--views",
     "data generate --episodes-per-task 3": "missing required options: --out",
     "data generate --out o --episodes 3": "perhaps --episodes-per-task?",
     "config show nonesuch": "no configuration is named 'nonesuch', known: 7b, ",
@@ -36,7 +40,7 @@ USAGE = {
 }
 FAILED = {
     TRAIN: "d does not exist",
-    "vision train --views {tmp}/views --out {tmp}/o": "views does not exist",
+    "bench --checkpoint {tmp}/c": "c does not exist",
     "tokenizer train --data {tmp}/d --out {tmp}/o": "d does not exist",
     "tokenizer report --tokenizer {tmp}/t --data {tmp}/d": "t does not exist",
     "manifest check {tmp}": "holds no manifest.json",

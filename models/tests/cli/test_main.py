@@ -47,7 +47,7 @@ def test_group_without_command_lists_the_group(capsys):
     assert main(["data", "--help"]) == 0
     text = capsys.readouterr().out
     assert "generate" in text
-    assert "views" in text
+    assert "merge" in text
     assert "tokenizer" not in text
 
 
@@ -67,7 +67,7 @@ def test_help_and_data_commands_do_not_load_torch():
         "import sys; from kinevla.cli.main import main; main(['--help']);\n"
         "try: main(['data', 'generate', '--help'])\n"
         "except SystemExit: pass\n"
-        "import kinevla.data.generate, kinevla.data.views\n"
+        "import kinevla.data.generate\n"
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=MODELS, capture_output=True, check=False)
@@ -99,7 +99,7 @@ def test_a_configuration_is_shown_with_every_value(capsys):
     assert figures["training"]["decoder"]["layers"] == 2
     assert main(["config", "show", "bi-rea"]) == 0
     text = capsys.readouterr().out
-    assert "coupling_weight = 0.0" in text and "tokenizer = kinevla" in text and "decoder.layers = 4" in text
+    assert "coupling_weight = 0.0" in text and "tokenizer = kinevla" in text and "decoder.layers = 3" in text
 
 
 def test_the_chain_of_a_result_is_shown(tmp_path, capsys):
@@ -145,7 +145,7 @@ def test_failure_is_one_line_without_traceback(tmp_path, capsys):
 
 def test_demonstrations_to_tokenizer_to_report_on_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(FAKE))
-    data, views, out = tmp_path / "demos", tmp_path / "views", tmp_path / "tokenizer"
+    data, out = tmp_path / "demos", tmp_path / "tokenizer"
     generate = ["data", "generate", "--out", str(data), "--environment-id", "fake_table:fake/Table-v0"]
     generate += [
         "--expert",
@@ -158,9 +158,6 @@ def test_demonstrations_to_tokenizer_to_report_on_the_command_line(tmp_path, mon
     ]
     assert main(generate) == 0
     assert "42 of 42 demonstrations" in capsys.readouterr().out
-    render = ["data", "views", "--out", str(views), "--count", "6", "--shard-size", "3", "--workers", "1"]
-    assert main([*render, "--source", "fake_table:random_views", "--no-progress"]) == 0
-    assert "6 of 6 views" in capsys.readouterr().out
 
     train = ["tokenizer", "train", "--data", str(data), "--out", str(out), "--no-progress"]
     train += ["--training.network.latent", "8", "--training.network.hidden", "16"]

@@ -16,15 +16,7 @@ from kinevla.manifest import ManifestError, verify_manifest
 
 
 def test_episode_comes_back_as_written(tmp_path, make_episode):
-    points = np.random.default_rng(0).random((12, 2, 5, 2)).astype(np.float32)
-    points[3, 1, 2] = np.nan
-    episode = make_episode(
-        keypoints_px=points,
-        visible=~np.isnan(points[..., 0]),
-        keypoints_m=np.ones((12, 5, 3), np.float32),
-        noisy=True,
-        kinematics_success=None,
-    )
+    episode = make_episode(noisy=True, kinematics_success=None)
     write_episode(tmp_path / "e.npz", episode)
     back = read_episode(tmp_path / "e.npz")
     assert back.fine == episode.fine
@@ -32,10 +24,28 @@ def test_episode_comes_back_as_written(tmp_path, make_episode):
     assert back.noisy
     assert back.goal_success is True
     assert back.kinematics_success is None
-    for name in ("state", "target", "executed", "keypoints_px", "visible", "keypoints_m"):
+    for name in ("state", "target", "executed"):
         np.testing.assert_array_equal(getattr(back, name), getattr(episode, name))
     assert back.images("front").shape == (12, 128, 128, 3)
     assert abs(int(back.images("front")[5, 64, 64, 0]) - 50) <= 1
+
+
+@pytest.mark.parametrize("motion_only", [False, True])
+def test_arrays_that_episodes_held_once_are_left_aside(tmp_path, make_episode, motion_only):
+    path = tmp_path / "e.npz"
+    write_episode(path, make_episode())
+    with np.load(path) as arrays:
+        held = dict(arrays) | {
+            "keypoints_px": np.full((12, 2, 5, 2), np.nan, np.float32),
+            "visible": np.zeros((12, 2, 5), bool),
+            "keypoints_m": np.ones((12, 5, 3), np.float32),
+        }
+    np.savez(path, **held)
+    back = read_episode(path, motion_only=motion_only)
+    np.testing.assert_array_equal(back.state, make_episode().state)
+    write_episode(path, back)
+    with np.load(path) as arrays:
+        assert not {"keypoints_px", "visible", "keypoints_m"} & set(arrays)
 
 
 def test_data_set_is_continued_with_its_episodes_kept(tmp_path, make_episode):
@@ -112,7 +122,6 @@ def test_directory_without_manifest_is_no_data_set(tmp_path):
         ("state", np.full((12, 8), np.nan), "state is not finite at frame 0"),
         ("front_jpeg", (b"",), "front_jpeg has 1 images for 12 frames"),
         ("period_s", 0.0, "period_s"),
-        ("keypoints_m", np.zeros((12, 5, 2)), "keypoints_m"),
     ],
 )
 def test_inconsistent_episode_is_refused_and_names_the_field(make_episode, field, value, told):

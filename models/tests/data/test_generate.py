@@ -8,7 +8,6 @@ from kinevla.data.episodes import DataError, EpisodeReader
 from kinevla.data.generate import GenerateConfig, generate
 from kinevla.data.noise import NoiseConfig
 from kinevla.data.plugins import PluginError, load_object
-from kinevla.data.views import ViewReader, ViewsConfig, generate_views
 
 FAKE = DemonstrationConfig(environment_id="fake_table:fake/Table-v0", expert="fake_table:Expert")
 
@@ -21,9 +20,6 @@ def test_recorded_frame_pairs_the_state_with_the_target_of_the_next_step(fake_si
     assert episode.state[0, 0] == 0.0
     assert episode.target[0, 0] > 0.0
     assert episode.instruction == "do task 2"
-    assert episode.keypoints_px.shape == (19, 2, 2, 2)
-    assert episode.keypoints_px[0, 0, 0].tolist() == [4.0, 8.0]
-    assert not episode.visible[0, 0, 1]
 
 
 def test_disturbance_changes_what_is_executed_and_leaves_the_label_clean(fake_simulator):
@@ -99,34 +95,3 @@ def test_expert_that_always_fails_stops_the_run_with_its_reason(tmp_path, fake_s
 def test_missing_simulator_part_is_named(name, told):
     with pytest.raises(PluginError, match=told):
         load_object(name)
-
-
-def test_views_are_rendered_in_shards_and_continued(tmp_path, fake_simulator):
-    def run(count):
-        config = ViewsConfig(
-            out=tmp_path, count=count, workers=1, source="fake_table:random_views", shard_size=4
-        )
-        return generate_views(config, progress=False)
-
-    assert run(4) == (4, 4)
-    first = (tmp_path / "views-00000.npz").stat().st_mtime_ns
-    assert run(10) == (12, 12)
-    assert (tmp_path / "views-00000.npz").stat().st_mtime_ns == first
-    reader = ViewReader(tmp_path)
-    assert len(reader) == 12
-    views = reader.read(1)
-    assert views.images("wrist").shape == (4, 128, 128, 3)
-    assert views.keypoints_px[0, 0, 0].tolist() == [32.0, 64.0]
-    assert views.keypoint_names == ("tool", "goal")
-    assert views.keypoints_m.shape == (4, 2, 3)
-    states = np.concatenate([shard.state for shard in reader])
-    assert len(np.unique(states[:, 0])) == 12
-
-
-def test_damaged_shard_is_named(tmp_path, fake_simulator):
-    config = ViewsConfig(out=tmp_path, count=4, workers=1, source="fake_table:random_views", shard_size=4)
-    generate_views(config, progress=False)
-    path = tmp_path / "views-00000.npz"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"views-00000\.npz is damaged"):
-        ViewReader(tmp_path).read(0)

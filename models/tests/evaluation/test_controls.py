@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Start, make_controller
-from kinevla.policy import KineVLAPolicy
+from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.policy import InstructionError, KineVLAPolicy
 from kinevla.text import load_task_texts
+from kinevla.text.similarity import nearest_sentence
+from kinevla.text.unclear import UNCLEAR
+from kinevla.understanding import NOT_UNDERSTOOD
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
 TASKS = load_task_texts("kine_realman")
@@ -18,8 +24,23 @@ STATE = np.array([0.0, 0.35, 0.0, 1.2, 0.0, 1.5, 0.0, 1.0])
 
 
 @pytest.fixture(scope="module")
-def nano() -> KineVLAPolicy:
-    return KineVLAPolicy.load(NANO)
+def parts() -> CheckpointParts:
+    return load_checkpoint(NANO)
+
+
+class Sure(KineVLAPolicy):
+    """Writes what it was taught of a sentence, whatever made-up picture it sees; it moves by the picture."""
+
+    def plan(self, observation, instruction, draft=None, forced_reasoning=None):
+        taught = {task.instruction: (task.coarse, task.fine) for task in TASKS}
+        own = taught.get(self.check_instruction(instruction), (None, None))
+        forced = tuple(a if a is not None else b for a, b in zip(forced_reasoning or own, own, strict=True))
+        return super().plan(observation, instruction, draft, forced)
+
+
+@pytest.fixture(scope="module")
+def nano(parts: CheckpointParts) -> KineVLAPolicy:
+    return Sure(parts)
 
 
 @pytest.fixture
@@ -39,7 +60,7 @@ def begin(controller, task: int, instruction: str | None = None, seed: int = 5) 
 
 def picture(seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    front, wrist = (rng.integers(0, 256, (128, 128, 3), dtype=np.uint8) for _ in range(2))
+    front, wrist = (rng.integers(0, 256, (240, 240, 3), dtype=np.uint8) for _ in range(2))
     return {"front": front, "wrist": wrist, "state": STATE}
 
 
@@ -105,10 +126,29 @@ def test_the_lookup_takes_any_sentence_for_its_nearest_one(build):
     assert not np.allclose(chunks[0], chunks[2], atol=1e-3)
 
 
-def test_without_a_code_readout_the_lookup_forces_what_was_said_of_the_nearest_sentence(
-    build, nano, monkeypatch
-):
-    monkeypatch.setattr(nano.parts.model, "code_readout", None)
+def test_the_lookup_takes_a_paraphrase_for_its_instruction(build):
+    instructions = [task.instruction for task in TASKS]
+    # A wording of training whose words are nearer to another instruction than to its own.
+    wording, own = next(
+        (wording, instruction)
+        for wording, instruction in training_sentences(NANO).items()
+        if nearest_sentence(wording, instructions) != instruction
+    )
+    task = 1 + instructions.index(own)
+    controller = build("lookup")
+    chunks = []
+    for sentence in (wording.upper(), own, nearest_sentence(wording, instructions)):
+        begin(controller, task, sentence)
+        chunks.append(controller.decide(picture(1), 0).actions)
+    assert np.array_equal(chunks[0], chunks[1])
+    assert not np.allclose(chunks[0], chunks[2], atol=1e-3)
+
+
+def test_without_a_readout_the_lookup_forces_what_was_said_of_the_nearest_sentence(build, monkeypatch):
+    parts = load_checkpoint(NANO)
+    parts.model.readout = None
+    policy = Sure(parts)
+    monkeypatch.setattr(KineVLAPolicy, "load", lambda directory, threads=None: policy)
     controller = build("lookup")
     begin(controller, 4, "carrot, upper part, plate, left")
     decision = controller.decide(picture(1), 0)
@@ -117,6 +157,43 @@ def test_without_a_code_readout_the_lookup_forces_what_was_said_of_the_nearest_s
 
 
 def test_a_checkpoint_that_does_not_tell_its_sentences_cannot_be_looked_up(build, monkeypatch):
-    monkeypatch.setattr("kinevla.evaluation.lookup.training_sentences", lambda checkpoint: ())
+    monkeypatch.setattr("kinevla.evaluation.lookup.training_sentences", lambda checkpoint: {})
     with pytest.raises(ControllerError, match="does not tell its training sentences"):
         build("lookup")
+
+
+@pytest.fixture
+def doubting(build, parts, monkeypatch):
+    """Build a control of a policy that is never sure enough."""
+    policy = Sure(replace(parts, doubt_limit_nat=-1.0))
+    monkeypatch.setattr(KineVLAPolicy, "load", lambda directory, threads=None: policy)
+    return build
+
+
+def test_the_policy_refuses_at_its_first_look_what_it_did_not_understand(doubting):
+    controller = doubting("none")
+    begin(controller, 5)
+    for _ in range(2):
+        with pytest.raises(InstructionError, match=f"{NOT_UNDERSTOOD}: the policy is not sure"):
+            controller.decide(picture(1), 0)
+
+
+@pytest.mark.parametrize("control", ["goal-only", "shuffled", "blind", "lookup"])
+def test_controls_move_whatever_is_understood(doubting, control):
+    controller = doubting(control)
+    begin(controller, 5)
+    assert controller.decide(picture(1), 0).actions.shape == (5, 8)
+
+
+def test_a_goal_that_becomes_unclear_on_the_way_stops_the_policy(build, nano, monkeypatch):
+    controller = build("none")
+    begin(controller, 5)
+    controller.decide(picture(1), 0)
+    plan = nano.plan
+
+    def lost(*args, **kwargs):
+        return replace(plan(*args, **kwargs), goal_text=UNCLEAR["absent"])
+
+    monkeypatch.setattr(nano, "plan", lost)
+    with pytest.raises(InstructionError, match="the thing it names is not seen"):
+        controller.decide(picture(2), 5)

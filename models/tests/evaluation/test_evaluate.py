@@ -15,6 +15,8 @@ from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.runner import EvaluationError, config_of, differences, evaluate
 from kinevla.evaluation.trial import TrialJob, run_trial
 from kinevla.manifest import ManifestError
+from kinevla.text import load_task_texts
+from kinevla.text.wordings import numbered_wording
 
 POLICY = {"control": "none", "checkpoint": Path("any")}
 TABLE = "fake_table:fake/Table-v0"
@@ -179,8 +181,16 @@ def test_settings_that_contradict_each_other_are_refused(settings, changes, mess
         settings(**changes)
 
 
-def test_a_task_or_paraphrase_that_does_not_exist_is_named(tmp_path):
+def test_a_task_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(ValueError, match="task 9 is unknown"):
         EvaluateConfig(out=tmp_path, control="expert", tasks=(9,)).jobs()
-    with pytest.raises(ValueError, match="task 1 has 3 paraphrases, asked for 4"):
-        EvaluateConfig(out=tmp_path, control="expert", wording=4).jobs()
+    with pytest.raises(ValueError, match="wording must not be negative, got -1"):
+        EvaluateConfig(out=tmp_path, control="expert", wording=-1)
+
+
+def test_a_numbered_wording_is_said_in_every_task(tmp_path):
+    said = {
+        job.task: job.instruction for job in EvaluateConfig(out=tmp_path, control="expert", wording=5).jobs()
+    }
+    tasks = load_task_texts("kine_realman")
+    assert said == {task.number: numbered_wording(task.instruction, 5) for task in tasks}

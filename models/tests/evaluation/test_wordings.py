@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kinevla.evaluation import trial
-from kinevla.evaluation.controllers import ControllerConfig, ExpertController, Start
+from kinevla.evaluation.controllers import ControllerConfig, Decision, ExpertController, Start
 from kinevla.evaluation.runner import EvaluationError, config_of, evaluate
-from kinevla.evaluation.training_sentences import refusal, training_sentences
+from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.evaluation.wordings import WordingError, read_wordings
 from kinevla.manifest import file_sha256, read_manifest, write_json
 from kinevla.text import InstructionError, check_instruction
-from kinevla.text.variants import instruction_variants
+from kinevla.text.unclear import UNCLEAR
+from kinevla.text.wordings import WORDINGS, numbered_wording
+from kinevla.understanding import Understanding
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
 OWN = "pick up the bread and move it to the front"
@@ -24,54 +27,64 @@ UNKNOWN = "shove the bread to the front"
 
 
 class Gated(ExpertController):
-    """The fake expert behind the shipped policy's gate."""
+    """The fake expert as a policy that understands what it was taught, and moving it, the bread."""
 
     def __init__(self, config: ControllerConfig) -> None:
         super().__init__(ControllerConfig(control="expert", expert="fake_table:Expert"))
-        self._known = json.loads((NANO / "config.json").read_text())["known_words"]
 
     def start(self, start: Start) -> None:
-        check_instruction(start.instruction, self._known)
+        self._sentence, self._first = check_instruction(start.instruction), True
         super().start(start)
+
+    def decide(self, observation: dict[str, Any], step: int) -> Decision:
+        understood = {UNSEEN, *(numbered_wording(OWN, number) for number in range(3))}
+        if self._first and self._sentence not in understood:
+            gate = Understanding(((OWN, "move the bread", ""),), 1.0)
+            gate.check(self._sentence, UNCLEAR["action"], "", 0.0)
+        self._first = False
+        return super().decide(observation, step)
 
 
 @pytest.fixture
 def gated(fake_simulator, settings, monkeypatch):
-    """Build an evaluation of a policy that moves as the fake expert and refuses as the shipped policy."""
+    """Build an evaluation of a policy that moves as the fake expert where it understands."""
     monkeypatch.setattr(trial, "make_controller", Gated)
     return lambda **changes: settings(
         **{"control": "none", "checkpoint": NANO, "bert": False, "tasks": (3,), "first_seed": 24} | changes
     )
 
 
-def test_the_variants_that_were_trained_on_are_told_as_such():
+def test_the_wordings_that_were_trained_on_are_told_with_their_instruction():
     sentences = training_sentences(NANO)
-    assert OWN in sentences and set(instruction_variants(OWN)) <= set(sentences)
-    assert UNSEEN not in sentences
+    assert sentences[OWN] == OWN and UNSEEN not in sentences
+    assert all(sentences[numbered_wording(OWN, number)] == OWN for number in range(WORDINGS))
+    assert len(set(sentences.values())) == 7
 
 
-def test_a_training_without_variants_knows_the_tasks_alone(tmp_path):
+def test_a_training_without_wordings_knows_the_tasks_alone(tmp_path):
     copy = tmp_path / "nano"
     shutil.copytree(NANO, copy)
     manifest = read_manifest(copy)
     manifest["config"]["training"]["variant_share"] = 0.0
     write_json(copy / "manifest.json", {k: v for k, v in manifest.items() if k != "config_sha256"})
-    assert set(instruction_variants(OWN)).isdisjoint(training_sentences(copy))
-    told = json.loads((copy / "training.json").read_text()) | {"sentences": [OWN]}
-    write_json(copy / "training.json", told)
-    assert training_sentences(copy) == (OWN,)
+    told = training_sentences(copy)
+    assert len(told) == 7 and all(wording == instruction for wording, instruction in told.items())
 
 
-def test_a_sentence_is_refused_for_the_words_of_the_checkpoint():
-    assert refusal(NANO, UNSEEN) is None
-    assert "'shove' was not in the training instructions" in str(refusal(NANO, UNKNOWN))
+def test_a_checkpoint_without_texts_tells_no_sentences(tmp_path):
+    copy = tmp_path / "nano"
+    shutil.copytree(NANO, copy)
+    config = json.loads((copy / "config.json").read_text())
+    write_json(copy / "config.json", {name: value for name, value in config.items() if name != "texts"})
+    assert training_sentences(copy) == {}
 
 
-def test_paraphrases_of_the_rules_are_reported_as_trained(gated):
+def test_wordings_of_training_are_reported_as_trained(gated):
     outcome = evaluate(gated(wording=1, trials=2))
     (row,) = outcome.summary.tasks
-    assert (row.instruction, row.trained) == ("move the bread to the front", True)
-    assert "yes        move the bread to the front" in outcome.summary.text()
+    said = numbered_wording(OWN, 1)
+    assert said != OWN and (row.instruction, row.trained) == (said, True)
+    assert f"yes        {said}" in outcome.summary.text()
 
 
 def test_a_list_of_sentences_tells_seen_unseen_and_refused_ones_apart(gated, tmp_path):
@@ -87,7 +100,10 @@ def test_a_list_of_sentences_tells_seen_unseen_and_refused_ones_apart(gated, tmp
     ]
     failed = outcome.results[2]
     assert failed.refused and not failed.goal and failed.ended == "sentence refused" and failed.chunks == 0
-    assert failed.reasons[0].startswith("refused: the word 'shove' was not in the training")
+    assert failed.reasons == (
+        f"refused: {UNKNOWN!r} was not understood: it is not clear what to do, or it is nothing this policy "
+        f"can do; the nearest sentence it knows: {OWN!r}",
+    )
     assert f"{UNKNOWN} (refused 2 times)" in outcome.summary.text()
     assert (config.out / "index.html").read_text().count('class="trial"') == 2
     # The list is an input: it belongs to the evaluation as the checkpoint does.
@@ -110,6 +126,20 @@ def test_an_instruction_that_is_refused_does_not_end_an_evaluation(gated):
         outcome = evaluate(gated(trials=1))
     assert outcome.summary.failures == {"refused: the instruction is empty": 1}
     assert outcome.summary.ended == {"sentence refused": 1}
+
+
+def test_a_sentence_that_is_lost_on_the_way_ends_a_trial_that_the_judge_still_judges(gated, monkeypatch):
+    decide = Gated.decide
+
+    def lost(self: Gated, observation: dict[str, Any], step: int) -> Decision:
+        if step >= 10:
+            raise InstructionError("the thing it names is not seen")
+        return decide(self, observation, step)
+
+    monkeypatch.setattr(Gated, "decide", lost)
+    (result,) = evaluate(gated(trials=1, wording=1)).results
+    assert (result.ended, result.steps, result.chunks) == ("refused: the thing it names is not seen", 10, 2)
+    assert not result.refused
 
 
 @pytest.mark.parametrize(
@@ -143,11 +173,23 @@ def test_sentences_of_unknown_or_other_tasks_are_refused(settings, tmp_path):
         settings(wording_file=path, wording=1)
 
 
-def test_the_frozen_list_holds_hundred_sentences_that_the_shipped_policy_was_not_trained_on():
-    path = Path(__file__).parents[3] / "benchmarks" / "wordings" / "seven_tasks.tsv"
-    assert file_sha256(path) == "b11ed345b54048d7ecd09f76ed776db250d3a4c66894edea93171b8edef1e76b"
+@pytest.mark.parametrize(
+    ("name", "sha256", "count"),
+    [
+        ("seven_tasks", "b11ed345b54048d7ecd09f76ed776db250d3a4c66894edea93171b8edef1e76b", 100),
+        ("refused", "b0286fedbbbc1c9df24d7a73e140eb6b2530af8112d989f4e495bc6b17d2d810", 106),
+    ],
+)
+def test_the_frozen_lists_are_what_they_were(name, sha256, count):
+    path = Path(__file__).parents[3] / "benchmarks" / "wordings" / f"{name}.tsv"
+    assert file_sha256(path) == sha256
     listed = read_wordings(path)
-    assert sum(len(sentences) for sentences in listed.values()) == 100
+    assert sum(len(sentences) for sentences in listed.values()) == count
+
+
+def test_the_shipped_policy_was_not_trained_on_the_frozen_sentences():
+    path = Path(__file__).parents[3] / "benchmarks" / "wordings" / "seven_tasks.tsv"
+    listed = read_wordings(path)
     assert sorted(listed) == [1, 2, 3, 4, 5, 6, 7]
     trained = set(training_sentences(NANO))
     assert trained and not trained & {sentence for sentences in listed.values() for sentence in sentences}

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from kinevla.observation.image_bounds import ImageError
-from kinevla.observation.images import ImagePipeline, PipelineError, network_image, network_points
+from kinevla.observation.images import ImagePipeline, PipelineError, network_image
 from kinevla.observation.observation import Observation, ObservationError, network_inputs, stored_inputs
 
 
@@ -76,18 +76,6 @@ def test_an_unusable_image_is_refused_and_it_is_said_what_it_was(image: np.ndarr
     assert told in str(error.value)
     with pytest.raises(ObservationError, match="wrist camera: "):
         network_inputs(Observation(noise(128, 128), image, np.zeros(8)), ImagePipeline())
-
-
-@pytest.mark.parametrize("square", ["centre", "stretch"])
-def test_a_point_marks_the_same_place_afterwards(square: str) -> None:
-    image = np.zeros((256, 384, 3), np.uint8)
-    image[100:120, 120:150] = 255
-    pipeline = ImagePipeline(square=square)  # type: ignore[arg-type]
-    x, y = network_points(np.array([[135.0, 110.0]]), image.shape, pipeline)[0]
-    moments = cv2.moments(network_image(image, pipeline)[:, :, 0])
-    # Moments count from pixel centres, points from the outer corner.
-    found = (moments["m10"] / moments["m00"] + 0.5, moments["m01"] / moments["m00"] + 0.5)
-    assert (x, y) == pytest.approx(found, abs=0.02)
 
 
 def test_a_network_can_not_learn_from_images_that_were_made_otherwise() -> None:

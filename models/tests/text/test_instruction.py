@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from kinevla.text import InstructionError, check_instruction, instruction_words, load_task_texts
-
-WORDS = instruction_words(task.instruction for task in load_task_texts("kine_realman"))
+from kinevla.text import InstructionError, check_instruction, load_task_texts
 
 
 def test_every_task_instruction_is_accepted_as_it_is() -> None:
     for task in load_task_texts("kine_realman"):
-        assert check_instruction(task.instruction, WORDS) == task.instruction.lower()
+        assert check_instruction(task.instruction) == task.instruction.lower()
 
 
 @pytest.mark.parametrize(
@@ -20,21 +18,19 @@ def test_every_task_instruction_is_accepted_as_it_is() -> None:
     ],
 )
 def test_case_spaces_and_final_marks_do_not_matter(typed: str, expected: str) -> None:
-    assert check_instruction(typed, WORDS) == expected
+    assert check_instruction(typed) == expected
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n", " . "])
 def test_empty_instructions_are_refused(text: str) -> None:
     with pytest.raises(InstructionError, match=r"empty|no words"):
-        check_instruction(text, WORDS)
+        check_instruction(text)
 
 
 def test_the_longest_instruction_has_200_characters() -> None:
-    exact = ("the " * 50).strip() + " x"[:1]
-    assert check_instruction("the " * 49 + "the", WORDS)
+    assert check_instruction("t" * 200) == "t" * 200
     with pytest.raises(InstructionError, match="201 characters, at most 200"):
-        check_instruction("t" * 201, WORDS)
-    assert len(exact) <= 200
+        check_instruction("t" * 201)
 
 
 @pytest.mark.parametrize(
@@ -43,25 +39,17 @@ def test_the_longest_instruction_has_200_characters() -> None:
 )
 def test_control_characters_are_named_with_their_position(text: str, code_point: str, position: int) -> None:
     with pytest.raises(InstructionError, match=f"{code_point} at position {position}"):
-        check_instruction(text, WORDS)
+        check_instruction(text)
 
 
-def test_unknown_words_are_all_listed_with_near_ones() -> None:
-    with pytest.raises(InstructionError) as refusal:
-        check_instruction("pick up the bannana and the carot", WORDS)
-    assert "'bannana'" in str(refusal.value)
-    assert "'carot'" in str(refusal.value)
-    assert "carrot" in str(refusal.value)
-
-
-def test_other_scripts_are_refused_as_unknown_words() -> None:
-    with pytest.raises(InstructionError, match="сотри"):
-        check_instruction("сотри the bread", WORDS)
+@pytest.mark.parametrize("text", ["grab the bannana", "сотри the bread", "schiebe das brot nach vorn"])
+def test_what_words_mean_is_left_to_the_network(text: str) -> None:
+    assert check_instruction(text) == text
 
 
 def test_something_that_is_no_text_is_refused() -> None:
     with pytest.raises(InstructionError, match="int"):
-        check_instruction(5, WORDS)  # type: ignore[arg-type]
+        check_instruction(5)  # type: ignore[arg-type]
 
 
 def test_the_refusal_is_a_value_error() -> None:

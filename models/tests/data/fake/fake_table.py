@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import gymnasium
 import numpy as np
 
-KEYPOINT_NAMES = ("tool", "goal")
 SIZE = 32
 
 
@@ -21,13 +20,6 @@ class Verdict:
 class World:
     def __init__(self) -> None:
         self.state = np.zeros(8)
-
-    def keypoints_px(self, camera: str):
-        point = np.array([[self.state[0] * 10 + 8, 16.0], [np.nan, np.nan]])
-        return point, np.array([True, False])
-
-    def keypoints_m(self):
-        return np.array([[self.state[0], 0.0, 0.0], [0.3, 0.0, 0.0]])
 
 
 class FakeTable(gymnasium.Env):
@@ -85,23 +77,6 @@ class Expert:
 class BrokenExpert(Expert):
     def plan(self) -> None:
         raise ValueError("no way to the bread")
-
-
-def random_views(seed: int):
-    rng = np.random.default_rng(seed)
-    while True:
-        state = rng.random(8)
-        image = np.full((256, 256, 3), int(state[0] * 255), np.uint8)
-        points = {camera: np.array([[64.0, 128.0], [np.nan, np.nan]]) for camera in ("front", "wrist")}
-        visible = {camera: np.array([True, False]) for camera in ("front", "wrist")}
-        yield {
-            "front": image,
-            "wrist": image,
-            "keypoints": points,
-            "visible": visible,
-            "state": state,
-            "keypoints_m": np.zeros((2, 3)),
-        }
 
 
 gymnasium.register(id="fake/Table-v0", entry_point="fake_table:FakeTable")

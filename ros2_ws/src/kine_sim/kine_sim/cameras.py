@@ -8,7 +8,6 @@ import importlib
 import threading
 import weakref
 from dataclasses import dataclass
-from math import radians, tan
 
 import mujoco
 import numpy as np
@@ -124,24 +123,3 @@ class CameraRig:
     def fovy_deg(self, camera: str) -> float:
         """Vertical field of view of a camera in degrees."""
         return float(self._model.camera(check_camera(camera)).fovy[0])
-
-    def project(
-        self, camera: str, data: mujoco.MjData, points_m: rm75.Array
-    ) -> tuple[rm75.Array, np.ndarray]:
-        """Pixels (N, 2) of points (N, 3), and whether each lies in the frame (N,); NaN for the others.
-
-        Pixels are (u right, v down); (0, 0) is the outer corner of the top left pixel. NaN points are
-        in no frame. Whether something hides a point is not looked at.
-        """
-        height, width = self.size
-        focal_px = height / 2 / tan(radians(self.fovy_deg(camera)) / 2)
-        frame = data.camera(camera)
-        local = (points_m - frame.xpos) @ frame.xmat.reshape(3, 3)
-        depth = -local[:, 2]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            u = width / 2 + focal_px * local[:, 0] / depth
-            v = height / 2 - focal_px * local[:, 1] / depth
-            pixels = np.stack([u, v], axis=1)
-            inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < (width, height)).all(axis=1)
-        pixels[~inside] = np.nan
-        return pixels, inside

@@ -8,14 +8,12 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kine_sim import contacts, layout, rm75
-from kine_sim.cameras import CameraRig, Snapshot, check_camera, spoilt
+from kine_sim import contacts, rm75
+from kine_sim.cameras import CameraRig, Snapshot, spoilt
 from kine_sim.contacts import GripContact
 from kine_sim.mjcf import TIMESTEP_S, build_model
 from kine_sim.scene import SceneConfig
 from kine_sim.stage import Stage, set_object_pose
-
-KEYPOINT_NAMES = ("object_centre", "object_upper_end", "object_lower_end", "plate_centre", "tool_centre")
 
 GRIPPER_SPEED_M_S = 0.12
 """Speed of each finger at full speed: 0.3 s from open to closed."""
@@ -244,29 +242,3 @@ class World:
     def close_renderers(self) -> None:
         """Free the calling thread's renderer. Call it at the end of every thread that rendered."""
         self._rig.close()
-
-    def keypoints_m(self) -> rm75.Array:
-        """The points of `KEYPOINT_NAMES` in the base frame, (5, 3); NaN for a plate that is not there.
-
-        A loaf looks the same from both ends: its 'upper' end is the one nearer to the viewer (larger x).
-        """
-        with self.lock:
-            pose = self.object_pose(self.scene.object)
-            long_axis = pose[:3, 0] * layout.half_length_m(self.scene.object)
-            if self.scene.object == "bread" and long_axis[0] < 0:
-                long_axis = -long_axis
-            centre = pose[:3, 3]
-            plate = self.object_pose("plate")[:3, 3] if self.scene.plate_xy_m else np.full(3, np.nan)
-            return np.stack(
-                [centre, centre + long_axis, centre - long_axis, plate, self.object_pose("tool")[:3, 3]]
-            )
-
-    def keypoints_px(self, camera: str) -> tuple[rm75.Array, np.ndarray]:
-        """Keypoints seen by a camera: pixels (5, 2) as (u right, v down), and whether each is in the frame.
-
-        Pixel (0, 0) is the outer corner of the top left pixel. A point that exists and lies in front of
-        the camera within the image counts as in the frame even when something hides it; all others get NaN.
-        """
-        check_camera(camera)
-        with self.lock:
-            return self._rig.project(camera, self.data, self.keypoints_m())
