@@ -213,7 +213,8 @@ class KineVLAPolicy:
             if model.flow_head is None:
                 actions = self._actions(answer, observation.state)
             else:
-                chunk = chunk_of_sequence(model, seen, prompt, answer.ids, builder.vocabulary.bos)
+                heard = prompt[:0] if model.config.reads_alone and builder.grammar.reasoning else prompt
+                chunk = chunk_of_sequence(model, seen, heard, answer.ids, builder.vocabulary.bos)
                 actions = self._absolute(chunk, observation.state)
             end = time.perf_counter()
         latency_s = {

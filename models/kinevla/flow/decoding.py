@@ -29,8 +29,7 @@ def chunk_of_sequence(
     Args:
         model: network with a flow head.
         seen: what is seen, of one observation.
-        prompt: (P, hidden) embedded instruction; with a network whose motion follows from what is written
-            alone it is left out.
+        prompt: (P, hidden) embedded instruction, none where the motion follows from what is written alone.
         ids: answer, up to and including its end.
         bos: id before the observation.
 
@@ -44,7 +43,7 @@ def chunk_of_sequence(
         raise ValueError("the network has no flow head: its chunks are decoded from action codes")
     start = model.embed_ids(torch.tensor([[bos]], device=model.device))
     tokens = model.embed_ids(torch.tensor([list(ids)], dtype=torch.long, device=model.device))
-    told = prompt[None, : 0 if model.config.reads_alone else None].to(start)
+    told = prompt[None].to(start)
     hidden = model.hidden_states(torch.cat([start, seen.tokens.to(start), told, tokens], dim=1))
     mask = torch.ones(hidden.shape[:2], dtype=torch.bool, device=model.device)
     return np.asarray(model.flow_head.sample(hidden, mask)[0].double().cpu().numpy(), dtype=np.float64)

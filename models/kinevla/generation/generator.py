@@ -113,6 +113,7 @@ class Generator:
 
     A network whose codes follow from what is written alone (`ModelConfig.reads_alone`) gets a second
     sequence, the first without the instruction: the writer's states choose texts, the reader's choose codes.
+    Without reasoning there is nothing written, and the codes see the instruction.
 
     Args:
         model: the network, on any device and of any floating-point type.
@@ -135,7 +136,7 @@ class Generator:
         self.config = config or GeneratorConfig()
         self._spelling = spelling
         self._decoder = CachedDecoder(model)
-        self._reader = CachedDecoder(model) if model.config.reads_alone else None
+        self._reader = CachedDecoder(model) if model.config.reads_alone and grammar.reasoning else None
 
     @torch.inference_mode()
     def generate(

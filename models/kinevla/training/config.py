@@ -123,8 +123,8 @@ class PolicyTrainConfig:
     save_every: int = 250
     """Steps between resumable states."""
     readout: bool = True
-    """Codes spell a motion that is read from the pictures (small network, residual codes); else the output
-    head chooses them."""
+    """Codes spell a motion that is read from the pictures (small network with reasoning, residual codes);
+    else the output head chooses them."""
     start: Path | None = None
     """Policy whose weights the network begins with where names and shapes agree; of the same vocabulary."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)

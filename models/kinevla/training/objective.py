@@ -45,42 +45,50 @@ class PolicyLoss(NamedTuple):
 
 
 class SequenceStates(NamedTuple):
-    """What the decoder made of ``BOS | observation | ids``.
+    """What the decoder made of ``BOS | observation | instruction | ids``.
 
     Attributes:
         before: (B, L, hidden), entry j is the state that predicts id j.
         at: (B, L, hidden), entry j is the state at id j itself.
-        whole: (B, 1 + V + L, hidden), all states, BOS and the V observation tokens first.
+        whole: (B, S, hidden), all states.
+        mask: (B, S) bool, False at the padding behind a row's end.
     """
 
     before: Tensor
     at: Tensor
     whole: Tensor
+    mask: Tensor
 
 
-def sequence_states(model: KineVLAModel, seen: Seen, ids: Tensor, bos: int) -> SequenceStates:
-    """Run ``BOS | observation | ids`` through the decoder.
+def sequence_states(
+    model: KineVLAModel, seen: Seen, ids: Tensor, bos: int, told: Sequence[Tensor] | None = None
+) -> SequenceStates:
+    """Run sequences through the decoder.
 
     Args:
         model: the network.
         seen: what is seen of the B samples.
         ids: (B, L), padded on the right.
         bos: id before the observation.
+        told: B embedded instructions (P, hidden) between observation and ids; None for none there.
     """
     tokens = model.embed_ids(ids)
-    start = model.embed_ids(torch.full((len(ids), 1), bos, dtype=torch.long, device=ids.device))
-    whole = model.hidden_states(
-        torch.cat([start.to(tokens.dtype), seen.tokens.to(tokens.dtype), tokens], dim=1)
-    )
-    first = whole.shape[1] - ids.shape[1]
-    return SequenceStates(whole[:, first - 1 : -1], whole[:, first:], whole)
-
-
-def prefix_mask(model: KineVLAModel, states: SequenceStates, ids: Tensor) -> Tensor:
-    """Return which of `states.whole` the flow head may read, all but the padding: (B, 1 + V + L) bool."""
-    first = states.whole.shape[1] - ids.shape[1]
-    ahead = torch.ones(len(ids), first, dtype=torch.bool, device=ids.device)
-    return torch.cat([ahead, ids != model.pad_id], dim=1)
+    start = model.embed_ids(torch.full((len(ids), 1), bos, dtype=torch.long, device=ids.device)).to(tokens)
+    front = torch.cat([start, seen.tokens.to(tokens)], dim=1)
+    ahead, length = front.shape[1], ids.shape[1]
+    lengths = [0] * len(ids) if told is None else [len(sentence) for sentence in told]
+    if told is None:
+        embedded = torch.cat([front, tokens], dim=1)
+    else:
+        rows = [torch.cat([a, b.to(a), c]) for a, b, c in zip(front, told, tokens, strict=True)]
+        embedded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    whole = model.hidden_states(embedded)
+    first = ahead + torch.tensor(lengths, device=ids.device).unsqueeze(1)
+    places = first + torch.arange(length, device=ids.device)
+    index = torch.arange(len(ids), device=ids.device).unsqueeze(1)
+    filled = (ids != model.pad_id).sum(1, keepdim=True)
+    mask = torch.arange(whole.shape[1], device=ids.device) < first + filled
+    return SequenceStates(whole[index, places - 1], whole[index, places], whole, mask)
 
 
 def reasoning_term(
@@ -99,21 +107,9 @@ def reasoning_term(
 
 
 def writer_states(model: KineVLAModel, seen: Seen, batch: WriterBatch, bos: int) -> Tensor:
-    """Run ``BOS | observation | instruction | ids`` through the decoder.
-
-    Returns:
-        (b, L, hidden), entry j predicts id j.
-    """
+    """Run the sequences of a writer through the decoder: (b, L, hidden), entry j predicts id j."""
     told = model.told(batch.sentences)
-    ids = model.embed_ids(batch.ids)
-    start = model.embed_ids(torch.tensor([bos], device=batch.ids.device)).to(ids)
-    tokens = seen.tokens[batch.rows].to(ids)
-    rows = [torch.cat([start, tokens[row], sentence.to(ids), ids[row]]) for row, sentence in enumerate(told)]
-    hidden = model.hidden_states(nn.utils.rnn.pad_sequence(rows, batch_first=True))
-    ahead = 1 + tokens.shape[1]
-    length = batch.ids.shape[1]
-    places = [hidden[row, ahead + len(sentence) - 1 :][:length] for row, sentence in enumerate(told)]
-    return torch.stack([nn.functional.pad(item, (0, 0, 0, length - len(item))) for item in places])
+    return sequence_states(model, Seen(seen.tokens[batch.rows]), batch.ids, bos, told).before
 
 
 def writer_term(
@@ -183,8 +179,7 @@ def flow_term(
     """
     if model.flow_head is None:
         raise ValueError("action_head 'flow' needs a network with a flow head")
-    mask = prefix_mask(model, states, batch.ids)
-    return model.flow_head.loss(states.whole, mask, batch.chunks.float(), generator)
+    return model.flow_head.loss(states.whole, states.mask, batch.chunks.float(), generator)
 
 
 def coupling_term(
@@ -215,6 +210,7 @@ def policy_loss(
     bos: int,
     config: PolicyTrainConfig,
     *,
+    sentences: tuple[str, ...] | None = None,
     writing: WriterBatch | None = None,
     positions: Positions | None = None,
     gather: Callable[[Tensor], Tensor] | None = None,
@@ -230,6 +226,8 @@ def policy_loss(
         batch: their sequences.
         bos: id before the observation.
         config: which terms, with which weights.
+        sentences: what the samples are told in front of the ids, where the codes are to see it and it is not
+            among the ids.
         writing: sentences for the writer, of a network that reads the instruction apart from the codes.
         positions: with a part of a larger batch: divisors of the cross-entropies. The caller has then chosen
             the rows whose `batch.reasoning` is set; without it the first `reasoning_loss_fraction` of the
@@ -245,7 +243,8 @@ def policy_loss(
     Raises:
         ValueError: settings ask for the flow head and the network has none.
     """
-    states = sequence_states(model, seen, batch.ids, bos)
+    told = None if sentences is None else model.told(sentences)
+    states = sequence_states(model, seen, batch.ids, bos, told)
     reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
     motions = None
     if config.reasoning and config.reasoning_loss:

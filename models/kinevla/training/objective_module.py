@@ -57,6 +57,7 @@ class Objective(nn.Module):
                 part.tokens,
                 self.bos,
                 self.config,
+                sentences=part.sentences,
                 writing=part.writing,
                 positions=part.positions,
                 gather=all_gather_with_grad,

@@ -268,7 +268,7 @@ def _flow(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> FlowConfig |
 
 def _readout(config: PolicyTrainConfig, tokenizer: ActionTokenizer) -> ReadoutConfig | None:
     """Return the sizes of the readout; none without codes that are sums of vectors in a latent space."""
-    wanted = config.readout and config.action_head == "codes"
+    wanted = config.readout and config.reasoning and config.action_head == "codes"
     empty = np.zeros((0, tokenizer.horizon, tokenizer.dimensions))
     if not wanted or tokenizer.shared_block or tokenizer.latents(empty) is None:
         return None

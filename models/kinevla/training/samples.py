@@ -37,6 +37,7 @@ class Part:
         positions: divisors that make the mean over all parts of the step the mean over its positions.
         seed: for what is random inside the network (dropout, noise of the flow head).
         writing: sentences for the writer, of a network that reads instructions apart from the codes.
+        sentences: what the samples are told, of such a network without reasoning: its codes then see it.
     """
 
     rows: Tensor
@@ -46,6 +47,7 @@ class Part:
     positions: Positions
     seed: int
     writing: WriterBatch | None = None
+    sentences: tuple[str, ...] | None = None
 
 
 def speaking_rows(size: int, fraction: float) -> NDArray[np.bool_]:
@@ -92,20 +94,21 @@ class StepSamples(Dataset[Part]):
             (part * self.processes + self.process + 1) * (size // parts),
         )
         state = data.states[rows[own]]
-        writing = None
+        writing = sentences = None
+        told = [
+            numbered_wording(data.texts[int(data.text[row])][0], int(number))
+            for row, number in zip(rows, wording, strict=True)
+        ]
         if config.base is None:
             tokens = layout.batch(rows[own])
             state = state + config.state_noise * noise[own]
             words = 1.0
+            sentences = None if config.reasoning else tuple(told[own])
             if config.reasoning and config.reasoning_loss:
                 places = np.flatnonzero(speaking)
                 whole = writer_batch(layout, rows[places], places, config, int(seeds[0]))
                 writing, words = whole.within(own), len(whole.sentences) / parts
         else:
-            told = [
-                numbered_wording(data.texts[int(data.text[row])][0], int(number))
-                for row, number in zip(rows, wording, strict=True)
-            ]
             tokens = layout.batch(rows[own], tuple(told[own]))
             tokens.reasoning[~torch.from_numpy(speaking[own])] = False
             spoken = (
@@ -127,6 +130,7 @@ class StepSamples(Dataset[Part]):
             positions=positions,
             seed=int(seeds[own][0]),
             writing=writing,
+            sentences=sentences,
         )
 
 

@@ -13,7 +13,6 @@ from kinevla.training.inputs import on_device, visual_features
 from kinevla.training.objective import (
     SequenceStates,
     asked_by_levels,
-    prefix_mask,
     sequence_states,
     writer_states,
 )
@@ -48,16 +47,17 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
             seen = model.observe(
                 visual_features(model, on_device(run.inputs.read(part, None), model.device)), state
             )
-            states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos)
+            told = _told(run, part)
+            states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos, told)
             before = _spoken_states(run, seen, states, batch, part)
             hits = (model.logits(before).argmax(-1) == batch.ids) | ~batch.reasoning
             right += int((hits & batch.reasoning).sum())
             words += int(batch.reasoning.sum())
             whole += int(hits.all(1).sum())
             if model.flow_head is not None:
-                motion.append(_flow_motion(run, states, batch))
+                motion.append(_flow_motion(run, states))
             else:
-                codes.append(_choose_codes(run, seen, batch))
+                codes.append(_choose_codes(run, seen, batch, told))
                 motion.append(tokenizer.decode(codes[-1]))
     result = {"reasoning_accuracy": right / max(1, words), "texts_right": whole / max(1, len(rows))}
     if codes:
@@ -96,7 +96,16 @@ def _spoken_states(
     return writer_states(run.model, seen, writing, run.builder.vocabulary.bos)
 
 
-def _choose_codes(run: PolicyRun, seen: Seen, batch: TokenBatch) -> NDArray[np.int64]:
+def _told(run: PolicyRun, rows: NDArray[np.int64]) -> list[Tensor] | None:
+    """Embed the instructions of rows where the codes see them and they are not among the ids."""
+    if not run.model.config.reads_alone or run.config.reasoning:
+        return None
+    return run.model.told([run.data.texts[int(run.data.text[row])][0] for row in rows])
+
+
+def _choose_codes(
+    run: PolicyRun, seen: Seen, batch: TokenBatch, told: list[Tensor] | None
+) -> NDArray[np.int64]:
     """Choose the codes of a batch greedily, each after the policy's own."""
     model, vocabulary = run.model, run.builder.vocabulary
     ids = batch.ids.clone()
@@ -116,16 +125,16 @@ def _choose_codes(run: PolicyRun, seen: Seen, batch: TokenBatch) -> NDArray[np.i
     chosen = []
     for stage, block in enumerate(blocks):
         places = batch.code_positions[:, stage]
-        hidden = sequence_states(model, seen, ids, vocabulary.bos).before[index, places]
+        hidden = sequence_states(model, seen, ids, vocabulary.bos, told).before[index, places]
         choice = model.logits(hidden)[:, block.start : block.stop].argmax(-1)
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())
     return np.stack(chosen, axis=1)
 
 
-def _flow_motion(run: PolicyRun, states: SequenceStates, batch: TokenBatch) -> NDArray[np.float64]:
+def _flow_motion(run: PolicyRun, states: SequenceStates) -> NDArray[np.float64]:
     """Return the chunks the flow head computes from the whole sequence."""
     head = run.model.flow_head
     assert head is not None
-    sampled = head.sample(states.whole, prefix_mask(run.model, states, batch.ids))
+    sampled = head.sample(states.whole, states.mask)
     return run.tokenizer.normaliser.denormalise(sampled.float().cpu().numpy())
