@@ -18,7 +18,7 @@ from kinevla.flow import chunk_of_sequence
 from kinevla.observation.images import ImagePipeline
 from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.objective import prefix_mask, sequence_states
+from kinevla.training.objective import sequence_states
 from kinevla.training.stages.policy import train_policy
 from kinevla.training.tokenizer_kinds import build_tokenizer
 
@@ -158,7 +158,7 @@ def test_planning_reads_the_sequence_as_training_does(kind: str) -> None:
         if "modulation" in name:  # Gates start at zero and would hide the prefix.
             torch.nn.init.normal_(parameter, std=0.2)
     states = sequence_states(model, sample.seen(), ids, bos)
-    expected = model.flow_head.sample(states.whole, prefix_mask(model, states, ids)).numpy()
+    expected = model.flow_head.sample(states.whole, states.mask).numpy()
     for row in range(len(ids)):
         kept = ids[row][ids[row] != sample.vocabulary.pad]
         # In one sequence the instruction comes first; the small network does not read it for the motion.
