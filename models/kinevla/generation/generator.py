@@ -131,6 +131,8 @@ class Generator:
     ) -> None:
         if model.readout is not None and grammar.codes and spelling is None:
             raise ValueError("a network with a readout needs the spelling of its action tokenizer")
+        if model.readout is not None and grammar.codes and not grammar.reasoning:
+            raise ValueError("a readout needs reasoning: its motions follow from what is written")
         self.model = model
         self.grammar = grammar
         self.config = config or GeneratorConfig()

@@ -171,5 +171,5 @@ def test_the_shipped_network_has_fewer_than_ten_million_weights_and_none_of_the_
     parts = {name.split(".")[0] for name in model.state_dict()} - {"state_offset", "state_scale"}
     assert parts == {
         "sight", "observation", "instruction", "readout", "language_model",
-        "coupling_reasoning", "coupling_action",
+        "coupling_reasoning", "coupling_action", "gist",
     }  # fmt: skip

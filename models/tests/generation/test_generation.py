@@ -111,7 +111,7 @@ def test_forced_reasoning_stands_in_the_answer_and_counts_as_not_reused(kind: st
     assert answer.surprise == (0.0, 0.0)
 
 
-@KINDS
+@pytest.mark.parametrize("kind", ["codes", "towers"])
 def test_without_reasoning_only_codes_are_generated(kind: str) -> None:
     grammar = dataclasses.replace(GRAMMAR, reasoning=False)
     model = random_model(0, kind)
@@ -119,6 +119,17 @@ def test_without_reasoning_only_codes_are_generated(kind: str) -> None:
     assert len(answer.ids) == 4 + 4 + 1
     assert answer.goal_text == ()
     assert answer.ids == slow_greedy(model, observation(0), grammar=grammar)
+
+
+def test_without_reasoning_the_codes_see_the_instruction() -> None:
+    grammar = dataclasses.replace(GRAMMAR, reasoning=False)
+    made = generator(random_model(2, "codes"), grammar)
+    assert len({made.generate(observation(2), prompt(n)).ids for n in range(6)}) > 1
+
+
+def test_a_readout_without_reasoning_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs reasoning"):
+        generator(random_model(0, "motion"), dataclasses.replace(GRAMMAR, reasoning=False))
 
 
 @pytest.mark.parametrize("kind", SMALL)

@@ -123,7 +123,7 @@ def slow_greedy(
             token = cursor.determined()
             if token is None:
                 codes = isinstance(cursor.segment, Codes)
-                alone = codes and model.config.reads_alone
+                alone = codes and model.config.reads_alone and grammar.reasoning
                 state = _last_state(model, seen, told[:0] if alone else told, cursor.written)
                 if codes and model.readout is not None:
                     if cursor.offset == 0:

@@ -236,9 +236,15 @@ def test_the_motion_term_is_the_weighted_distance_of_each_levels_motion() -> Non
         seen = sample.seen(slice(row, row + 1))
         for first in (0, vocabulary.goal_codes):
             # The state in front of the level's first code has read what is written, not what was asked.
-            before = model.embed_ids(batch.ids[row, : int(batch.code_positions[row, first])])
-            hidden = model.hidden_states(torch.cat([start, seen.tokens[0], before])[None])[:, -1:]
-            error = (model.motions(hidden, seen)[0, 0] - batch.chunks[row]).abs().numpy()
+            place = int(batch.code_positions[row, first])
+            before = model.embed_ids(batch.ids[row, :place])
+            hidden = model.hidden_states(torch.cat([start, seen.tokens[0], before])[None])[0]
+            words = batch.span[row, :place].clone()
+            words[: int(batch.code_positions[row, 0]) if first else 0] = False
+            told = hidden[1 + seen.tokens.shape[1] :][words].mean(0)
+            asked = model.asked(hidden[-1], told)[None, None]
+            error = (model.motions(asked, seen)[0, 0] - batch.chunks[row]).abs().numpy()
+            error = error + error**2 / (2 * 0.02)
             total += sum(float(error[t, d] * WEIGHT[d]) for t in range(5) for d in range(8)) / 40
     assert float(sample.loss().action) == pytest.approx(total / (2 * len(batch.ids)), rel=1e-4)
 
@@ -248,7 +254,8 @@ def test_an_error_of_a_joint_counts_in_rad_and_the_gripper_a_quarter_of_the_mean
     torch.testing.assert_close(weight / weight[0], torch.tensor([1.0, 3.0, 0.5]))
     assert float(weight.mean()) == pytest.approx(1.0)
     motions, chunks = torch.zeros(1, 2, 1, 3), torch.tensor([[[1.0, -1.0, 2.0]]])
-    expected = float(weight[0] + weight[1] + 2 * weight[2]) / 3
+    far = [error + error**2 / (2 * 0.02) for error in (1.0, 1.0, 2.0)]
+    expected = sum(float(w) * error for w, error in zip(weight, far, strict=True)) / 3
     assert float(motion_term(motions, chunks, weight)) == pytest.approx(expected)
 
 
@@ -319,6 +326,6 @@ def test_eq_7_is_taken_between_the_pooled_words_and_the_pooled_codes(sample: Sam
 def test_the_total_adds_the_three_terms_with_lambda(sample: Sample) -> None:
     loss = sample.loss(coupling_weight=0.3)
     assert float(loss.total) == pytest.approx(
-        0.3 * float(loss.reasoning) + float(loss.action) + 0.3 * float(loss.coupling), rel=1e-5
+        0.5 * float(loss.reasoning) + float(loss.action) + 0.3 * float(loss.coupling), rel=1e-5
     )
     assert min(float(loss.reasoning), float(loss.action), float(loss.coupling)) > 0.0

@@ -111,7 +111,7 @@ def test_the_flow_loss_teaches_head_decoder_and_observation_but_not_the_vocabula
         if "modulation" in name:  # Gates start at zero and would hide what lies behind them.
             torch.nn.init.normal_(parameter, std=0.2)
     loss = sample.loss(action_head="flow", coupling_weight=0.0)
-    assert float(loss.total) == pytest.approx(0.3 * float(loss.reasoning) + float(loss.action), rel=1e-6)
+    assert float(loss.total) == pytest.approx(0.5 * float(loss.reasoning) + float(loss.action), rel=1e-6)
     for group in (DECODER, EMBEDDING):
         assert taught(sample, loss.action, group) == {True}, group
     for group in (FLOW, OBSERVATION):
@@ -157,7 +157,7 @@ def test_each_term_can_be_switched_off_and_leaves_the_others_as_they_are(
     for name in ("reasoning", "action", "coupling"):
         expected = 0.0 if name == term else float(getattr(whole, name))
         assert float(getattr(part, name)) == pytest.approx(expected, rel=1e-6), name
-    weights = {"reasoning": 0.3, "action": 1.0, "coupling": 0.1}
+    weights = {"reasoning": 0.5, "action": 1.0, "coupling": 0.1}
     rest = sum(weights[name] * float(getattr(whole, name)) for name in weights if name != term)
     assert float(part.total) == pytest.approx(rest, rel=1e-5)
 
