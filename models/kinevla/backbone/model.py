@@ -101,6 +101,9 @@ class KineVLAModel(nn.Module):
         }
         with torch.device("meta") if public_on_meta else nullcontext():
             self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
+        # Words begin as long as what is seen and told. Where they are shorter, what attention adds drowns them,
+        # and one word that decides on the motion is not heard (public weights have found their own balance).
+        self.embedding_scale = hidden**0.5 if config.reads_alone else 1.0
         self.coupling_reasoning = nn.Linear(hidden, config.coupling_width)
         self.coupling_action = nn.Linear(hidden, config.coupling_width)
         self.flow_head: FlowHead | None = None
@@ -174,7 +177,8 @@ class KineVLAModel(nn.Module):
         Raises:
             PretrainedError: it is not installed.
         """
-        return [self.instruction(states) for states in sentence_encoder(self.device)(sentences)]
+        told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
+        return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
     def asked(self, state: Tensor, words: Tensor) -> Tensor:
         """Return what a level asks of the readout: its state and the gist of its words.
@@ -195,7 +199,8 @@ class KineVLAModel(nn.Module):
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""
-        return self.language_model.model.embed_tokens(ids)
+        embedded: Tensor = self.language_model.model.embed_tokens(ids)
+        return embedded * self.embedding_scale
 
     def hidden_states(self, embeddings: Tensor, cache: Cache | None = None) -> Tensor:
         """Run the decoder over embeddings (B, L, hidden).

@@ -63,7 +63,8 @@ class SightTokens(nn.Module):
     def forward(self, points: Tensor, robot: Tensor) -> Tensor:
         """Return (B, tokens, hidden) for points (B, N, points, found) and robot features (B, R)."""
         tokens: Tensor = self.mlp(torch.cat([points.flatten(1), robot.to(points.dtype)], dim=-1))
-        return tokens.unflatten(-1, (self.count, -1))
+        tokens = tokens.unflatten(-1, (self.count, -1))
+        return nn.functional.rms_norm(tokens, tokens.shape[-1:])
 
 
 def fourier(values: Tensor, frequencies: int) -> Tensor:
