@@ -101,7 +101,7 @@ class KineVLAModel(nn.Module):
         }
         with torch.device("meta") if public_on_meta else nullcontext():
             self.language_model = LlamaForCausalLM(LlamaConfig(**settings))
-        # Words begin as long as what is seen and told. Shorter ones are drowned by what attention adds to them,
+        # Words begin as long as what is seen and told: what attention adds drowns shorter ones,
         # and one word that decides on the motion is not heard (public weights have found their own balance).
         self.embedding_scale = hidden**0.5 if config.reads_alone else 1.0
         self.coupling_reasoning = nn.Linear(hidden, config.coupling_width)
