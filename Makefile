@@ -105,7 +105,7 @@ data: build  ## demonstrations of the scripted expert, 140 per task, into .data/
 
 train: MINUTES := 90
 train: build  ## tokeniser and policy from .data/demos, MINUTES (90) for the policy; DEVICE=cuda for a GPU
-	$(RUN) kinevla tokenizer train --preset kinevla --data .data/demos --out .data/tokenizer --max-minutes 10
+	$(RUN) kinevla tokenizer train --preset fine --data .data/demos --out .data/tokenizer --max-minutes 10
 	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --out .data/policy \
 		--device $(DEVICE) --threads $(THREADS) --max-minutes $(MINUTES)
 

@@ -334,6 +334,6 @@ def test_shipped_tokeniser_loads_as_bi_level_with_and_without_its_kind(tmp_path:
         tokenizer = load_tokenizer(directory)
         assert isinstance(tokenizer, BiLevelTokenizer)
         assert tokenizer.normaliser.sha256 == load_tokenizer(shipped).normaliser.sha256
-        assert (tokenizer.goal_levels, tokenizer.kinematics_levels, tokenizer.codebook_size) == (2, 2, 256)
+        assert (tokenizer.goal_levels, tokenizer.kinematics_levels, tokenizer.codebook_size) == (2, 4, 256)
         still = np.zeros((1, 5, 8))
         assert np.abs(tokenizer.decode(tokenizer.encode(still))[..., :7]).max() < 0.05

@@ -60,9 +60,9 @@ def test_reasoning_that_could_not_stand_in_an_answer_is_refused(
         generator(model, SHORT).generate(observation(0), PROMPT, forced=forced)
 
 
-def test_reasoning_cannot_be_forced_on_a_model_without(model: KineVLAModel) -> None:
+def test_reasoning_cannot_be_forced_on_a_model_without() -> None:
     with pytest.raises(ValueError, match="this model has none"):
-        generator(model, dataclasses.replace(SHORT, reasoning=False)).generate(
+        generator(random_model(0, "codes"), dataclasses.replace(SHORT, reasoning=False)).generate(
             observation(0), PROMPT, forced={"goal": GOAL}
         )
 

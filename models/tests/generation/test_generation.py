@@ -134,7 +134,10 @@ def test_a_readout_without_reasoning_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_codes_follow_from_what_is_written_and_not_from_the_instruction(kind: str) -> None:
-    made, forced = generator(random_model(2, kind)), {"goal": GOAL, "kinematics": FINE}
+    model = random_model(2, kind)
+    if model.readout is not None:
+        torch.nn.init.normal_(model.gist.weight, std=0.5)  # It begins at zero and would hide the words.
+    made, forced = generator(model), {"goal": GOAL, "kinematics": FINE}
     answers = [made.generate(observation(2), prompt(n, 5 + n), forced=forced) for n in range(4)]
     assert len({answer.ids for answer in answers}) == 1
     swapped = {"goal": FINE, "kinematics": GOAL}

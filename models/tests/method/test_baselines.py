@@ -163,7 +163,7 @@ def test_planning_reads_the_sequence_as_training_does(kind: str) -> None:
         kept = ids[row][ids[row] != sample.vocabulary.pad]
         # In one sequence the instruction comes first; the small network does not read it for the motion.
         told = 5 if kind == "towers" else 0
-        prompt = model.embed_ids(kept[:told]) if told else torch.randn(7, 64)
+        prompt = model.embed_ids(kept[:told]) if told else torch.empty(0, 64)
         seen = sample.seen(slice(row, row + 1))
         chunk = chunk_of_sequence(model, seen, prompt, kept[told:].tolist(), bos)
         np.testing.assert_allclose(chunk, expected[row], atol=1e-4)

@@ -63,7 +63,7 @@ def test_every_loss_term_is_in_the_metrics_file(workplace: Path, tmp_path: Path)
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
     for row in rows:
-        total = 0.3 * float(row["loss_reasoning"]) + float(row["loss_action"])
+        total = 0.5 * float(row["loss_reasoning"]) + float(row["loss_action"])
         total += 0.1 * float(row["loss_coupling"])
         assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
         assert float(row["loss_coupling"]) > 0.0
@@ -252,7 +252,7 @@ def test_a_policy_can_be_the_start_of_another(workplace: Path, tmp_path: Path) -
     for name, value in begun.model.state_dict().items():
         assert torch.equal(value, first[name]), name
     config = tiny_run(workplace, tmp_path / "third", start=tmp_path / "first" / "last", reasoning=False)
-    assert prepare_run(config).model.readout is not None
+    assert prepare_run(config).model.readout is None
 
 
 def test_without_a_readout_codes_are_left_to_the_output_head(workplace: Path, tmp_path: Path) -> None:
