@@ -57,7 +57,7 @@ def _figures(policy: Mapping[str, Any], goal_codes: int) -> str:
     codes = sum(1 for key in policy if re.fullmatch(r"code\d_accuracy", key))  # of forty bins the first nine
     rows = [
         ("reasoning_accuracy", "reasoning ids predicted correctly", "{:.3f}"),
-        ("texts_right", "texts written without a wrong id", "{:.3f}"),
+        ("texts_right", "texts written without a wrong word", "{:.3f}"),
         *((f"code{n}_accuracy", _code_name(n, goal_codes), "{:.3f}") for n in range(1, codes + 1)),
         ("joint_l1_mrad", "joint error of the decoded chunk, mean, mrad", "{:.1f}"),
         ("joint_l1_tokenizer_mrad", "the same with perfect codes (tokenizer's share), mrad", "{:.1f}"),

@@ -46,6 +46,6 @@ def doubt_limit_nat(run: PolicyRun) -> float:
             writing = WriterBatch(torch.arange(len(part)), sentences, batch.ids, batch.reasoning)
             before = writer_states(model, model.observe(features, state), writing, run.builder.vocabulary.bos)
             scores = model.logits(before).float().log_softmax(-1)
-        said = scores.gather(-1, batch.ids.unsqueeze(-1)).squeeze(-1).masked_fill(~batch.reasoning, 0.0)
+        said = scores.gather(-1, batch.ids.unsqueeze(-1)).squeeze(-1).masked_fill(~batch.span, 0.0)
         doubts.append(-said.amin(1))
     return max(_FLOOR_NAT, float(torch.cat(doubts).quantile(_QUANTILE)))

@@ -30,8 +30,8 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     reasoning in front. Reasoning accuracy is per id, each predicted from the true ids before it.
 
     Returns:
-        reasoning_accuracy, texts_right (share of samples without a wrong id), code1_accuracy.. (the policy's
-        code is the demonstration's), joint_l1_mrad of the chunk against the demonstrated one,
+        reasoning_accuracy, texts_right (share of samples without a wrong word), code1_accuracy.. (the
+        policy's code is the demonstration's), joint_l1_mrad of the chunk against the demonstrated one,
         joint_l1_tokenizer_mrad (what exact codes would give), gripper_l1.
         With the flow head there are no code accuracies.
     """
@@ -50,10 +50,10 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
             told = _told(run, part)
             states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos, told)
             before = _spoken_states(run, seen, states, batch, part)
-            hits = (model.logits(before).argmax(-1) == batch.ids) | ~batch.reasoning
+            hits = model.logits(before).argmax(-1) == batch.ids
             right += int((hits & batch.reasoning).sum())
             words += int(batch.reasoning.sum())
-            whole += int(hits.all(1).sum())
+            whole += int((hits | ~batch.span).all(1).sum())
             if model.flow_head is not None:
                 motion.append(_flow_motion(run, states))
             else:
