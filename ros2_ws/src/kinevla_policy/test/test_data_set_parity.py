@@ -21,6 +21,8 @@ from kinevla.data.convert import ConvertConfig, Job, Texts, convert_bag
 from kinevla.data.episode import Episode
 from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.observation.images import ImagePipeline, network_image
+from kinevla.observation.observation import stored_inputs
 from kinevla_policy import messages, parameters
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer, SyncedObservation
@@ -65,7 +67,7 @@ def streams(seed: int) -> list[tuple[int, str, Image | JointState]]:
     """Two cameras of unlike rate, size and jitter with lost and repeated frames, and joints: by capture."""
     rng = np.random.default_rng(seed)
     found: list[tuple[int, str, Image | JointState]] = []
-    cameras = (("front", 30.0, (144, 192), "rgb8"), ("wrist", 50.0, (160, 130), "bgr8"))
+    cameras = (("front", 30.0, (240, 320), "rgb8"), ("wrist", 50.0, (256, 230), "bgr8"))
     for camera, rate_hz, size, encoding in cameras:
         offset_s = rng.uniform(0, 0.02)
         for k in range(int(2.0 * rate_hz)):
@@ -154,8 +156,12 @@ def test_images_and_joints_seen_live_are_those_of_the_data_set(tmp_path, policy,
         np.testing.assert_array_equal(state, episode.state[k].astype(np.float32))
         for camera, live in zip(("front", "wrist"), images, strict=True):
             stored = getattr(episode, f"{camera}_jpeg")[k]
-            assert stored == encode_jpeg(live), f"frame {k}: another picture of the {camera} camera"
-            lossy.append(np.abs(decode_jpeg(stored).astype(int) - live).mean())
+            kept = network_image(getattr(observation, camera), ImagePipeline())
+            assert stored == encode_jpeg(kept), f"frame {k}: another picture of the {camera} camera"
+            seen = stored_inputs([kept], policy._policy.parts.images)[0].numpy()
+            np.testing.assert_array_equal(live, seen, f"frame {k}: {camera} camera")
+            shown = stored_inputs([decode_jpeg(stored)], policy._policy.parts.images)[0].numpy()
+            lossy.append(np.abs(shown.astype(int) - live).mean())
         # The action is where the arm is one period after the observation.
         if k < len(episode) - 1:
             np.testing.assert_allclose(
@@ -181,7 +187,7 @@ def test_a_pair_of_images_the_policy_would_not_take_is_no_frame(tmp_path):
     for k in range(20):
         for camera, late_ns in (("front", 0), ("wrist", SECOND // 20)):
             stamp = START_NS + k * SECOND // 10 + late_ns
-            recorded.append((stamp, f"/{camera}/color/image_raw", picture(rng, stamp, 130, 130, "rgb8")))
+            recorded.append((stamp, f"/{camera}/color/image_raw", picture(rng, stamp, 240, 240, "rgb8")))
     write(tmp_path / "bag", sorted(recorded, key=lambda item: item[0]))
 
     with pytest.raises(DataError, match=r"apart, bound 0\.040 s \(at 0\.00 s\)"):

@@ -17,6 +17,7 @@ from kine_msgs.srv import Approve
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC
 from kine_nodes.image_message import image_message
 from kine_nodes.own_domain import OwnDomain
+from kine_sim.env import KineRealmanEnv
 from kine_sim.tasks import TASKS
 from kinevla_policy.demo_client import DemoClient
 from kinevla_policy.messages import JOINT_NAMES
@@ -42,6 +43,9 @@ class Robot:
         self.client = DemoClient()
         node = self.client.node
         self.brightness = {"front": 90, "wrist": 90}
+        # A policy that is asked what it understood has to see the thing it is told about.
+        shown = KineRealmanEnv().reset(seed=3, options={"task": TASKS[0].number})[0]
+        self.pictures = {camera: shown[camera].astype(np.int16) for camera in self.brightness}
         self.images = {
             camera: node.create_publisher(Image, f"/{camera}/color/image_raw", 2)
             for camera in self.brightness
@@ -63,8 +67,9 @@ class Robot:
             self._driver.publish(self.driver)
             for camera, publisher in tuple(self.images.items()):
                 level = self.brightness[camera]
-                pixels = rng.integers(0, 2 * level + 1, (128, 128, 3)).astype(np.uint8)
-                publisher.publish(image_message(pixels, now.to_msg(), camera))
+                noise = rng.integers(0, 4, (256, 256, 3)) if level else 0
+                pixels = (self.pictures[camera] * level // 90 + noise).clip(0, 255)
+                publisher.publish(image_message(pixels.astype(np.uint8), now.to_msg(), camera))
 
     def alive(self) -> bool:
         return self.process.poll() is None
