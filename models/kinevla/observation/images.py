@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinevla.observation.image_bounds import ImageError
 
-MODEL_IMAGE_SIZE = 224
+MODEL_IMAGE_SIZE = 128
 Square = Literal["centre", "stretch"]
 Interpolation = Literal["area", "bicubic"]
 _CHOICES = {"square": ("centre", "stretch"), "interpolation": ("area", "bicubic")}

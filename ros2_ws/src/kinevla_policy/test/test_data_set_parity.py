@@ -40,6 +40,9 @@ def pose(stamp_ns: int) -> np.ndarray:
     return np.array([*(0.3 * np.sin(time_s * (n + 1)) for n in range(7)), float(np.clip(1.2 - time_s, 0, 1))])
 
 
+STORED_PX = 224  # As the demonstrations of the shipped policy.
+
+
 def picture(rng: np.random.Generator, stamp_ns: int, height: int, width: int, encoding: str) -> Image:
     """A scene-like picture: smooth colours, some edges, a little noise; rows are padded."""
     y, x = np.mgrid[0:height, 0:width] / height
@@ -146,7 +149,9 @@ def test_images_and_joints_seen_live_are_those_of_the_data_set(tmp_path, policy,
     write(tmp_path / "bag", recorded)
     # Without the removal of idle frames, frame k is the k-th moment.
     texts = Texts("pick up the bread and move it to the front")
-    episode: Episode = convert_bag(Job(tmp_path / "bag", ConvertConfig(idle_rad=0.0), texts))
+    episode: Episode = convert_bag(
+        Job(tmp_path / "bag", ConvertConfig(idle_rad=0.0, images=ImagePipeline(STORED_PX)), texts)
+    )
     assert len(episode) >= 17
     first_ns = first_moment(recorded)
     lossy = []
@@ -156,7 +161,7 @@ def test_images_and_joints_seen_live_are_those_of_the_data_set(tmp_path, policy,
         np.testing.assert_array_equal(state, episode.state[k].astype(np.float32))
         for camera, live in zip(("front", "wrist"), images, strict=True):
             stored = getattr(episode, f"{camera}_jpeg")[k]
-            kept = network_image(getattr(observation, camera), ImagePipeline())
+            kept = network_image(getattr(observation, camera), ImagePipeline(STORED_PX))
             assert stored == encode_jpeg(kept), f"frame {k}: another picture of the {camera} camera"
             seen = stored_inputs([kept], policy._policy.parts.images)[0].numpy()
             np.testing.assert_array_equal(live, seen, f"frame {k}: {camera} camera")
