@@ -5,6 +5,7 @@ The driver's own ten loops, with an arm, are in `realman_driver/test/test_lifecy
 
 from __future__ import annotations
 
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -215,6 +216,25 @@ def test_deactivating_the_policy_ends_the_instruction_and_activating_does_not_re
         answer = rig.call(Approve, "/kinevla/approve", Approve.Request(instruction_id=first))
         assert not answer.accepted
         robot.nothing_comes()
+
+
+def test_a_stop_while_a_sentence_is_being_understood_keeps_it_from_beginning(
+    policy_rig: NodeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, robot, node = policy_rig, Robot(policy_rig), policy_rig.node
+    assert rig.change("configure", "activate")
+    instruct(rig)
+    assert rig.call(Trigger, "/kinevla/stop", Trigger.Request()).success
+
+    def understand(observation: Any, instruction: str) -> None:
+        stop = threading.Thread(target=node._stop, args=(Trigger.Request(), Trigger.Response()))
+        stop.start()
+        stop.join()
+
+    monkeypatch.setattr(node._policy, "understand", understand)
+    answer = rig.call(Instruct, "/kinevla/instruct", Instruct.Request(instruction="Move it."))
+    assert not answer.accepted and "stopped before it began" in answer.message
+    robot.nothing_comes()
 
 
 def test_a_checkpoint_that_cannot_be_loaded_leaves_nothing_behind_and_another_one_can_be_tried(

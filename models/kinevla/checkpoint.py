@@ -62,7 +62,7 @@ class CheckpointParts:
     """What a checkpoint holds.
 
     Attributes:
-        model: the network, towers included.
+        model: the network, without the pretrained parts that come by pip.
         builder: prompt and sequence layout with the text tokenizer.
         action_tokenizer: codes to motion.
         action_tokenizer_directory: where it is stored.

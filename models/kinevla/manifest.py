@@ -5,7 +5,7 @@ Loading starts with `verify_manifest`, so a half-copied or edited result is refu
 being run on a robot. What is loaded is what is listed: a file that a loader wants and the manifest does not
 name is refused, and so is one that lies elsewhere, behind a link. Its `inputs` name the results it was made
 from by the hashes of their manifests, and theirs in turn: a checkpoint says which data set, statistics,
-tokeniser and towers made it, even where none of them is at hand. An older manifest without `inputs` or
+tokeniser and base made it, even where none of them is at hand. An older manifest without `inputs` or
 `config_sha256` stays readable.
 """
 
@@ -113,11 +113,11 @@ def write_manifest(
 
     Args:
         directory: the result.
-        kind: what it is ("episodes", "views", "tokenizer", "policy", ...); a loader checks it.
+        kind: what it is ("episodes", "tokenizer", "policy", ...); a loader checks it.
         files: names relative to `directory` whose bytes are recorded.
         config: the configuration the result was made with (dataclass or mapping).
         summary: figures a reader wants without opening the files.
-        inputs: what it was made from by role ("data", "tokenizer", "towers", "statistics", ...): the
+        inputs: what it was made from by role ("data", "tokenizer", "base", "statistics", ...): the
             directory of a result, or a record as `describe_input` returns.
         known_sha256: hashes computed already while writing, by name; other files are hashed now.
 

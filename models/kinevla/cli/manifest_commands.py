@@ -28,7 +28,7 @@ class CheckArgs:
     """Options of `kinevla manifest check`."""
 
     directory: Positional[Path]
-    """A result: data set, tokeniser, towers, checkpoint, report."""
+    """A result: data set, tokeniser, checkpoint, report."""
     against: tuple[Path, ...] = ()
     """Results that it must have been made from, directly or not."""
 
@@ -57,7 +57,7 @@ class ShowArgs:
     """Options of `kinevla manifest show`."""
 
     directory: Positional[Path]
-    """A result: data set, tokeniser, towers, checkpoint, report."""
+    """A result: data set, tokeniser, checkpoint, report."""
 
 
 def run_show(args: ShowArgs) -> Outcome:

@@ -86,7 +86,7 @@ class PolicyTrainConfig:
     action_head: Literal["codes", "flow"] = "codes"
     """'codes' is the method; 'flow' a flow-matching head as a baseline."""
     tuning: Literal["full", "lora"] = "full"
-    """'full' trains all but the towers; 'lora' adapts all linear layers of a base (peft)."""
+    """'full' trains all but encoders and towers; 'lora' adapts all linear layers of a base (peft)."""
     lora_rank: int = 32
     """Rank of the adapters."""
     lora_alpha: int = 16

@@ -95,10 +95,12 @@ class StepSamples(Dataset[Part]):
         )
         state = data.states[rows[own]]
         writing = sentences = None
-        told = [
-            numbered_wording(data.texts[int(data.text[row])][0], int(number))
-            for row, number in zip(rows, wording, strict=True)
-        ]
+        told: list[str] = []
+        if config.base is not None or not config.reasoning:
+            told = [
+                numbered_wording(data.texts[int(data.text[row])][0], int(number))
+                for row, number in zip(rows, wording, strict=True)
+            ]
         if config.base is None:
             tokens = layout.batch(rows[own])
             state = state + config.state_noise * noise[own]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter
 from functools import partial
@@ -49,6 +50,8 @@ class PolicyNode(ManagedNode):
         self._buffer: ObservationBuffer | None = None
         self._loop: PlanLoop | None = None
         self._ending: PlanLoop | None = None
+        # A stop comes on a thread of its own, also while a sentence is still being understood.
+        self._stops, self._starting = 0, threading.Lock()
         self._stop_lane = StopLane(self)
         self._stop_lane.serve(Trigger, "/kinevla/stop", self._stop)
 
@@ -217,8 +220,13 @@ class PolicyNode(ManagedNode):
         if self._loop is None or self._policy is None:
             response.message = "the policy node is not active"
             return response
+        stops, epoch = self._stops, self._driver.epoch
         try:
             text = self._gate.admit(request.instruction, time.monotonic(), self._obstacles())
+            with self._starting:
+                if self._stops != stops:
+                    raise ValueError("stopped before it began: give the instruction again")
+                response.instruction_id = self._loop.start(text, epoch)
         except ValueError as error:
             self._counts["instructions refused"] += 1
             response.message = self._last_refusal = printable(error)
@@ -226,7 +234,6 @@ class PolicyNode(ManagedNode):
             return response
         self._counts["instructions"] += 1
         response.accepted = True
-        response.instruction_id = self._loop.start(text, self._driver.epoch)
         waits = ", waits for /kinevla/approve" if self._settings.require_approval else ""
         response.message = f"started: {text}{waits}"
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
@@ -259,7 +266,9 @@ class PolicyNode(ManagedNode):
         return response
 
     def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        running = self._end_instruction("stopped")
+        with self._starting:
+            self._stops += 1
+            running = self._end_instruction("stopped")
         response.success = True
         response.message = "instruction ended, the arm holds" if running else "no instruction was running"
         return response
