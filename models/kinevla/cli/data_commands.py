@@ -86,7 +86,7 @@ class ConvertArgs:
     """Data set directory; recordings it already holds are skipped."""
     rate_hz: float = 10.0
     """Frames per second."""
-    image_size: int = 128
+    image_size: int = 224
     """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
     square: Literal["centre", "stretch"] = "centre"
     """Cut out the largest square in the middle, or squeeze the whole image into one."""

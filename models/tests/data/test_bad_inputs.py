@@ -151,7 +151,17 @@ def batch(tmp_path_factory) -> tuple[Path, int, list[str]]:
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.print", lambda text="", **_: lines.extend(str(text).splitlines()))
-        line = ["data", "convert", str(root / "bags"), "--out", str(root / "set"), "--workers", "1"]
+        line = [
+            "data",
+            "convert",
+            str(root / "bags"),
+            "--out",
+            str(root / "set"),
+            "--workers",
+            "1",
+            "--image-size",
+            "128",
+        ]
         status = main([*line, "--no-progress"])
     return root, status, lines
 
@@ -180,7 +190,16 @@ def test_a_path_that_is_no_recording_gives_one_line(tmp_path, capsys, name: str)
         path.mkdir()
     elif name == "file.mcap":
         shutil.copy(_file(tmp_path / "good"), path)
-    line = ["data", "convert", str(tmp_path / "good"), str(path), "--out", str(tmp_path / "set")]
+    line = [
+        "data",
+        "convert",
+        str(tmp_path / "good"),
+        str(path),
+        "--out",
+        str(tmp_path / "set"),
+        "--image-size",
+        "128",
+    ]
     assert main([*line, "--no-progress", "--workers", "1"]) == 1
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("1 recordings converted") and len(out) == 2 and str(path) in out[1]

@@ -131,7 +131,18 @@ def test_bad_bags_give_one_error_each_and_the_rest_converts(tmp_path, capsys):
     (bags / "foreign" / "metadata.yaml").write_text("colour: blue")
     (bags / "cut_off").mkdir()
     (bags / "cut_off" / "cut_off_0.mcap").write_bytes(b"\x89MCAP0\r\n")
-    line = ["data", "convert", str(bags), "--out", str(tmp_path / "set"), "--workers", "1", "--no-progress"]
+    line = [
+        "data",
+        "convert",
+        str(bags),
+        "--out",
+        str(tmp_path / "set"),
+        "--workers",
+        "1",
+        "--no-progress",
+        "--image-size",
+        "128",
+    ]
     assert main(line) == 1
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("1 recordings converted")
@@ -162,7 +173,7 @@ def test_the_audit_finds_lost_images_and_damage(tmp_path):
 def test_a_plain_recording_gets_its_instruction_from_the_command_line_or_a_file(tmp_path, capsys, plugin):
     bag = tmp_path / "bags" / "plain"
     write_bag(bag, plugin=plugin, targets="none", instruction=None)
-    line = ["data", "convert", str(bag), "--no-progress", "--workers", "1"]
+    line = ["data", "convert", str(bag), "--no-progress", "--workers", "1", "--image-size", "128"]
     assert main([*line, "--out", str(tmp_path / "none")]) == 1
     assert "there is no instruction: give --instruction" in capsys.readouterr().out
     said = "Hold the carrot by the upper part and place it on the right side of the plate."
