@@ -227,17 +227,19 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class ReadoutConfig:
-    """Sizes of what reads a motion as the decoder's state asks for it (see `motion_readout`).
+    """Sizes of what reads a motion as a level of the reasoning asks for it (see `motion_readout`).
 
     Attributes:
-        queries: looks per camera that the decoder's state asks for.
+        queries: looks per camera that are asked for.
+        words: numbers that each word says to it by itself.
         width: hidden width of the perceptron.
         blocks: its residual blocks.
         horizon: frames per chunk T.
         dimensions: action dimensions D.
     """
 
-    queries: int = 12
+    queries: int = 32
+    words: int = 64
     width: int = 512
     blocks: int = 3
     horizon: int = 5

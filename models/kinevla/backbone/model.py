@@ -15,6 +15,7 @@ from transformers.cache_utils import Cache
 from kinevla.backbone.config import ModelConfig, SightConfig, TowersConfig
 from kinevla.backbone.image_features import image_features
 from kinevla.backbone.motion_readout import MotionReadout
+from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.projectors import Projector, SightTokens, StateToken
 from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
 from kinevla.backbone.sight import Sight
@@ -34,7 +35,7 @@ class Seen:
 
     Attributes:
         tokens: (B, V, hidden) what the decoder reads of it.
-        looks: cells, what each tells, learned points and robot features, for the readout; empty with towers.
+        looks: cells, what each tells, and robot features, for the readout; empty with towers.
     """
 
     tokens: Tensor
@@ -82,9 +83,10 @@ class KineVLAModel(nn.Module):
             if config.readout is not None:
                 robot = self.observation.robot.width
                 self.readout = MotionReadout(config.readout, vision, hidden, robot)
-                self.gist = nn.Linear(hidden, hidden)
-                nn.init.zeros_(self.gist.weight)
-                nn.init.zeros_(self.gist.bias)
+                self.phrases = Phrases(config.vocabulary_size, pad_id, config.readout.words, hidden)
+                self.context = nn.Linear(hidden, hidden, bias=False)
+                # The words come first: a state that still varies with everything would drown them.
+                nn.init.zeros_(self.context.weight)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
             "hidden_size": hidden,
@@ -165,7 +167,7 @@ class KineVLAModel(nn.Module):
             cells, values, points = self.sight(features)
             assert isinstance(self.observation, SightTokens)
             robot = self.observation.robot(state, normalised)
-            return Seen(self.observation(points, robot), (cells, values, points, robot))
+            return Seen(self.observation(points, robot), (cells, values, robot))
         tokens = self.projector(features[0].flatten(1, 2))
         if isinstance(self.observation, StateToken):
             tokens = torch.cat([tokens, self.observation(normalised).to(tokens.dtype)], dim=1)
@@ -181,14 +183,16 @@ class KineVLAModel(nn.Module):
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
     def asked(self, state: Tensor, words: Tensor) -> Tensor:
-        """Return what a level asks of the readout: its state and the gist of its words.
+        """Return what levels ask of the readout: the words themselves, and what the decoder made of them.
 
         Args:
-            state: (..., hidden) decoder state in front of the level's codes.
-            words: (..., hidden) mean of the decoder states at the words of the level's text, zeros without
-                words. Through it one word that decides on the motion is heard however long the text is.
+            state: (B, levels, hidden) decoder state in front of each level's codes.
+            words: (B, levels, L) ids of each level's text, the pad id elsewhere.
+
+        Returns:
+            (B, levels, hidden).
         """
-        asked: Tensor = state + self.gist(words)
+        asked: Tensor = self.phrases(words) + self.context(state)
         return asked
 
     def motions(self, asked: Tensor, seen: Seen) -> Tensor:

@@ -1,13 +1,11 @@
-"""From the decoder's state at the beginning of a level to that level's action codes.
+"""From what a level of the reasoning asks for to that level's action codes.
 
-The state, which has read what was written, says where to look and how to move: it makes queries over the
-map of
-each camera and modulates a perceptron over what they and the learned points found. That gives one motion,
-which the
-action tokenizer's own encoder turns into a point of its latent space; the codes of the level are those
-nearest to
-what the codes before have left of it. So the decoder decides on the motion and the tokenizer on its
-spelling, and nothing has to be learned twice.
+What is asked says where to look and how to move: it makes queries over the map of each camera and modulates a
+perceptron over what they found. Nothing else is seen here, so a word moves the arm by moving the look: the
+upper end of a thing and the lower one are two places before they are two motions. The motion is turned into a
+point of the action tokenizer's latent space by its own encoder; the codes of the level are those nearest to
+what the codes before have left of it. So the decoder decides on the motion and the tokenizer on its spelling,
+and nothing has to be learned twice.
 """
 
 from __future__ import annotations
@@ -16,16 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from kinevla.backbone.config import ReadoutConfig, SightConfig
-from kinevla.backbone.sight import look
+from kinevla.backbone.sight import first_queries, look
 
 
 class MotionReadout(nn.Module):
-    """Reads a motion from the cells as a decoder state asks for it.
+    """Reads a motion from the cells as a level of the reasoning asks for it.
 
     Args:
         config: sizes.
         sight: sizes of what is seen.
-        hidden: width of the decoder.
+        hidden: width of what is asked.
         robot_features: numbers that tell the state of the robot.
     """
 
@@ -33,9 +31,10 @@ class MotionReadout(nn.Module):
         super().__init__()
         self.config = config
         cameras = len(sight.cameras)
-        looks = cameras * (sight.points + config.queries) * sight.found
-        self.ask = nn.Linear(hidden, cameras * config.queries * sight.width)
-        self.input = nn.Linear(looks + robot_features, config.width)
+        self.shape = (cameras, config.queries, sight.width)
+        self.queries = first_queries(*self.shape)
+        self.ask = nn.Linear(hidden, self.queries.numel())
+        self.input = nn.Linear(cameras * config.queries * sight.found + robot_features, config.width)
         self.modulate = nn.Linear(hidden, 2 * config.width * config.blocks)
         self.blocks = nn.ModuleList(
             nn.Sequential(
@@ -49,27 +48,26 @@ class MotionReadout(nn.Module):
         self.out = nn.Sequential(
             nn.LayerNorm(config.width), nn.Linear(config.width, config.horizon * config.dimensions)
         )
-        self.cameras, self.sight = cameras, sight
 
-    def forward(self, hidden: Tensor, cells: Tensor, values: Tensor, points: Tensor, robot: Tensor) -> Tensor:
+    def forward(self, asked: Tensor, cells: Tensor, values: Tensor, robot: Tensor) -> Tensor:
         """Read motions.
 
         Args:
-            hidden: (B, L, hidden) decoder states of L levels.
-            cells, values, points: of `Sight`.
+            asked: (B, L, hidden) of L levels.
+            cells, values: of `Sight`.
             robot: (B, R) robot features.
 
         Returns:
             (B, L, T, D) normalised chunks.
         """
-        count = hidden.shape[1]
-        queries = self.ask(hidden).unflatten(-1, (self.cameras, -1, self.sight.width))
+        count = asked.shape[1]
+        queries = self.queries + self.ask(asked).unflatten(-1, self.shape)
         # Levels ask together: (B, cameras, L * queries, width) over the same cells.
         queries = queries.transpose(1, 2).flatten(2, 3)
         found = look(queries, cells, values).unflatten(2, (count, -1)).transpose(1, 2).flatten(2)
-        common = torch.cat([points.flatten(1), robot], dim=-1)
-        x = self.input(torch.cat([common.unsqueeze(1).expand(-1, count, -1), found], dim=-1))
-        modulation = self.modulate(hidden).unflatten(-1, (self.config.blocks, 2, -1))
+        robot = robot.to(found.dtype).unsqueeze(1).expand(-1, count, -1)
+        x = self.input(torch.cat([robot, found], dim=-1))
+        modulation = self.modulate(asked).unflatten(-1, (self.config.blocks, 2, -1))
         for index, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True)):
             scale, shift = modulation[:, :, index].unbind(2)
             x = x + block(norm(x) * (1.0 + scale) + shift)

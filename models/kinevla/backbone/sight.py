@@ -40,7 +40,7 @@ class Sight(nn.Module):
         axis = (torch.arange(side) + 0.5) * 2.0 / side - 1.0
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         self.register_buffer("grid", torch.stack([x, y], dim=-1).flatten(0, 1), persistent=False)
-        self.queries = nn.Parameter(torch.randn(cameras, config.points, width) * (4.0 / width) ** 0.5)
+        self.queries = first_queries(cameras, config.points, width)
 
     def cells(self, maps: tuple[Tensor, ...]) -> Tensor:
         """Join three maps (B, N, h, w, C) of `ImageFeatures` to cells (B, N, cells, width)."""
@@ -67,6 +67,11 @@ class Sight(nn.Module):
         value = self.value(cells)
         values = torch.cat([self.grid.to(value.dtype).expand(*value.shape[:-1], 2), value], dim=-1)
         return cells, values, look(self.queries, cells, values)
+
+
+def first_queries(cameras: int, looks: int, width: int) -> nn.Parameter:
+    """Return queries to begin with, which spread over different cells: (cameras, looks, width)."""
+    return nn.Parameter(torch.randn(cameras, looks, width) * (4.0 / width) ** 0.5)
 
 
 def look(queries: Tensor, cells: Tensor, values: Tensor) -> Tensor:

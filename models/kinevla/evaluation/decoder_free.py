@@ -55,9 +55,9 @@ def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> 
         front = seen.tokens.shape[1]
         spoken, asked, before = np.flatnonzero(answer.reasoning_span), [], -1
         for place in levels:
-            own = [front + 1 + int(word) for word in spoken if before < word < place]
-            words = hidden[own].mean(0) if own else torch.zeros_like(hidden[0])
-            asked.append(model.asked(hidden[front + int(place)], words))
+            own = [answer.ids[word] for word in spoken if before < word < place] or [model.pad_id]
+            words = torch.tensor([[own]], device=model.device)
+            asked.append(model.asked(hidden[None, None, front + int(place)], words)[0, 0])
             before = int(place)
         states = torch.stack(asked)
     return Memory(plan.goal_text, plan.kinematics_text, states)

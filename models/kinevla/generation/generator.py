@@ -234,12 +234,11 @@ class Generator:
         assert isinstance(segment, Codes)
         vocabulary = self.grammar.vocabulary
         if self._spelling is not None:
-            hidden = self._reader.extend(pending)
-            # Of what is read only now, the words stand before </text> and <act>.
-            count = len(cursor.text(segment.name))
-            words = hidden[-2 - count : -2].mean(0) if count else torch.zeros_like(hidden[0])
-            asked = self.model.asked(hidden[-1], words)
-            motion = self.model.motions(asked[None, None], seen)[:, 0]
+            hidden = self._reader.extend(pending, wanted=1)
+            text = list(cursor.text(segment.name)) or [self.model.pad_id]
+            words = torch.tensor([[text]], device=hidden.device)
+            asked = self.model.asked(hidden[None, -1:], words)
+            motion = self.model.motions(asked, seen)[:, 0]
             written = torch.tensor([cursor.all_codes()], dtype=torch.long)
             codes = self._spelling.spell(motion, written, len(segment.stages))[0].tolist()
             ids = [vocabulary.code_id(stage, code) for stage, code in zip(segment.stages, codes, strict=True)]

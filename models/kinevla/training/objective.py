@@ -19,9 +19,6 @@ from kinevla.training.dataset import TokenBatch
 from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
 from kinevla.training.writing import WriterBatch
 
-_FAR = 0.02
-"""Distance in normalised units, see `motion_term`."""
-
 
 class Positions(NamedTuple):
     """By how many positions (a writer's: texts) the two cross-entropies of a part of a batch are divided.
@@ -136,7 +133,7 @@ def asked_by_levels(
     ahead = torch.arange(batch.ids.shape[1], device=batch.ids.device) < places.unsqueeze(-1)
     # The words of a level are those in front of its codes that are not in front of the codes before.
     own = torch.cat([ahead[:, :1], ahead[:, 1:] & ~ahead[:, :-1]], dim=1) & batch.span.unsqueeze(1)
-    words = torch.stack([pooled(states.at, own[:, level]) for level in range(len(firsts))], dim=1)
+    words = batch.ids.unsqueeze(1).masked_fill(~own, model.pad_id)
     return model.asked(states.before[rows, places], words)
 
 
@@ -144,9 +141,7 @@ def motion_term(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
     """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
 
     Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
-    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once. Beyond
-    `_FAR` the square outweighs the absolute distance: what is far off is mostly the beginning of a way, where
-    a word decides which way it is, and where a mere median would shrug.
+    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
 
     Args:
         motions: (B, levels, T, D) normalised.
@@ -154,7 +149,7 @@ def motion_term(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
         weight: (D,) of each dimension, mean 1.
     """
     error = motions.float() - chunks.unsqueeze(1).float()
-    return ((error.abs() + error.square() / (2.0 * _FAR)) * weight).mean()
+    return (error.abs() * weight).mean()
 
 
 def action_term(

@@ -42,10 +42,9 @@ def test_what_is_seen_has_tokens_for_the_decoder_and_looks_for_the_readout(model
     assert [tuple(item.shape) for item in maps] == [(2, 2, 8, 8, 24), (2, 2, 4, 4, 40), (2, 2, 2, 2, 112)]
     seen = model.observe(maps, torch.zeros(2, 8))
     assert seen.tokens.shape == (2, SIGHT.tokens, HIDDEN)
-    cells, values, points, robot = seen.looks
+    cells, values, robot = seen.looks
     assert cells.shape == (2, 2, 16, SIGHT.width)
     assert values.shape == (2, 2, 16, 2 + SIGHT.point_width)
-    assert points.shape == (2, 2, SIGHT.points, 2 + SIGHT.point_width)
     assert robot.shape == (2, 3 * 8 + 12)
     assert model.motions(torch.zeros(2, 2, HIDDEN), seen).shape == (2, 2, 5, 8)
 
@@ -63,7 +62,7 @@ def test_one_camera_is_possible() -> None:
 def test_a_robot_of_other_dimensions_needs_no_arm_model() -> None:
     sight = dataclasses.replace(SIGHT, robot="none")
     model = KineVLAModel(dataclasses.replace(TINY, vision=sight, state_dim=5))
-    assert look(model, images(), torch.zeros(2, 5)).looks[3].shape == (2, 15)
+    assert look(model, images(), torch.zeros(2, 5)).looks[2].shape == (2, 15)
     with pytest.raises(ValueError, match="7 joints"):
         KineVLAModel(dataclasses.replace(TINY, state_dim=5))
 
@@ -171,5 +170,5 @@ def test_the_shipped_network_has_fewer_than_ten_million_weights_and_none_of_the_
     parts = {name.split(".")[0] for name in model.state_dict()} - {"state_offset", "state_scale"}
     assert parts == {
         "sight", "observation", "instruction", "readout", "language_model",
-        "coupling_reasoning", "coupling_action", "gist",
+        "coupling_reasoning", "coupling_action", "phrases", "context",
     }  # fmt: skip

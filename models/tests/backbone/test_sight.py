@@ -8,6 +8,7 @@ import torch
 from kinevla.backbone.config import ReadoutConfig, SightConfig
 from kinevla.backbone.image_features import CHANNELS
 from kinevla.backbone.motion_readout import MotionReadout
+from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.sight import Sight, look
 
 CONFIG = SightConfig(image_size=64, width=8, points=3, point_width=4, tokens=2, hidden=16)
@@ -73,9 +74,10 @@ def test_points_differ_by_camera(sight: Sight) -> None:
 def test_every_part_of_sight_and_readout_learns_from_a_motion(sight: Sight) -> None:
     read = readout()
     hidden = torch.randn(2, 2, HIDDEN, requires_grad=True)
-    motion = read(hidden, *sight(maps()), torch.randn(2, ROBOT))
+    cells, values, points = sight(maps())
+    motion = read(hidden, cells, values, torch.randn(2, ROBOT))
     assert motion.shape == (2, 2, 5, 8)
-    (motion - torch.randn(motion.shape)).abs().mean().backward()
+    ((motion - torch.randn(motion.shape)).abs().mean() + points.square().mean()).backward()
     for part in (sight, read):
         for name, parameter in part.named_parameters():
             assert parameter.grad is not None and bool(parameter.grad.any()), name
@@ -84,9 +86,33 @@ def test_every_part_of_sight_and_readout_learns_from_a_motion(sight: Sight) -> N
 
 def test_levels_are_read_alike_one_by_one_and_together(sight: Sight) -> None:
     read, robot = readout(), torch.randn(2, ROBOT)
-    hidden, looks = torch.randn(2, 3, HIDDEN), sight(maps())
+    hidden, looks = torch.randn(2, 3, HIDDEN), sight(maps())[:2]
     together = read(hidden, *looks, robot)
     for level in range(3):
         alone = read(hidden[:, level : level + 1], *looks, robot)
         torch.testing.assert_close(alone[:, 0], together[:, level], atol=1e-5, rtol=1e-4)
     assert not torch.allclose(together[:, 0], together[:, 1])
+
+
+def test_one_word_of_fifty_changes_what_is_asked_by_as_much_as_one_of_two() -> None:
+    torch.manual_seed(2)
+    phrases = Phrases(30, 0, 16, HIDDEN)
+    for length in (2, 50):
+        told = torch.randint(1, 20, (1, length))
+        other = told.clone()
+        told[0, length // 2], other[0, length // 2] = 28, 29
+        assert (phrases(told) - phrases(other)).norm() > 0.05
+
+
+def test_padding_around_a_text_asks_for_nothing() -> None:
+    phrases = Phrases(30, 0, 16, HIDDEN)
+    text = torch.tensor([[4, 7, 9, 12]])
+    padded = torch.nn.functional.pad(text, (3, 8))
+    torch.testing.assert_close(phrases(padded), phrases(text))
+    assert phrases(torch.zeros(2, 3, 5, dtype=torch.long)).shape == (2, 3, HIDDEN)
+
+
+def test_what_is_asked_depends_on_which_word_stands_beside_which() -> None:
+    phrases = Phrases(30, 0, 16, HIDDEN)
+    left_end, right_side = torch.tensor([[1, 3, 9, 9, 9, 9, 2, 4]]), torch.tensor([[2, 3, 9, 9, 9, 9, 1, 4]])
+    assert not torch.allclose(phrases(left_end), phrases(right_side), atol=1e-3)

@@ -80,6 +80,7 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
     if model.readout is not None:
         for parameter in model.readout.out.parameters():
             parameter.mul_(5.0)
+        model.context.weight.copy_(torch.randn(model.context.weight.shape) * 0.1)  # It begins at zero.
     return model
 
 
@@ -94,11 +95,7 @@ def observation(seed: int) -> Seen:
     draw = torch.Generator().manual_seed(seed)
     sight = tiny().vision
     cells, cameras = (sight.image_size // 8) ** 2, len(sight.cameras)
-    shapes = (
-        (cameras, cells, sight.width),
-        (cameras, cells, sight.found),
-        (cameras, sight.points, sight.found),
-    )
+    shapes = ((cameras, cells, sight.width), (cameras, cells, sight.found))
     looks = [torch.randn(1, *shape, generator=draw) for shape in shapes]
     robot = torch.randn(1, 3 * 8 + 12, generator=draw)
     return Seen(torch.randn(1, 5, HIDDEN, generator=draw), (*looks, robot))
@@ -127,7 +124,7 @@ def slow_greedy(
                 state = _last_state(model, seen, told[:0] if alone else told, cursor.written)
                 if codes and model.readout is not None:
                     if cursor.offset == 0:
-                        motion = model.motions(_asked(model, seen, cursor)[None, None], seen)[:, 0]
+                        motion = model.motions(_asked(model, seen, cursor), seen)[:, 0]
                     token = _nearest(cursor, motion)
                 else:
                     scores = model.logits(state)
@@ -139,13 +136,12 @@ def slow_greedy(
 
 
 def _asked(model: KineVLAModel, seen: Seen, cursor: Cursor) -> torch.Tensor:
-    """What the reader asks at the first code of a level."""
+    """What the reader asks at the first code of a level: (1, 1, hidden)."""
     start = model.embed_ids(torch.tensor([VOCABULARY.bos]))
     answer = model.embed_ids(torch.tensor(cursor.written, dtype=torch.long))
     states = model.hidden_states(torch.cat([start, seen.tokens[0], answer])[None])[0]
-    count = len(cursor.text(cursor.segment.name))
-    words = states[-2 - count : -2].mean(0) if count else torch.zeros_like(states[0])
-    return model.asked(states[-1], words)
+    words = torch.tensor([[list(cursor.text(cursor.segment.name)) or [model.pad_id]]])
+    return model.asked(states[None, -1:], words)
 
 
 def _last_state(model: KineVLAModel, seen: Seen, told: torch.Tensor, written: list[int]) -> torch.Tensor:
