@@ -38,6 +38,8 @@ class PolicyTrainConfig:
     """Where best, last, metrics and the resumable state go."""
     base: Path | None = None
     """Base checkpoint directory of the OpenVLA format, instead of the small network."""
+    without: tuple[str, ...] = ()
+    """Instructions whose demonstrations are left out, to see what is made of them unseen."""
     max_minutes: float | None = 40.0
     """Time of this call, features not counted; None for no bound."""
     max_steps: int | None = None

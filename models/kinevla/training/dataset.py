@@ -33,7 +33,7 @@ class PolicyData:
         normalised: (N, T, D) float32, the same scaled by the tokenizer's statistics.
         codes: (N, M) codes, goal levels first.
         texts: the different texts of the demonstrations.
-        text: (N,) whose texts a frame has, so that equal ones are kept once.
+        text: (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out.
         train: rows to learn from.
         val: rows held out (whole episodes).
     """
@@ -87,7 +87,7 @@ def load_policy_data(
     Args:
         reader: demonstrations.
         tokenizer: action tokenizer.
-        texts: from `demonstrated_texts`.
+        texts: from `demonstrated_texts`; frames of other texts are neither learned from nor held out.
         directory: where the files go, on a disk with a few hundred bytes free per frame.
 
     Raises:
@@ -110,9 +110,10 @@ def load_policy_data(
             )
         rows = slice(end, end := end + len(episode))
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
-        text[rows] = number[(episode.instruction, episode.coarse, episode.fine)]
+        text[rows] = number.get((episode.instruction, episode.coarse, episode.fine), -1)
         held_out[rows] = parts[episode.name] == "val"
-    if held_out.all():
+    used = np.asarray(text) >= 0
+    if not (used & ~held_out).any():
         raise DataError(f"{reader.directory} holds no episode to learn from")
     return PolicyData(
         states=states,
@@ -121,15 +122,25 @@ def load_policy_data(
         codes=mapped_result(directory, tokenizer.encode, chunks, np.int64),
         texts=texts,
         text=text,
-        train=np.flatnonzero(~held_out),
-        val=np.flatnonzero(held_out),
+        train=np.flatnonzero(used & ~held_out),
+        val=np.flatnonzero(used & held_out),
     )
 
 
-def demonstrated_texts(reader: EpisodeReader) -> tuple[Texts, ...]:
-    """Return the different texts of a data set in order of first appearance."""
-    found = ((item.instruction, item.coarse, item.fine) for item in reader.motions())
-    return tuple(dict.fromkeys(found))
+def demonstrated_texts(reader: EpisodeReader, without: tuple[str, ...] = ()) -> tuple[Texts, ...]:
+    """Return the different texts of a data set in order of first appearance.
+
+    Args:
+        reader: demonstrations.
+        without: instructions that are left out.
+
+    Raises:
+        DataError: the set has no such instruction.
+    """
+    found = tuple(dict.fromkeys((item.instruction, item.coarse, item.fine) for item in reader.motions()))
+    if unknown := sorted(set(without) - {text[0] for text in found}):
+        raise DataError(f"{reader.directory} has no instruction {unknown[0]!r} to leave out")
+    return tuple(text for text in found if text[0] not in without)
 
 
 class Layout:

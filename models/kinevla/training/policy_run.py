@@ -113,7 +113,7 @@ def prepare_run(
     torch.manual_seed(config.seed)
     reader = EpisodeReader(config.data)
     tokenizer = load_policy_tokenizer(config.tokenizer)
-    texts = demonstrated_texts(reader)
+    texts = demonstrated_texts(reader, config.without)
     if config.base is not None:
         run = _run_from_base(config, reader, tokenizer, texts)
     else:

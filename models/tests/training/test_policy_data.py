@@ -35,6 +35,20 @@ def test_rows_are_the_chunks_of_all_episodes_in_their_order(workplace: Path, tmp
     assert sorted([*data.train, *data.val]) == list(range(len(expected)))
 
 
+def test_an_instruction_that_is_left_out_is_neither_learned_from_nor_held_out(
+    workplace: Path, tmp_path: Path
+) -> None:
+    whole = prepare_run(tiny_run(workplace, tmp_path / "run")).data
+    left_out = whole.texts[1][0]
+    data = prepare_run(tiny_run(workplace, tmp_path / "run", without=(left_out,))).data
+    assert left_out not in data.instructions and len(data.texts) == len(whole.texts) - 1
+    kept = [row for row in whole.train if whole.texts[whole.text[row]][0] != left_out]
+    assert data.train.tolist() == kept
+    assert not set(data.val) & set(np.flatnonzero(whole.text == 1))
+    with pytest.raises(DataError, match="has no instruction 'fly to the moon' to leave out"):
+        prepare_run(tiny_run(workplace, tmp_path / "run", without=("fly to the moon",)))
+
+
 def test_arrays_lie_in_files_that_leave_nothing_behind(tmp_path: Path) -> None:
     rows = mapped_array(tmp_path / "scratch", (100_000, 3), np.float32)
     rows[:] = np.arange(3)
