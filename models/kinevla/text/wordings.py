@@ -30,7 +30,7 @@ _FORMS: dict[str, Any] = json.loads(
     resources.files("kinevla.text").joinpath("wordings.json").read_text(encoding="utf-8")
 )
 
-WORDINGS = 400
+WORDINGS = 2000
 """How many numbered wordings of an instruction there are."""
 
 
