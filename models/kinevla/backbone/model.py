@@ -182,17 +182,22 @@ class KineVLAModel(nn.Module):
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
-    def asked(self, state: Tensor, words: Tensor) -> Tensor:
+    def asked(self, words: Tensor, state: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Return what levels ask of the readout: the words themselves, and what the decoder made of them.
 
         Args:
-            state: (B, levels, hidden) decoder state in front of each level's codes.
             words: (B, levels, L) ids of each level's text, the pad id elsewhere.
+            state: (b, levels, hidden) decoder state in front of each level's codes; None for words alone.
+            rows: (b,) whose these states are; None for all.
 
         Returns:
             (B, levels, hidden).
         """
-        asked: Tensor = self.phrases(words) + self.context(state)
+        asked: Tensor = self.phrases(words)
+        if state is not None and rows is not None:
+            asked = asked.index_add(0, rows, self.context(state).to(asked))
+        elif state is not None:
+            asked = asked + self.context(state)
         return asked
 
     def motions(self, asked: Tensor, seen: Seen) -> Tensor:

@@ -57,7 +57,7 @@ def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> 
         for place in levels:
             own = [answer.ids[word] for word in spoken if before < word < place] or [model.pad_id]
             words = torch.tensor([[own]], device=model.device)
-            asked.append(model.asked(hidden[None, None, front + int(place)], words)[0, 0])
+            asked.append(model.asked(words, hidden[None, None, front + int(place)])[0, 0])
             before = int(place)
         states = torch.stack(asked)
     return Memory(plan.goal_text, plan.kinematics_text, states)

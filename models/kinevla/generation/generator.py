@@ -237,7 +237,7 @@ class Generator:
             hidden = self._reader.extend(pending, wanted=1)
             text = list(cursor.text(segment.name)) or [self.model.pad_id]
             words = torch.tensor([[text]], device=hidden.device)
-            asked = self.model.asked(hidden[None, -1:], words)
+            asked = self.model.asked(words, hidden[None, -1:])
             motion = self.model.motions(asked, seen)[:, 0]
             written = torch.tensor([cursor.all_codes()], dtype=torch.long)
             codes = self._spelling.spell(motion, written, len(segment.stages))[0].tolist()

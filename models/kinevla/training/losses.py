@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -88,3 +89,35 @@ def coupling_loss(
         scores = scores.masked_fill(same_text & ~itself, float("-inf"))
     target = torch.arange(len(group), device=group.device)
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
+
+
+def motion_distance(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
+    """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
+
+    Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
+    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
+
+    Args:
+        motions: (B, levels, T, D) normalised.
+        chunks: (B, T, D) normalised.
+        weight: (D,) of each dimension, mean 1.
+    """
+    error = motions.float() - chunks.unsqueeze(1).float()
+    return (error.abs() * weight).mean()
+
+
+def motion_weights(
+    rad_per_unit: Sequence[float], absolute: Sequence[bool], kept_weight: float = 0.25
+) -> Tensor:
+    """Return the weight (D,) of each action dimension, mean 1: a joint's error counts in rad.
+
+    Args:
+        rad_per_unit: rad a normalised unit of each dimension stands for.
+        absolute: dimensions the normalisation leaves as they are (gripper).
+        kept_weight: weight of such a dimension relative to the mean joint.
+    """
+    weight = torch.tensor(rad_per_unit, dtype=torch.float32)
+    kept = torch.tensor(absolute)
+    if bool(kept.any()) and not bool(kept.all()):
+        weight[kept] = kept_weight * weight[~kept].mean()
+    return weight / weight.mean()

@@ -1,7 +1,7 @@
 """One forward pass of training: features of a batch in, the losses out.
 
 Each term is a function of its own: `reasoning_term` (eq. 4), `action_term` (eq. 5), `coupling_term` (eq. 6
-and 7). `motion_term` and `flow_term` take the place of the action term with the readout and with the flow
+and 7). `motion_distance` and `flow_term` take the place of the action term with the readout and with the flow
 head, and `writer_term` that of the reasoning term where the instruction is read apart from the codes.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import TokenBatch
-from kinevla.training.losses import coupling_loss, pooled, token_cross_entropy
+from kinevla.training.losses import coupling_loss, motion_distance, pooled, token_cross_entropy
 from kinevla.training.writing import WriterBatch
 
 
@@ -124,32 +124,33 @@ def writer_term(
 
 
 def asked_by_levels(
-    model: KineVLAModel, states: SequenceStates, batch: TokenBatch, goal_codes: int
+    model: KineVLAModel,
+    states: SequenceStates | None,
+    batch: TokenBatch,
+    goal_codes: int,
+    rows: Tensor | None = None,
 ) -> Tensor:
-    """Return what each level asks of the readout: (B, levels, hidden), see `KineVLAModel.asked`."""
+    """Return what each level asks of the readout: (B, levels, hidden), see `KineVLAModel.asked`.
+
+    Args:
+        model: the network.
+        states: of the whole batch or of some rows; None where no row is read by the decoder.
+        batch: the sequences.
+        goal_codes: codes of the goal level.
+        rows: (b,) which rows the states are of; None for all.
+    """
     firsts = [0] + ([goal_codes] if goal_codes < batch.code_positions.shape[1] else [])
-    rows = torch.arange(len(batch.ids), device=batch.ids.device).unsqueeze(1)
     places = batch.code_positions[:, firsts]
     ahead = torch.arange(batch.ids.shape[1], device=batch.ids.device) < places.unsqueeze(-1)
     # The words of a level are those in front of its codes that are not in front of the codes before.
     own = torch.cat([ahead[:, :1], ahead[:, 1:] & ~ahead[:, :-1]], dim=1) & batch.span.unsqueeze(1)
     words = batch.ids.unsqueeze(1).masked_fill(~own, model.pad_id)
-    return model.asked(states.before[rows, places], words)
-
-
-def motion_term(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
-    """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
-
-    Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
-    cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
-
-    Args:
-        motions: (B, levels, T, D) normalised.
-        chunks: (B, T, D) normalised.
-        weight: (D,) of each dimension, mean 1.
-    """
-    error = motions.float() - chunks.unsqueeze(1).float()
-    return (error.abs() * weight).mean()
+    if states is None:
+        return model.asked(words)
+    if rows is not None:
+        places = places[rows]
+    index = torch.arange(len(places), device=batch.ids.device).unsqueeze(1)
+    return model.asked(words, states.before[index, places], rows)
 
 
 def action_term(
@@ -238,45 +239,48 @@ def policy_loss(
     Raises:
         ValueError: settings ask for the flow head and the network has none.
     """
-    told = None if sentences is None else model.told(sentences)
-    states = sequence_states(model, seen, batch.ids, bos, told)
-    reasoning = action = coupling = states.whole.new_zeros((), dtype=torch.float32)
+    rows = _read_rows(model, config, writing)
+    states = None
+    if rows is None:
+        told = None if sentences is None else model.told(sentences)
+        states = sequence_states(model, seen, batch.ids, bos, told)
+    elif len(rows):
+        states = sequence_states(model, Seen(seen.tokens[rows]), batch.ids[rows], bos)
+    reasoning = action = coupling = seen.tokens.new_zeros((), dtype=torch.float32)
     motions = None
     if config.reasoning and config.reasoning_loss:
         words = positions.reasoning if positions else None
         if model.config.reads_alone:
             reasoning = reasoning if writing is None else writer_term(model, seen, writing, bos, words)
         else:
+            assert states is not None
             spoken = batch.reasoning.clone()
             if positions is None:
                 spoken[max(1, round(len(spoken) * config.reasoning_loss_fraction)) :] = False
             reasoning = reasoning_term(model, states, batch, spoken, words)
-    if config.action_loss and config.action_head == "flow":
-        action = flow_term(model, states, batch, generator)
-    elif config.action_loss and model.readout is not None:
+    if config.action_loss and model.readout is not None:
         assert weight is not None
-        motions = model.motions(asked_by_levels(model, states, batch, goal_codes), seen)
-        action = motion_term(motions, batch.chunks, weight)
+        motions = model.motions(asked_by_levels(model, states, batch, goal_codes, rows), seen)
+        action = motion_distance(motions, batch.chunks, weight)
     elif config.action_loss:
-        action = action_term(model, states, batch, positions.action if positions else None)
+        assert states is not None
+        if config.action_head == "flow":
+            action = flow_term(model, states, batch, generator)
+        else:
+            action = action_term(model, states, batch, positions.action if positions else None)
     if config.coupling_weight > 0.0 and config.reasoning:
+        assert states is not None
         coupling = coupling_term(model, states, batch, config, gather)
     total = config.reasoning_weight * reasoning + action + config.coupling_weight * coupling
     return PolicyLoss(total, reasoning, action, coupling), motions
 
 
-def motion_weights(
-    rad_per_unit: Sequence[float], absolute: Sequence[bool], kept_weight: float = 0.25
-) -> Tensor:
-    """Return the weight (D,) of each action dimension, mean 1: a joint's error counts in rad.
+def _read_rows(model: KineVLAModel, config: PolicyTrainConfig, writing: WriterBatch | None) -> Tensor | None:
+    """Return which samples of a batch the decoder reads for their motions; None for all.
 
-    Args:
-        rad_per_unit: rad a normalised unit of each dimension stands for.
-        absolute: dimensions the normalisation leaves as they are (gripper).
-        kept_weight: weight of such a dimension relative to the mean joint.
+    With a readout it reads for those it writes for. The words of the others must do by themselves: a network
+    that hears them alone learns them sooner, and reading is what costs most. The coupling compares all.
     """
-    weight = torch.tensor(rad_per_unit, dtype=torch.float32)
-    kept = torch.tensor(absolute)
-    if bool(kept.any()) and not bool(kept.all()):
-        weight[kept] = kept_weight * weight[~kept].mean()
-    return weight / weight.mean()
+    if model.readout is None or config.coupling_weight > 0.0 or not config.reasoning_loss:
+        return None
+    return torch.zeros(0, dtype=torch.long, device=model.device) if writing is None else writing.rows

@@ -141,7 +141,7 @@ def _asked(model: KineVLAModel, seen: Seen, cursor: Cursor) -> torch.Tensor:
     answer = model.embed_ids(torch.tensor(cursor.written, dtype=torch.long))
     states = model.hidden_states(torch.cat([start, seen.tokens[0], answer])[None])[0]
     words = torch.tensor([[list(cursor.text(cursor.segment.name)) or [model.pad_id]]])
-    return model.asked(states[None, -1:], words)
+    return model.asked(words, states[None, -1:])
 
 
 def _last_state(model: KineVLAModel, seen: Seen, told: torch.Tensor, written: list[int]) -> torch.Tensor:

@@ -102,6 +102,8 @@ def make_sample(kind: str = "motion", *, flow: bool = False, reasoning: bool = T
     tiny: ModelConfig = MODELS.get("tiny")
     config = dataclasses.replace(tiny, vocabulary_size=vocabulary.padded_size, **changes)
     model = KineVLAModel(config, pad_id=vocabulary.pad).eval()
+    if model.readout is not None:
+        torch.nn.init.normal_(model.context.weight, std=0.1)  # It begins at zero.
     if kind == "towers":
         model.vision_backbone.requires_grad_(False)
     side = config.vision.image_size

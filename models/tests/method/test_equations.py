@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from kinevla.actions.losses import reconstruction_loss, rvq_loss
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.training.losses import coupling_loss, similarity
-from kinevla.training.objective import motion_term, motion_weights, sequence_states
+from kinevla.training.losses import coupling_loss, motion_distance, motion_weights, similarity
+from kinevla.training.objective import sequence_states
+from kinevla.training.writing import WriterBatch
 
 from .conftest import WEIGHT, Sample, make_sample
 
@@ -228,26 +230,34 @@ def test_eq_5_sums_over_the_codes_of_both_levels(sample: Sample) -> None:
     assert float(loss) * count == pytest.approx(total, rel=1e-4)
 
 
-def test_the_motion_term_is_the_weighted_distance_of_each_levels_motion() -> None:
+@pytest.mark.parametrize("read", [(0, 1, 2, 3), (1, 3)])
+def test_the_motion_term_is_the_weighted_distance_of_each_levels_motion(read: tuple[int, ...]) -> None:
     sample = make_sample("motion")
     model, batch, vocabulary = sample.model.requires_grad_(False), sample.batch, sample.vocabulary
+    writing = sample.writing
+    assert writing is not None
+    rows = torch.tensor(read)
+    some = WriterBatch(
+        rows, tuple(writing.sentences[row] for row in read), batch.ids[rows], writing.spoken[rows]
+    )
     start = model.embed_ids(torch.tensor([vocabulary.bos]))
     total = 0.0
     for row in range(len(batch.ids)):
         seen = sample.seen(slice(row, row + 1))
         for first in (0, vocabulary.goal_codes):
-            # The state in front of the level's first code has read what is written, not what was asked.
+            # The state in front of the level's first code has read what is written, not what was asked. The
+            # decoder reads for the samples that it writes for.
             place = int(batch.code_positions[row, first])
             before = model.embed_ids(batch.ids[row, :place])
-            hidden = model.hidden_states(torch.cat([start, seen.tokens[0], before])[None])[0]
+            hidden = model.hidden_states(torch.cat([start, seen.tokens[0], before])[None])[:, -1:]
             words = batch.span[row, :place].clone()
             words[: int(batch.code_positions[row, 0]) if first else 0] = False
-            told = hidden[1 + seen.tokens.shape[1] :][words].mean(0)
-            asked = model.asked(hidden[-1], told)[None, None]
+            told = batch.ids[row, :place][words][None, None]
+            asked = model.asked(told, hidden if row in read else None)
             error = (model.motions(asked, seen)[0, 0] - batch.chunks[row]).abs().numpy()
-            error = error + error**2 / (2 * 0.02)
             total += sum(float(error[t, d] * WEIGHT[d]) for t in range(5) for d in range(8)) / 40
-    assert float(sample.loss().action) == pytest.approx(total / (2 * len(batch.ids)), rel=1e-4)
+    loss = dataclasses.replace(sample, writing=some).loss(coupling_weight=0.0)
+    assert float(loss.action) == pytest.approx(total / (2 * len(batch.ids)), rel=1e-4)
 
 
 def test_an_error_of_a_joint_counts_in_rad_and_the_gripper_a_quarter_of_the_mean_joint() -> None:
@@ -255,9 +265,8 @@ def test_an_error_of_a_joint_counts_in_rad_and_the_gripper_a_quarter_of_the_mean
     torch.testing.assert_close(weight / weight[0], torch.tensor([1.0, 3.0, 0.5]))
     assert float(weight.mean()) == pytest.approx(1.0)
     motions, chunks = torch.zeros(1, 2, 1, 3), torch.tensor([[[1.0, -1.0, 2.0]]])
-    far = [error + error**2 / (2 * 0.02) for error in (1.0, 1.0, 2.0)]
-    expected = sum(float(w) * error for w, error in zip(weight, far, strict=True)) / 3
-    assert float(motion_term(motions, chunks, weight)) == pytest.approx(expected)
+    expected = sum(float(w) * error for w, error in zip(weight, (1.0, 1.0, 2.0), strict=True)) / 3
+    assert float(motion_distance(motions, chunks, weight)) == pytest.approx(expected)
 
 
 # Equations 6 and 7: symmetric InfoNCE.

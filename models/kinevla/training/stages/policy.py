@@ -18,7 +18,7 @@ from kinevla.training.distributed import join_processes, launch, launched
 from kinevla.training.engine import Engine, EngineConfig, Stage, set_threads
 from kinevla.training.export import export_policy
 from kinevla.training.inputs import on_device
-from kinevla.training.objective import motion_weights
+from kinevla.training.losses import motion_weights
 from kinevla.training.objective_module import Objective
 from kinevla.training.policy_run import PolicyRun, prepare_run
 from kinevla.training.samples import Part, StepSamples, iterate_steps
