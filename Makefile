@@ -9,9 +9,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-slow test-browser lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
 
+# `make -f somewhere/Makefile` works in the folder it is called from, which is not the project's.
+ifeq ($(wildcard scripts/setup),)
+$(error this is not the folder of the project: use make -C FOLDER)
+endif
+
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
-VENV   := $(CURDIR)/.venv
+# Relative and fixed: make takes a path with a blank for two, and what is said on its command line is not ours.
+override VENV := .venv
 RUN    := scripts/run
 TASK   ?= 5
 SEED   ?= 2
@@ -21,7 +27,7 @@ THREADS ?= 2
 CHUNKS ?= 1000000
 
 help:  ## show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 # --- set-up ---------------------------------------------------------------------------------------
 setup: $(VENV)/.ready  ## virtual environment and system packages
@@ -113,4 +119,4 @@ ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained a
 	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)
 
 clean:  ## remove everything that was built (not the downloads of pip)
-	rm -rf $(VENV) .site ros2_ws/build ros2_ws/install ros2_ws/log demo_output
+	scripts/clean
