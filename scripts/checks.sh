@@ -1,12 +1,12 @@
 # Sourced by the scripts beside it: what can be said about this machine before anything is done.
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# CMake ends a text at the first letter beyond ASCII, ROS joins folders with colons, the linker splits at commas: a
-# build in such a place fails half-way, with a text about something else.
+# CMake ends a text at the first letter beyond ASCII, ROS joins folders with colons, the linker splits at commas, a
+# rule for ninja opens a subshell at a bracket: a build there fails half-way, with a text about something else.
 check_path() {
-  local LC_ALL=C known='A-Za-z0-9 ._/+@=~()-'
+  local LC_ALL=C known='A-Za-z0-9 ._/+@=~-'
   [[ "$1" != *[!$known]* ]] \
-    || fail "ROS cannot be built in '${1//$'\n'/ }': move the project to a path of ASCII letters, digits, blanks and ._-+@=~()"
+    || fail "ROS cannot be built in '${1//$'\n'/ }': move the project to a path of ASCII letters, digits, blanks and ._-+@=~"
 }
 
 check_writable() {

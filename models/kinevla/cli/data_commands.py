@@ -73,7 +73,8 @@ def run_generate(args: GenerateArgs) -> Outcome:
         ),
         progress=args.progress,
     )
-    return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else Exit.UNFINISHED)
+    unfinished = Exit.FAILED if report.exhausted else Exit.UNFINISHED
+    return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else unfinished)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_generate",
         "record demonstrations of the scripted expert in the simulator",
         examples=("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
+        goes_on=True,
     ),
     Command(
         ("data", "convert"),
@@ -40,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_convert",
         "turn recordings of the arm (rosbag2) into episodes",
         examples=("kinevla data convert recordings/ --out .data/real",),
+        goes_on=True,
     ),
     Command(
         ("data", "audit"),
@@ -96,6 +98,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_libero",
         "import LIBERO's demonstrations with relabelled texts",
         examples=("kinevla data import libero libero_goal/ --out .data/libero",),
+        goes_on=True,
     ),
     Command(
         ("data", "annotate"),
@@ -116,6 +119,7 @@ COMMANDS: tuple[Command, ...] = (
             "kinevla tokenizer train --data .data/demos --out .data/bins --preset bins",
         ),
         presets="kinevla.cli.presets:TokenizerPresets",
+        goes_on=True,
     ),
     Command(
         ("tokenizer", "report"),
@@ -132,6 +136,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_compare",
         "compare bi-level and single-level tokenisers on several seeds",
         examples=("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
+        goes_on=True,
     ),
     Command(
         ("train",),
@@ -145,6 +150,7 @@ COMMANDS: tuple[Command, ...] = (
             "--out .data/bi-rea",
         ),
         presets="kinevla.cli.presets:TrainingPresets",
+        goes_on=True,
     ),
     Command(
         ("evaluate",),
@@ -153,6 +159,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_evaluate",
         "judge a policy in closed loop, goal and kinematics apart",
         examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
+        goes_on=True,
     ),
     Command(
         ("bench",),
@@ -287,7 +294,8 @@ def run_request(command: Command, request: Request) -> int:
         with quiet:
             result = run(request.args)
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        how = "to go on" if command.goes_on else "to start anew, nothing was kept"
+        print(f"stopped; run the same command again {how}", file=sys.stderr)
         return Exit.INTERRUPTED
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)

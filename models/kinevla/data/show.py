@@ -27,7 +27,6 @@ def show_episode(episode: Episode, out: Path, frames: int = 12) -> Path:
         raise ValueError(f"frames must be at least 1, got {frames}")
     pictures = [_frame(episode, index) for index in range(len(episode))] if out.suffix == ".mp4" else []
     if pictures:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_video(out, pictures, round(1.0 / episode.period_s))
         return out
     if out.suffix != ".png":

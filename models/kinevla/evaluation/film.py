@@ -39,9 +39,10 @@ class Film:
         import av
         from PIL import Image, ImageDraw, ImageFont
 
-        path.parent.mkdir(parents=True, exist_ok=True)
+        from kinevla.data.video import whole_film
+
         font = ImageFont.load_default(12)
-        with av.open(str(path), "w") as container:
+        with whole_film(path) as part, av.open(str(part), "w") as container:
             stream = container.add_stream("libx264", rate=FRAMES_PER_S)
             stream.width, stream.height, stream.pix_fmt = 2 * VIEW_PX, VIEW_PX + TEXT_PX, "yuv420p"
             stream.options = {"crf": "26", "preset": "veryfast"}

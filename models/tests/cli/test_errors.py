@@ -79,7 +79,10 @@ def test_an_interruption_ends_with_130_and_says_how_to_go_on(monkeypatch, capsys
 
     one_command(monkeypatch, interrupted)
     assert main(["config", "list"]) == Exit.INTERRUPTED == 130
-    assert "run the same command again" in capsys.readouterr().err
+    assert capsys.readouterr().err == "stopped; run the same command again to start anew, nothing was kept\n"
+    monkeypatch.setattr("kinevla.cli.data_commands.run_convert", interrupted)
+    assert main(["data", "convert", "bags", "--out", "set"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
 
 
 @pytest.mark.parametrize("code", [Exit.DONE, Exit.UNFINISHED])
