@@ -1,7 +1,7 @@
 """Lets programs of the workspace start whose interpreter lies in a folder with a blank, or far down.
 
-Linux ends the first line of a script at a blank and after some 127 bytes; a shell then has to hand it over, the
-way pip writes it. Usage: `shell_starters.py FOLDER`, as of `ros2_ws/install`.
+Linux ends the first line of a script at a blank and after some 127 bytes; a shell then has to hand it over,
+the way pip writes it. Usage: `shell_starters.py FOLDER`, as of `ros2_ws/install`.
 """
 
 from __future__ import annotations

@@ -131,8 +131,9 @@ class _Schedule:
 def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport:
     """Generate demonstrations until every task has its successes, the time is used up or attempts run out.
 
-    An attempt is dropped for good when the judge or the expert says no. What else goes wrong (no rendering, no
-    memory, a missing module) is the machine's fault: the run ends, and the attempt is made again next time.
+    An attempt is dropped for good when the judge or the expert says no. What else goes wrong (no rendering,
+    no memory, a missing module) is the machine's fault: the run ends, and the attempt is made again next
+    time.
 
     Raises:
         DataError: the directory holds a set made differently, no attempt succeeds at all, or the machine

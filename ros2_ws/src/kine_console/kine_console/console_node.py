@@ -193,14 +193,15 @@ class ConsoleNode(ManagedNode):
 
 
 def main() -> None:
-    """Run the node until SIGINT or SIGTERM; exit code 1 when it cannot start, 2 for a bad parameter."""
+    """Run the node until SIGINT or SIGTERM; exit code 1 when it cannot start or a part died, 2 for a bad
+    parameter.
+    """
     kine_nodes.init()
     node, code = None, 1
     try:
         node = ConsoleNode()
         if kine_nodes.autostart(node):
-            code = 0
-            kine_nodes.spin_until_signal(node, executor=EventsExecutor())
+            code = kine_nodes.spin_until_signal(node, executor=EventsExecutor())
     except (ParameterException, ValueError) as error:
         print(f"kine_console: {error}", file=sys.stderr)
         code = 2

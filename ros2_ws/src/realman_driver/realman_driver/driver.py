@@ -171,9 +171,12 @@ class Driver:
         answer: Future[Decision] = Future()
 
         def ask() -> None:
-            with suppress(ArmError):
-                self._arm.take_over()
-            answer.set_result(self.supervisor.reset([], asked_after))
+            try:
+                with suppress(ArmError):
+                    self._arm.take_over()
+                answer.set_result(self.supervisor.reset([], asked_after))
+            except Exception as error:  # told to the one who asked
+                answer.set_exception(error)
 
         threading.Thread(target=ask, name="realman-take-over", daemon=True).start()
         return answer

@@ -107,6 +107,8 @@ def capture(
             try:
                 pixels, state = node.take(with_joints)
             except ValueError as error:
+                if not thread.is_alive():
+                    raise ValueError("the thread that listens to ROS died") from error
                 print(f"  not taken: {error}")
                 continue
             name = f"{count:03}.png"
