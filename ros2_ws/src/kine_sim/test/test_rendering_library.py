@@ -22,7 +22,8 @@ print("brightest", world.render("front").max())
 
 
 def drawn(**variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"} | variables
+    chosen = ("MUJOCO_GL", "PYOPENGL_PLATFORM")  # by what this program has imported already
+    environment = {name: value for name, value in os.environ.items() if name not in chosen} | variables
     return subprocess.run(
         [sys.executable, "-c", DRAW],
         env=environment,
