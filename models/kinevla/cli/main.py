@@ -282,24 +282,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"kinevla {command.name}: {error} (see kinevla {command.name} --help)", file=sys.stderr)
         return Exit.USAGE
+    except ImportError as error:
+        print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
+        return Exit.FAILED
     return run_request(command, request)
+
+
+def _one_line(error: Exception) -> str:
+    text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        text += f": install '{error.name.partition('.')[0]}' for {sys.executable}"
+    return text
 
 
 def run_request(command: Command, request: Request) -> int:
     """Run a command that was understood, print what it found out, and return its exit status."""
-    run = getattr(importlib.import_module(command.module), command.run)
     # With --json nothing but the JSON may reach stdout, whatever a library prints.
     quiet = contextlib.redirect_stdout(sys.stderr) if request.as_json else contextlib.nullcontext()
     try:
         with quiet:
+            run = getattr(importlib.import_module(command.module), command.run)
             result = run(request.args)
     except KeyboardInterrupt:
         how = "to go on" if command.goes_on else "to start anew, nothing was kept"
         print(f"stopped; run the same command again {how}", file=sys.stderr)
         return Exit.INTERRUPTED
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
-        print(f"kinevla {command.name}: {text}", file=sys.stderr)
+        print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
         return Exit.USAGE if isinstance(error, UnknownNameError | UsageError) else Exit.FAILED
     if not isinstance(result, Outcome):
         return int(result)
