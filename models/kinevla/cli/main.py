@@ -22,6 +22,7 @@ from kinevla.cli.command import EXIT_MEANING, Command, Exit, Outcome, UsageError
 from kinevla.cli.parse import Request, read_line
 from kinevla.configs.registry import UnknownNameError
 from kinevla.manifest import to_plain
+from kinevla.streams import print_every_letter
 
 MAX_ERROR_CHARS = 4000
 COMMANDS: tuple[Command, ...] = (
@@ -264,6 +265,7 @@ def find_command(words: Sequence[str]) -> Command | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status (see `EXIT_MEANING`)."""
+    print_every_letter()
     line = list(sys.argv[1:] if argv is None else argv)
     if not line or line[0] in ("-h", "--help"):
         print(help_text())

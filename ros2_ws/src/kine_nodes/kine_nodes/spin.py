@@ -24,6 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from kine_nodes import parameter_file
 from kine_nodes.bounded import BoundedExecutor
 from kine_nodes.thread_deaths import death, describe, watch_threads
+from kinevla.streams import print_every_letter
 
 # How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
 SWITCH_INTERVAL_S = 0.001
@@ -56,6 +57,7 @@ def init(args: list[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
     watch_threads()
+    print_every_letter()
     try:
         for path in parameter_file.given(sys.argv if args is None else args):
             parameter_file.read(path)

@@ -52,6 +52,9 @@ MODULE_OF_WHEEL = {
 WHEEL_OF_KEY = {"python3-opencv": "opencv-python-headless", "python3-pil": "pillow", "python3-yaml": "pyyaml"}
 
 
+INTERRUPTED = 130
+
+
 def start(module: str, function: str = "main", needs: Iterable[str] = ()) -> None:
     """Run a function of a module; where that cannot be imported, exit with status 2 and what is missing.
 
@@ -70,7 +73,11 @@ def start(module: str, function: str = "main", needs: Iterable[str] = ()) -> Non
         for line in missing(module.partition(".")[0], error):
             print(f"{name}: {line}", file=sys.stderr)
         sys.exit(2)
-    program()
+    try:
+        program()
+    except KeyboardInterrupt:  # of a program that is no node
+        print(f"{Path(sys.argv[0]).name}: stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def missing(package: str, error: ImportError) -> list[str]:

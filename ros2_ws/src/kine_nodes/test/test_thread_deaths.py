@@ -64,3 +64,14 @@ def test_a_thread_that_ends_as_it_should_ends_nothing():
         process.wait(3.0)
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(60) == 0
+
+
+def test_ctrl_c_in_a_program_that_is_no_node_is_one_line(tmp_path):
+    (tmp_path / "waiting.py").write_text(
+        "import os, signal\ndef main():\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    code = f"import sys; sys.path.append({str(tmp_path)!r}); import kine_nodes.start as s; s.start('waiting')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "-c: stopped\n")

@@ -7,6 +7,7 @@ is printed; without room on the disk nothing is left behind, and the reason is t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -27,18 +28,24 @@ _LEVELS = {"info": 20, "warning": 30, "error": 40}
 
 
 def make_room(folder: Path, max_bags: int, min_free_mb: float) -> None:
-    """Delete the oldest bags until one more fits.
+    """Delete the oldest bags of `write` until one more fits.
 
     Raises:
         OSError: there is less than `min_free_mb` on the disk, even without any bag.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bags = sorted(path for path in folder.iterdir() if path.name.startswith(PREFIX) and path.is_dir())
+    bags = sorted(path for path in folder.iterdir() if _is_bag(path))
     while bags and (len(bags) >= max_bags or _free_mb(folder) < min_free_mb):
         shutil.rmtree(bags.pop(0), ignore_errors=True)
     free_mb = _free_mb(folder)
     if free_mb < min_free_mb:
         raise OSError(f"{free_mb:.0f} MB are free in {folder}, at least {min_free_mb:.0f} MB must stay free")
+
+
+def _is_bag(path: Path) -> bool:
+    """Whether `write` made it: the folder is the user's choice, and holds what it may."""
+    named = re.fullmatch(PREFIX + r"\d{8}-\d{6}-\d+", path.name)
+    return bool(named) and not path.is_symlink() and (path / "metadata.yaml").is_file()
 
 
 def write(recording: Recording, folder: Path) -> Path:
