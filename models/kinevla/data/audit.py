@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kinevla.data.bags import find_bags, open_bag
+from kinevla.data.bags import open_bag
 from kinevla.data.episodes import EPISODES_KIND, EpisodeReader
 from kinevla.data.packing import DataError
+from kinevla.data.recordings import find_bags
 from kinevla.manifest import MANIFEST_NAME, ManifestError, read_manifest
 
 _STAMPED = ("sensor_msgs/", "trajectory_msgs/", "diagnostic_msgs/")
@@ -90,7 +91,7 @@ def audit_bag(path: Path, config: AuditConfig) -> Audit:
     """
     stamps: dict[str, tuple[list[int], list[int]]] = {}
     with open_bag(path) as bag:
-        topics = tuple(name for name, kind in bag.topics.items() if kind.startswith(_STAMPED))
+        topics = tuple(name for name, item in bag.topics.items() if item.type.startswith(_STAMPED))
         for raw in bag.messages(topics):
             own = stamps.setdefault(raw.topic, ([], []))
             own[0].append(raw.stamp_ns)
@@ -138,7 +139,7 @@ def audit_all(paths: tuple[Path, ...], config: AuditConfig) -> list[Audit]:
             except (DataError, ManifestError) as error:
                 audits.append(Audit(str(path), "data set", (str(error),), {}))
             continue
-        for bag in find_bags((path,)):
+        for bag in find_bags((path,)).bags:
             try:
                 audits.append(audit_bag(bag, config))
             except DataError as error:
