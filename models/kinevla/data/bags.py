@@ -157,7 +157,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
             "ros2 run kine_teleop repair_bag FOLDER writes it)"
         )
     try:
-        names, promised = _metadata(path)
+        names, promised = read_metadata(path)
         with ExitStack() as stack:
             named = _files(path, names)
             bag = Bag(path, [stack.enter_context(open_file(file)) for file in named], promised)
@@ -167,8 +167,13 @@ def open_bag(path: Path) -> Iterator[Bag]:
         raise DataError(error if str(path) in str(error) else f"{path}: {error}") from error
 
 
-def _metadata(path: Path) -> tuple[list[str], dict[str, int]]:
-    """Return the names of a bag's files and how many messages each topic is said to have."""
+def read_metadata(path: Path) -> tuple[list[str], dict[str, int]]:
+    """Return the names of a bag's files and how many messages each topic is said to have.
+
+    Raises:
+        DataError: `metadata.yaml` is missing, or not one of rosbag2.
+        TooLargeError: it is larger than any of rosbag2.
+    """
     file = path / METADATA
     try:
         content: Any = yaml.load(read_bounded(file, MAX_INFO_BYTES), Loader=_Loader)
@@ -180,7 +185,15 @@ def _metadata(path: Path) -> tuple[list[str], dict[str, int]]:
             promised[name] = promised.get(name, 0) + int(item["message_count"])
     except TooLargeError:
         raise
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        OSError,
+        yaml.YAMLError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         reason = printable(" ".join(str(error).split()))
         raise DataError(f"{path} is damaged or no rosbag2: {METADATA} cannot be read: {reason}") from error
     if not names:

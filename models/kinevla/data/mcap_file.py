@@ -30,7 +30,7 @@ class _Bounded:
         self._stream, self.size = stream, size
 
     def read(self, length: int = -1) -> bytes:
-        left = self.size - self._stream.tell()
+        left = max(0, self.size - self._stream.tell())
         return self._stream.read(left if length < 0 else min(length, left))
 
     def seek(self, place: int, whence: int = 0) -> int:
