@@ -84,7 +84,7 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
                 raise DataError(f"its stamp is {raw.stamp_ns / NS_PER_S:.9f} s: no clock was running")
             if raw.topic in camera_of:
                 camera = camera_of[raw.topic]
-                view = network_image(_pixels(raw), config.images, camera)
+                view = network_image(message_pixels(raw), config.images, camera)
                 # Compressed at once: an hour of raw images would not fit into memory.
                 streams.images[camera].append((raw.stamp_ns, encode_jpeg(view)))
             elif raw.topic == JOINT_TOPIC:
@@ -124,7 +124,13 @@ def _check_type(bag: Bag, topic: str) -> None:
         raise DataError(f"{topic} is encoded as {printable(item.serialization, 80)}, needed is cdr")
 
 
-def _pixels(raw: RawMessage) -> Image:
+def message_pixels(raw: RawMessage) -> Image:
+    """Return the pixels of a stored image, raw or compressed, as (H, W, 3) RGB.
+
+    Raises:
+        DataError: no such message.
+        ImageError: an image of an unknown encoding, too large, or damaged.
+    """
     if raw.type == COMPRESSED:
         compressed = compressed_image(raw.data)
         return compressed_to_rgb(compressed.data, compressed.format)

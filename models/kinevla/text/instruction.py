@@ -19,9 +19,14 @@ _QUOTES = {ord(mark): "'" for mark in "\u2018\u2019\u201a\u201b\u00b4`"} | {
 _ENDS = ".!\u3002 "
 
 
+def seen(text: str) -> str:
+    """Return a text without the characters that nobody sees and no one types on purpose."""
+    return text.translate(_UNSEEN)
+
+
 def tidy(text: str) -> str:
     """Return a text in Unicode NFC, with single spaces and without what nobody sees."""
-    return " ".join(unicodedata.normalize("NFC", text.translate(_UNSEEN)).split())
+    return " ".join(unicodedata.normalize("NFC", seen(text)).split())
 
 
 def normalised(text: str) -> str:
@@ -31,7 +36,7 @@ def normalised(text: str) -> str:
     and without full stop or exclamation mark at its end or quotation marks around it.
     """
     # Quotation marks first: NFKC makes a space and a mark of an acute accent.
-    plain = unicodedata.normalize("NFKC", text.translate(_UNSEEN).translate(_QUOTES)).lower()
+    plain = unicodedata.normalize("NFKC", seen(text).translate(_QUOTES)).lower()
     sentence = tidy(plain.translate(_QUOTES)).rstrip(_ENDS)
     while len(sentence) > 1 and sentence[0] in "'\"" and sentence[0] == sentence[-1]:
         sentence = sentence[1:-1].strip().rstrip(_ENDS)
@@ -54,7 +59,7 @@ def check_instruction(text: str) -> str:
     """
     if not isinstance(text, str):
         raise InstructionError(f"an instruction must be text, got {type(text).__name__}")
-    stripped = text.translate(_UNSEEN).strip()
+    stripped = seen(text).strip()
     if not stripped:
         raise InstructionError("the instruction is empty")
     if len(stripped) > MAX_INSTRUCTION_CHARS:

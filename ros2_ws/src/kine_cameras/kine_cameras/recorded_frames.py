@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
+from kine_nodes.image_conversion import ImageError, compressed_to_rgb
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -64,10 +64,12 @@ def _video(capture: cv2.VideoCapture) -> TimedImages:
 
 
 def _image_topic(path: Path, topic: str) -> str:
-    from rosbags.highlevel import AnyReader  # a quarter of a second to import: only where a bag is played
+    from kinevla.data.bags import open_bag  # some time to import: only where a bag is played
 
-    with AnyReader([path]) as reader:
-        known = sorted({c.topic for c in reader.connections if c.msgtype in _IMAGE_TYPES})
+    with open_bag(path) as bag:
+        known = sorted(
+            name for name, item in bag.topics.items() if item.type in _IMAGE_TYPES and item.messages
+        )
     if topic in known:
         return topic
     if not topic and len(known) == 1:
@@ -76,19 +78,17 @@ def _image_topic(path: Path, topic: str) -> str:
 
 
 def _bag(path: Path, topic: str) -> TimedImages:
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import Stores, get_typestore
+    from kinevla.data.bags import open_bag
+    from kinevla.data.packing import DataError
+    from kinevla.data.streams import message_pixels
 
-    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-        first_ns: int | None = None
-        connections = [c for c in reader.connections if c.topic == topic]
-        for connection, _, raw in reader.messages(connections=connections):
-            message: Any = reader.deserialize(raw, connection.msgtype)
-            stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-            first_ns = stamp_ns if first_ns is None else first_ns
-            compressed = connection.msgtype == _IMAGE_TYPES[1]
-            pixels = compressed_to_rgb(message.data) if compressed else image_to_rgb(message)
-            yield (stamp_ns - first_ns) / 1e9, np.array(pixels)
+    first_ns: int | None = None
+    with open_bag(path) as bag:
+        for raw in bag.messages((topic,)):
+            with suppress(DataError, ImageError):  # one bad message costs one image
+                pixels = np.array(message_pixels(raw))
+                first_ns = raw.stamp_ns if first_ns is None else first_ns
+                yield (raw.stamp_ns - first_ns) / 1e9, pixels
 
 
 def _rgb(bgr: Any) -> NDArray[np.uint8]:
