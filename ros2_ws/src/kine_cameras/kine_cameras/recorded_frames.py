@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kine_nodes.image_conversion import ImageError, compressed_to_rgb
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+LONGEST_PAUSE_S = 60.0
 _IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 TimedImages = Iterator[tuple[float, NDArray[np.uint8]]]
@@ -65,11 +66,14 @@ def _video(capture: cv2.VideoCapture) -> TimedImages:
 
 def _image_topic(path: Path, topic: str) -> str:
     from kinevla.data.bags import open_bag  # some time to import: only where a bag is played
+    from kinevla.data.packing import DataError
 
-    with open_bag(path) as bag:
-        known = sorted(
-            name for name, item in bag.topics.items() if item.type in _IMAGE_TYPES and item.messages
-        )
+    try:
+        with open_bag(path) as bag:
+            held = {name: item for name, item in bag.topics.items() if item.type in _IMAGE_TYPES}
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    known = sorted(name for name, item in held.items() if item.messages)
     if topic in known:
         return topic
     if not topic and len(known) == 1:
@@ -82,13 +86,21 @@ def _bag(path: Path, topic: str) -> TimedImages:
     from kinevla.data.packing import DataError
     from kinevla.data.streams import message_pixels
 
-    first_ns: int | None = None
-    with open_bag(path) as bag:
-        for raw in bag.messages((topic,)):
-            with suppress(DataError, ImageError):  # one bad message costs one image
-                pixels = np.array(message_pixels(raw))
-                first_ns = raw.stamp_ns if first_ns is None else first_ns
-                yield (raw.stamp_ns - first_ns) / 1e9, pixels
+    elapsed_s, newest_ns = 0.0, 0
+    try:
+        with open_bag(path) as bag:
+            for raw in bag.messages((topic,)):
+                try:
+                    pixels = np.array(message_pixels(raw))
+                except (DataError, ImageError):  # one bad message costs one image
+                    continue
+                step_s = (raw.stamp_ns - newest_ns) / 1e9
+                newest_ns = raw.stamp_ns
+                # Nobody waits for a clock that was set while recording, or that did not run yet.
+                elapsed_s += step_s if 0.0 < step_s <= LONGEST_PAUSE_S else 0.0
+                yield elapsed_s, pixels
+    except DataError as error:
+        raise ValueError(str(error)) from error
 
 
 def _rgb(bgr: Any) -> NDArray[np.uint8]:
