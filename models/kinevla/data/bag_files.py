@@ -72,7 +72,7 @@ def open_file(path: Path) -> Iterator[MessageFile]:
                 plain = Path(folder) / "plain"
                 for source in (path, *(item for item in beside if item.is_file())):
                     shutil.copyfile(source, plain.with_name("plain" + source.name[len(path.name) :]))
-            with _sqlite(plain, changeable=plain != path) as file:
+            with _sqlite(plain, path) as file:
                 yield file
         elif kind == "ros1":
             raise DataError(f"{path} is a bag of ROS 1: convert it with rosbags-convert first")
@@ -149,9 +149,10 @@ class _Sqlite:
 
 
 @contextmanager
-def _sqlite(path: Path, *, changeable: bool) -> Iterator[_Sqlite]:
-    way = "" if changeable else "?mode=ro&immutable=1"
-    connection = sqlite3.connect(f"file:{quote(str(path))}{way}", uri=True)
+def _sqlite(plain: Path, path: Path) -> Iterator[_Sqlite]:
+    """Open a database; only a copy of it may be written to."""
+    way = "" if plain != path else "?mode=ro&immutable=1"
+    connection = sqlite3.connect(f"file:{quote(str(plain.absolute()))}{way}", uri=True)
     try:
         yield _Sqlite(connection, path)
     finally:

@@ -178,10 +178,10 @@ def read_metadata(path: Path) -> tuple[list[str], dict[str, int]]:
     try:
         content: Any = yaml.load(read_bounded(file, MAX_INFO_BYTES), Loader=_Loader)
         found = content["rosbag2_bagfile_information"]
-        names = [PurePath(str(name)).name for name in found["relative_file_paths"]]
+        names = [PurePath(_text(name)).name for name in found["relative_file_paths"]]
         promised: dict[str, int] = {}
         for item in found["topics_with_message_count"]:
-            name = str(item["topic_metadata"]["name"])
+            name = _text(item["topic_metadata"]["name"])
             promised[name] = promised.get(name, 0) + int(item["message_count"])
     except TooLargeError:
         raise
@@ -199,6 +199,13 @@ def read_metadata(path: Path) -> tuple[list[str], dict[str, int]]:
     if not names:
         raise DataError(f"{path} is damaged or no rosbag2: {METADATA} names no files")
     return names, promised
+
+
+def _text(value: object) -> str:
+    """Return a text; of anything else not even its looks: references can make it endless."""
+    if not isinstance(value, str):
+        raise TypeError(f"a name is a {type(value).__name__}, must be a text")
+    return value
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -57,7 +57,7 @@ def check_commands(path: Path, commands: NDArray[np.float64]) -> None:
     if len(commands) and 0.0 <= commands.min() < _HALF:
         raise DataError(
             f"{path}: its gripper commands run {commands.min():g}..{commands.max():g} and not from -1 (open) "
-            "to 1 (closed): say what they mean with --gripper one-opens, one-closes or minus-one-opens"
+            "to 1 (closed): say what they mean with --gripper one_opens, one_closes or minus_one_opens"
         )
 
 

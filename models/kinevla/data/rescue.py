@@ -15,6 +15,7 @@ import yaml
 from mcap.records import Channel, Message, Schema
 from mcap.writer import CompressionType, Writer
 
+from kinevla.bounded import TooLargeError
 from kinevla.data.bag_files import kind_of, open_file
 from kinevla.data.bags import METADATA, REPAIRED, read_metadata
 from kinevla.data.cut_mcap import cut_records
@@ -57,7 +58,7 @@ def rescue(folder: Path) -> Rescue:
     if (folder / METADATA).exists():
         try:
             _, promised = read_metadata(folder)
-        except DataError as error:
+        except (DataError, TooLargeError) as error:
             raise DataError(f"{error}: move it away, then it is written anew") from error
         return Rescue(folder, False, sum(promised.values()))
     files = recording_files(folder)
@@ -85,9 +86,9 @@ def _whole(file: Path, contents: _Contents) -> Path:
     try:
         _add(file, contents)
         return file
-    except DataError:
+    except (DataError, TooLargeError) as error:
         if kind_of(file) != "mcap":
-            raise
+            raise DataError(str(error)) from error
     saved = file.with_name(f"{file.stem}{REPAIRED}{file.suffix}")
     part = saved.with_name(f"{saved.name}.part")
     try:

@@ -454,3 +454,60 @@ def test_what_is_lost_among_bursts_is_counted(together):
     assert whole.dropped == 0 and whole.rate_hz == pytest.approx(200, rel=0.1)
     lossy = np.delete(stamps, slice(300, 300 + 2 * together)).tolist()
     assert audit_topic(lossy, lossy, AuditConfig()).dropped == pytest.approx(2 * together, abs=1)
+
+
+def test_a_description_that_refers_to_itself_without_end_is_refused(tmp_path):
+    write_bag(tmp_path / "a")
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 12)]
+    lines += [
+        "rosbag2_bagfile_information:",
+        "  relative_file_paths: [*a11]",
+        "  topics_with_message_count: []",
+    ]
+    (tmp_path / "a" / "metadata.yaml").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"metadata\.yaml cannot be read: a name is a list, must be a text"):
+        convert(tmp_path / "a")
+
+
+def test_a_plan_is_read_by_the_bags_own_definition_and_else_by_this_projects(tmp_path):
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    kind = "kine_msgs/msg/BiLevelPlan"
+    own = "std_msgs/Header header\nstring instruction\nuint64 instruction_id\nuint32 chunk_id\nbool waits\n"
+    own += "string goal_reasoning\nstring kinematics_reasoning\n"
+    older = "std_msgs/Header header\nuint8 version\nstring goal_reasoning\nstring kinematics_reasoning\n"
+    older += "string instruction\n"
+    for number, (text, keep) in enumerate(((own, True), (own, False), (older, True))):
+        store = get_typestore(Stores.ROS2_HUMBLE)
+        store.register(get_types_from_msg(text, kind))
+        values = {"instruction": "wave", "goal_reasoning": "say hello", "kinematics_reasoning": "slowly"}
+        rest = {"instruction_id": 3, "chunk_id": 1, "waits": False} if text is own else {"version": 1}
+        path = tmp_path / str(number)
+        write_bag(path, instruction=None, plugin="sqlite3")
+        shutil.rmtree(path)
+        write_plan(path, store, kind, store.types[kind](header=header(START_NS), **values, **rest), keep)
+        episode = convert(path).episode
+        assert (episode.instruction, episode.coarse, episode.fine) == ("wave", "say hello", "slowly")
+
+
+def write_plan(path: Path, store, kind: str, plan, keep_definitions: bool) -> None:
+    """The ordinary recording and one plan, with or without the definitions of types."""
+    from rosbags.highlevel import AnyReader
+
+    source = path.with_name(f"{path.name}_source")
+    write_bag(source, instruction=None)
+    with (
+        AnyReader([source]) as reader,
+        Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer,
+    ):
+        ids = {c.id: writer.add_connection(c.topic, c.msgtype, typestore=STORE) for c in reader.connections}
+        topic = writer.add_connection("/kinevla/plan", kind, typestore=store)
+        writer.write(topic, START_NS, store.serialize_cdr(plan, kind))
+        for connection, received_ns, data in reader.messages():
+            writer.write(ids[connection.id], received_ns, data)
+    if not keep_definitions:
+        base = sqlite3.connect(next(path.glob("*.db3")))
+        base.execute("DELETE FROM message_definitions")
+        base.commit()
+        base.close()
