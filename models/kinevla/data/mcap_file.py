@@ -34,7 +34,10 @@ class _Bounded:
         return self._stream.read(left if length < 0 else min(length, left))
 
     def seek(self, place: int, whence: int = 0) -> int:
-        return self._stream.seek(place, whence)
+        from_start = (
+            place if whence == 0 else self._stream.tell() + place if whence == 1 else self.size + place
+        )
+        return self._stream.seek(max(0, min(from_start, self.size)))
 
     def tell(self) -> int:
         return self._stream.tell()
@@ -78,12 +81,19 @@ class McapFile:
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         """Yield the messages of some topics in the order of recording."""
         for message in self._records():
-            channel = self._channels[message.channel_id]
+            channel = self._channel(message.channel_id)
             if channel.topic in topics:
                 yield Stored(channel.topic, self._type(channel), message.log_time, message.data)
 
     def _count(self, number: int, count: int) -> None:
-        self.topics[self._channels[number].topic].messages += count
+        self.topics[self._channel(number).topic].messages += count
+
+    def _channel(self, number: int) -> Channel:
+        if (channel := self._channels.get(number)) is None:
+            raise DataError(
+                f"{self._path} is damaged: a message is of channel {number}, which it does not have"
+            )
+        return channel
 
     def _type(self, channel: Channel) -> str:
         schema = self._schemas.get(channel.schema_id)
