@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import zstandard
@@ -141,7 +141,7 @@ class _Sqlite:
             content = data if isinstance(data, bytes) else b""
             yield Stored(*self._ids[number], int(received_ns), content)
 
-    def _rows(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def _rows(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._connection.execute(query, values)
         except (sqlite3.Error, ValueError, TypeError) as error:

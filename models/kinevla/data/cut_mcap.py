@@ -42,7 +42,7 @@ def cut_records(stream: BinaryIO, size: int) -> Iterator[Schema | Channel | Mess
 
 def _inside(body: bytes, *, whole: bool) -> Iterator[Schema | Channel | Message]:
     try:
-        chunk = Chunk.read(ReadDataStream(BytesIO(body)))  # type: ignore[no-untyped-call]
+        chunk = Chunk.read(ReadDataStream(BytesIO(body)))
         data = _unpacked(chunk)
     except Exception:  # half a chunk can be anything
         return
@@ -74,7 +74,7 @@ def _unpacked(chunk: Chunk) -> bytes:
 
 
 def _record(opcode: int, body: bytes) -> Schema | Channel | Message | None:
-    stream = ReadDataStream(BytesIO(body))  # type: ignore[no-untyped-call]
+    stream = ReadDataStream(BytesIO(body))
     try:
         if opcode == Opcode.SCHEMA:
             return Schema.read(stream)
