@@ -13,10 +13,12 @@ from torch import Tensor
 
 from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import episode_chunks
+from kinevla.data.episode import Episode
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
+from kinevla.text.instruction import normalised
 from kinevla.training.mapped import mapped_array, mapped_result
 
 Texts = tuple[str, str, str]
@@ -110,7 +112,7 @@ def load_policy_data(
             )
         rows = slice(end, end := end + len(episode))
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
-        text[rows] = number[(episode.instruction, episode.coarse, episode.fine)]
+        text[rows] = number[_texts_of(episode)]
         held_out[rows] = parts[episode.name] == "val"
     if held_out.all():
         raise DataError(f"{reader.directory} holds no episode to learn from")
@@ -128,8 +130,12 @@ def load_policy_data(
 
 def demonstrated_texts(reader: EpisodeReader) -> tuple[Texts, ...]:
     """Return the different texts of a data set in order of first appearance."""
-    found = ((item.instruction, item.coarse, item.fine) for item in reader.motions())
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(_texts_of(item) for item in reader.motions()))
+
+
+def _texts_of(episode: Episode) -> Texts:
+    """Return an episode's texts, the instruction as it is prompted: one sentence is one task."""
+    return (normalised(episode.instruction), episode.coarse, episode.fine)
 
 
 class Layout:

@@ -152,7 +152,7 @@ class PolicyNode(ManagedNode):
         assert self._buffer is not None
         try:
             if isinstance(message, CompressedImage):
-                pixels = compressed_to_rgb(message.data)
+                pixels = compressed_to_rgb(bytes(message.data), message.format)
             else:
                 pixels = image_to_rgb(message)
         except ImageError as error:
