@@ -43,7 +43,7 @@ test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
 	$(RUN) python -m pytest models/tests ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
 		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
-		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test tests -m "not slow"
+		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
 
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
