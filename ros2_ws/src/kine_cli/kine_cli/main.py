@@ -12,8 +12,9 @@ from functools import partial
 
 from kine_cli.commands import CALLS, Call, answer, granted
 from kine_cli.robot import NotThere, Robot, domain
-from kine_cli.status import SIMULATOR, lines
+from kine_cli.status import lines
 from kine_nodes.texts import printable
+from kine_nodes.which_arm import SIMULATOR
 
 REFUSED, NOBODY = 1, 3
 MAX_ANSWER = 4000

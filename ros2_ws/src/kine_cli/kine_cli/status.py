@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from kine_msgs.msg import DriverState
 from kine_nodes.driver_watch import state_name
 from kine_nodes.texts import printable
+from kine_nodes.which_arm import ARM_STATUS, which_arm
 
-ARM_STATUS = "realman_driver: arm"
-SIMULATOR = "/kine_sim"
 _LEVELS = ("ok", "WARN", "ERROR", "STALE")
-
-
-def which_arm(address: str, simulator: bool) -> str:
-    """Whether a real arm moves: `SIMULATED`, `REAL`, or empty while nobody knows.
-
-    Only a controller on this computer, beside the simulator's node, counts as simulated.
-
-    Args:
-        address: of the controller, `ip:port`, as the driver's diagnostics name it; empty: unknown.
-        simulator: whether the simulator's node is in the ROS graph.
-    """
-    if not address:
-        return ""
-    try:
-        here = ipaddress.ip_address(address.rpartition(":")[0]).is_loopback
-    except ValueError:
-        here = False
-    return "SIMULATED" if here and simulator else "REAL"
 
 
 def lines(driver: DriverState | None, statuses: Mapping[str, Any], simulator: bool) -> list[str]:

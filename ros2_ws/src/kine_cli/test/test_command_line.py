@@ -10,9 +10,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from kine_cli.commands import CALLS, answer, granted
 from kine_cli.main import main, parser
-from kine_cli.status import ARM_STATUS, lines, which_arm
+from kine_cli.status import lines
 from kine_msgs.msg import DriverState
 from kine_msgs.srv import Instruct, StopEpisode
+from kine_nodes.which_arm import ARM_STATUS
 
 
 def read(*words: str) -> Namespace:
@@ -72,20 +73,6 @@ def test_a_kept_recording_is_told_with_its_size_and_the_audit():
         success=True, episode_id="e1", audit="good", duration_s=12.34, messages_written=5
     )
     assert answer(response) == "kept e1: 12.3 s, 5 messages, good"
-
-
-@pytest.mark.parametrize(
-    ("address", "simulator", "which"),
-    [
-        ("127.0.0.1:8080", True, "SIMULATED"),
-        ("127.0.0.1:8080", False, "REAL"),
-        ("192.168.1.18:8080", True, "REAL"),
-        ("robot.local:8080", True, "REAL"),
-        ("", True, ""),
-    ],
-)
-def test_an_arm_counts_as_simulated_only_when_that_is_sure(address: str, simulator: bool, which: str):
-    assert which_arm(address, simulator) == which
 
 
 def test_the_status_begins_with_the_arm_and_whether_it_is_real():
