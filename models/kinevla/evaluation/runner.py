@@ -14,6 +14,7 @@ from kinevla.data.plugins import ROS_TRIAL, load_object
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
+from kinevla.evaluation.film import poster
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
 from kinevla.evaluation.training_sentences import training_sentences
@@ -109,7 +110,9 @@ def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
     write_json(config.out / SUMMARY_NAME, summary)
     write_atomically(config.out / TEXT_NAME, (summary.text() + "\n").encode())
     write_report(config.out / REPORT_NAME, config, evaluation.results, summary)
-    films = [f"films/{result.film}" for result in evaluation.results if result.film]
+    names = [result.film for result in evaluation.results if result.film]
+    films = [f"films/{name}" for name in names]
+    films += [f"films/{name}" for name in map(poster, names) if (config.out / "films" / name).is_file()]
     inputs = {"policy": config.checkpoint, "data": config.episodes}
     rows = summary.controls.rows if summary.controls is not None else ()
     inputs |= {f"control {row.control}": config.out / FOLDER / row.control for row in rows}

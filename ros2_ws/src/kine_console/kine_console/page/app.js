@@ -123,7 +123,8 @@ function takePlan(plan) {
   const l = plan.latency_s;
   latencyPlot.add([plan.received_s, l.total === null ? null : l.total * 1000, l.age === null ? null : l.age * 1000]);
   $('latency-empty').hidden = true;
-  $('latency-text').textContent = `${Math.round((l.total || 0) * 1000)} ms, from a look ${Math.round((l.age || 0) * 1000)} ms old`;
+  $('latency-total').textContent = `${Math.round((l.total || 0) * 1000)} ms to plan`;
+  $('latency-age').textContent = `picture ${Math.round((l.age || 0) * 1000)} ms old`;
 }
 
 // --- what is drawn at its own pace -----------------------------------------------------------------
@@ -147,7 +148,8 @@ function refresh() {
   empty.className = news.joints ? '' : 'first';
   empty.textContent = news.joints ? `No joint states for ${Math.round(age)} s: this is where the arm was` : 'Waiting for joint states';
   const policy = news.statuses['kinevla: policy'];
-  $('instruction-now').textContent = $('instruction-now').title = policy?.values.instruction && policy.message !== 'idle' ? `running: ${policy.values.instruction}` : 'none running';
+  const runs = policy?.message !== 'idle' && policy?.values.instruction;
+  $('instruction-now').textContent = !runs ? 'none running' : runs === $('instruction').value ? 'running' : `running: ${runs}`;
   showRecording();
   showApproval(policy);
   enableButtons(alive);
@@ -235,6 +237,7 @@ async function command(name, args = {}) {
   say(place, 'busy', `${name.replaceAll('_', ' ')} …`);
   const answer = await link.request(name, args, token);
   if (name === 'instruct' && answer.ok) startedAt = performance.now();
+  if (answer.ok && args.text) answer.message = answer.message.replace(`: ${args.text}`, '');   // it stands above
   say(place, answer.ok ? 'good' : 'bad', answer.ok ? answer.message || 'done' : `Refused: ${answer.message}`);
 }
 

@@ -1,11 +1,11 @@
 // Curves over the last seconds, on a canvas.
 
 const LEFT = 44, BOTTOM = 16, TOP = 6, RIGHT = 8;
-const LINE = 26;   // pixels between two labels, at least
+const LINE = 18;   // pixels between two labels, at least
 
 function step(range, lines) {
   const raw = range / lines, power = 10 ** Math.floor(Math.log10(raw));
-  return [1, 2, 5, 10].map((k) => k * power).find((s) => s >= raw);
+  return [1, 2, 2.5, 5, 10].map((k) => k * power).find((s) => s >= raw);
 }
 
 export class Plot {
