@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
+.PHONY: help setup build demo test test-slow test-browser test-docs lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
@@ -53,6 +53,9 @@ test-browser: build  ## the operator's page in a headless Chromium, which is ins
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/browser.txt
 	KINE_BROWSER_TEST=1 $(RUN) python -m pytest tests/test_console_in_the_browser.py
 
+test-docs: build  ## every command of README, tutorial and how-to pages, as it stands there; takes hours
+	$(RUN) python -m pytest tests/test_docs_run.py -m "slow or not slow"
+
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check . || (echo "run: make format"; exit 1)
@@ -70,6 +73,7 @@ $(VENV)/.docs: $(VENV)/.ready requirements/docs.txt
 
 docs: build $(VENV)/.docs  ## the documentation site into .site/, warnings are errors
 	$(RUN) python scripts/write_parameters.py
+	$(RUN) python scripts/write_api.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 containers: $(VENV)/.docs  ## lint the container files (no engine needed)

@@ -199,7 +199,9 @@ def require_input(manifest: Mapping[str, Any], directory: Path) -> tuple[str, ..
     """
     found = file_sha256(directory / MANIFEST_NAME) if (directory / MANIFEST_NAME).is_file() else None
     if found is None:
-        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
+        inside = [name for name in ("best", "last") if (directory / name / MANIFEST_NAME).is_file()]
+        hint = f"; is {directory / inside[0]} meant?" if inside else ""
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result{hint}")
     known = []
     for roles, record in chain(manifest):
         if record.get("manifest_sha256") == found:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from kinevla.data.plugins import ROS_TRIAL, load_object
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.evaluation.config import EvaluateConfig
-from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.film import poster
+from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
 from kinevla.evaluation.training_sentences import training_sentences
@@ -60,11 +60,14 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
+        ManifestError: the checkpoint's folder is none.
     """
     if config.control == "all":
         raise ValueError("several evaluations at once: call evaluate_all")
     if config.env == "libero":
         _require_libero()
+    if config.checkpoint is not None and config.checkpoint.is_dir():
+        read_manifest(config.checkpoint)  # said at once, not by the first trial
     jobs = config.jobs()
     identity = _identity(config)
     done = _continue(config.out, identity)

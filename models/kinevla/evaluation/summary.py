@@ -15,7 +15,6 @@ from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
 from kinevla.evaluation.trial import TrialResult
 from kinevla.text.instruction import normalised
 
-
 _MOTION = {
     "rms_jerk_rad_s3": ("rms jerk", "rad/s³"),
     "idle_s": ("idle", "s"),
@@ -117,7 +116,7 @@ class Summary:
         if self.latency_ms:
             parts = [f"{name} {value:.0f} ms" for name, value in self.latency_ms.items()]
             found["time per chunk, median"] = ", ".join(parts)
-        motion = [_MOTION.get(name, (name, "")) + (value,) for name, value in self.motion.items()]
+        motion = [(*_MOTION.get(name, (name, "")), value) for name, value in self.motion.items()]
         found["motion, median"] = ", ".join(f"{name} {value:.3g} {unit}" for name, unit, value in motion)
         found["trials ended"] = ", ".join(f"{text} ({count})" for text, count in self.ended.items())
         return found
