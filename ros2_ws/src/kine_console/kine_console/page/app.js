@@ -191,8 +191,8 @@ function meaningless(name) {
   switch (name) {
     case 'instruct': return armState && armState !== 'ENABLED' ? 'Enable the arm first' : empty ? 'Write an instruction first' : '';
     case 'end_instruction': return policy?.message === 'idle' && performance.now() - startedAt > JUST_STARTED_MS ? 'No instruction is running' : '';
-    case 'enable': return armState === 'ENABLED' || armState === 'HOMING' ? 'The arm is enabled' : '';
-    case 'disable': return armState === 'CONNECTED' ? 'The arm is disabled' : '';
+    case 'enable': return { ENABLED: 'The arm is enabled', HOMING: 'The arm is enabled', STOPPED: 'Press Reset first' }[armState] || '';
+    case 'disable': return { CONNECTED: 'The arm is disabled', STOPPED: 'The arm is stopped' }[armState] || '';
     case 'home': return armState && armState !== 'ENABLED' ? 'Enable the arm first' : '';
     case 'reset': return armState === 'ENABLED' || armState === 'HOMING' ? 'No stop is latched' : '';
     case 'record_start': return empty ? 'Write the instruction that is shown first' : '';

@@ -122,12 +122,16 @@ export function showNodes(nodes, statuses, now) {
   fill('nodes', rows, 'No node was found');
 }
 
+let refusalBefore = '';
 let zero = new Map();   // what the counters said when the operator began to count
 const counter = (c) => `${c.node} ${c.what}`;
+
+function lastRefusal(statuses) { return (statuses['realman_driver: arm'] || { values: {} }).values.last_refusal || ''; }
 
 /** Count from now on. */
 export function resetCounters(counters, statuses) {
   zero = new Map(counters.map((c) => [counter(c), c.count]));
+  refusalBefore = lastRefusal(statuses);
   $('counters-since').textContent = `since ${new Date().toTimeString().slice(0, 8)}`;
   showCounters(counters, statuses);
 }
@@ -138,8 +142,8 @@ export function showCounters(counters, statuses) {
     return { ...c, count: c.count < before ? c.count : c.count - before };   // fewer than before: its node began anew
   }).filter((c) => c.count > 0);
   fill('counters', more.map((c) => row(['em', String(c.count), 'warn'], ['b', c.what], ['span', c.node])), 'Nothing refused, nothing dropped');
-  const last = (statuses['realman_driver: arm'] || { values: {} }).values.last_refusal;
-  $('last-refusal').textContent = last ? `Last refused chunk: ${last}` : '';
+  const last = lastRefusal(statuses);
+  $('last-refusal').textContent = last && last !== refusalBefore ? `Last refused chunk: ${last}` : '';
 }
 
 const WORDS = { command: ['DONE', 'REFUSED'], arm: ['ARM', 'ARM'], node: ['NODE', 'NODE'], page: ['PAGE', 'PAGE'] };
