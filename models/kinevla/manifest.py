@@ -199,9 +199,7 @@ def require_input(manifest: Mapping[str, Any], directory: Path) -> tuple[str, ..
     """
     found = file_sha256(directory / MANIFEST_NAME) if (directory / MANIFEST_NAME).is_file() else None
     if found is None:
-        inside = [name for name in ("best", "last") if (directory / name / MANIFEST_NAME).is_file()]
-        hint = f"; is {directory / inside[0]} meant?" if inside else ""
-        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result{hint}")
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
     known = []
     for roles, record in chain(manifest):
         if record.get("manifest_sha256") == found:
@@ -225,7 +223,9 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]
         what = "is a file" if directory.exists() else "does not exist"
         raise ManifestError(f"{directory} {what}; expected a directory with a {MANIFEST_NAME}")
     if not path.is_file():
-        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
+        inside = [name for name in ("best", "last") if (directory / name / MANIFEST_NAME).is_file()]
+        hint = f"; is {directory / inside[0]} meant?" if inside else ""
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result{hint}")
     try:
         manifest = read_json(path)
     except (OSError, ValueError) as error:

@@ -212,9 +212,9 @@ def _motion(results: Sequence[TrialResult]) -> dict[str, float]:
 
 
 def _check(reason: str) -> str:
-    """A judge's sentence without what it measured, which differs in every trial; what was asked stays."""
+    """A judge's sentence with N for what it measured, which differs in every trial."""
     measured, mark, asked = reason.removeprefix("failed: ").partition("; asked: ")
-    return f"{_FIGURE.sub('…', measured)}{mark}{asked}" if mark else measured
+    return f"{_FIGURE.sub('N', measured)}{mark}{asked}" if mark else measured
 
 
 def _counts(items: object) -> dict[str, int]:
