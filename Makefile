@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
+.PHONY: help setup build demo test test-slow test-browser test-docs lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
 
 # `make -f somewhere/Makefile` works in the folder it is called from, which is not the project's.
 ifeq ($(wildcard scripts/setup),)
@@ -49,7 +49,7 @@ test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
 	$(RUN) python -m pytest models/tests ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
 		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
-		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test tests -m "not slow"
+		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
 
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
@@ -58,6 +58,9 @@ test-browser: build  ## the operator's page in a headless Chromium, which is ins
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/browser.txt
 	KINE_BROWSER_TEST=1 $(RUN) python -m pytest tests/test_console_in_the_browser.py
+
+test-docs: build  ## every command of README, tutorial and how-to pages, as it stands there; takes hours
+	$(RUN) python -m pytest tests/test_docs_run.py -m "slow or not slow"
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -76,6 +79,7 @@ $(VENV)/.docs: $(VENV)/.ready requirements/docs.txt
 
 docs: build $(VENV)/.docs  ## the documentation site into .site/, warnings are errors
 	$(RUN) python scripts/write_parameters.py
+	$(RUN) python scripts/write_api.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 containers: $(VENV)/.docs  ## lint the container files (no engine needed)

@@ -79,7 +79,7 @@ class SequenceBuilder:
                 word for word, token in zip(words, ids, strict=True) if token == self.tokenizer.unk_token_id
             ]
             named = ", ".join(repr(word) for word in dict.fromkeys(unknown))
-            raise ValueError(f"the text {text!r} holds a word outside the vocabulary: {named}")
+            raise ValueError(f"{named}: outside the vocabulary, in the text {text!r}")
         try:
             self.grammar.check_text(ids)
         except ValueError as error:

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .black_box import Recording, read_recording
 TARGETS, STATES = "/realman_driver/target", "/joint_states"
 CHUNKS, REMARKS = "/realman_driver/joint_trajectory", "/realman_driver/log"
 PREFIX = "stop_"
+UNFINISHED = "unfinished"
 _LEVELS = {"info": 20, "warning": 30, "error": 40}
 
 
@@ -55,14 +57,19 @@ def write(recording: Recording, folder: Path) -> Path:
         OSError: the disk failed.
     """
     final = folder / f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    partial = folder / f".{final.name}"
+    # The files of a bag are named after their folder: one that begins with a dot would hide them for good.
+    partial = folder / UNFINISHED / final.name
     try:
+        partial.parent.mkdir(exist_ok=True)
         with Writer(partial, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
             _fill(writer, recording)
         partial.rename(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        with suppress(OSError):  # another process is writing there
+            partial.parent.rmdir()
     return final
 
 

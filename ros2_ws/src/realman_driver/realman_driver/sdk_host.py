@@ -22,7 +22,7 @@ from typing import Any
 
 from kine_nodes.thread_deaths import describe, watch_threads
 
-from . import sdk_wire
+from . import sdk_output, sdk_wire
 from .arm_interface import ArmError, LinkSettings, MotionEvent, RawState
 from .sdk_arm import RealmanArm
 
@@ -150,6 +150,7 @@ def main(arguments: list[str]) -> None:
     # A Ctrl-C reaches the whole group; this process ends when the node has, after it stopped the arm.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    sdk_output.hide()
     settings = LinkSettings(**json.loads(arguments[0]))
     sockets = sdk_wire.from_descriptors([int(text) for text in arguments[1:]])
     gc.freeze()  # frames and stops must not wait for a collection through all modules

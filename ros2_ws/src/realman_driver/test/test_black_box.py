@@ -74,6 +74,18 @@ def test_the_bag_holds_targets_states_chunks_and_the_reason(tmp_path: Path) -> N
     assert abs(state.header.stamp.sec - time.time()) < 60.0  # type: ignore[attr-defined]
 
 
+def test_a_file_manager_shows_every_file_of_a_bag(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box")
+    stand.fill()
+    stand.write()
+    shown = [path for path in (tmp_path / "box").rglob("*") if not path.name.startswith(".")]
+    assert {path.suffix for path in shown if path.is_file()} == {".mcap", ".yaml"}
+    assert shown == list((tmp_path / "box").rglob("*"))
+    assert all(path.parent == tmp_path / "box" for path in shown if path.is_dir()), (
+        "a half-written bag is left"
+    )
+
+
 def test_what_is_too_old_to_be_written_does_not_stay_in_memory(tmp_path: Path) -> None:
     box = Stand(tmp_path / "box", duration_s=0.2).box
     end_s = time.monotonic() + 1.2

@@ -90,7 +90,7 @@ def capture(
         ask: asks the user and returns the answer.
 
     Raises:
-        ValueError: the folder holds pictures already.
+        ValueError: the folder holds pictures already, or there is nobody to ask.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.png")):
@@ -122,6 +122,9 @@ def capture(
                 write_joints(folder, joints)
             count += 1
             print(f"  {name}: {len(view.pixels)} corners")
+    except EOFError as error:
+        if not count:
+            raise ValueError("each picture is asked for: start it in a terminal") from error
     finally:
         executor.shutdown()
         thread.join(2.0)

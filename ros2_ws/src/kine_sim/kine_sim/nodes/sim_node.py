@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -27,6 +28,9 @@ from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS
 from kine_sim.world import World
 from kinevla.rendering import RenderingError
+
+# A driver that ends at the same time stops its arm first, which takes it up to two seconds.
+CLIENTS_END_S = 2.5
 
 
 class SimNode(Node):
@@ -95,7 +99,10 @@ class SimNode(Node):
         return response
 
     def close(self) -> None:
-        """Stop controller, physics and cameras."""
+        """Let the driver stop its arm and leave, then stop controller, physics and cameras."""
+        end_s = time.monotonic() + CLIENTS_END_S
+        while self._controller.clients and time.monotonic() < end_s:
+            time.sleep(0.02)
         self._controller.stop()
         self._live.stop()
 
