@@ -7,11 +7,17 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-slow test-browser lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
+.PHONY: help setup build demo test test-slow test-browser test-docs lint format types bench stops motion soak fuzz expert judge data train ablation docs containers clean
+
+# `make -f somewhere/Makefile` works in the folder it is called from, which is not the project's.
+ifeq ($(wildcard scripts/setup),)
+$(error this is not the folder of the project: use make -C FOLDER)
+endif
 
 # A ROS 2 installation is tied to the system's Python; otherwise 3.11 is preferred.
 PYTHON ?= $(shell $(if $(ROS_DISTRO),command -v python3,command -v python3.11 || command -v python3))
-VENV   := $(CURDIR)/.venv
+# Relative and fixed: make takes a path with a blank for two, and what is said on its command line is not ours.
+override VENV := .venv
 RUN    := scripts/run
 TASK   ?= 5
 SEED   ?= 2
@@ -21,7 +27,7 @@ THREADS ?= 2
 CHUNKS ?= 1000000
 
 help:  ## show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 # --- set-up ---------------------------------------------------------------------------------------
 setup: $(VENV)/.ready  ## virtual environment and system packages
@@ -43,7 +49,7 @@ test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
 	$(RUN) python -m pytest models/tests ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
 		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
-		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test tests -m "not slow"
+		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
 
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
@@ -52,6 +58,9 @@ test-browser: build  ## the operator's page in a headless Chromium, which is ins
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r requirements/browser.txt
 	KINE_BROWSER_TEST=1 $(RUN) python -m pytest tests/test_console_in_the_browser.py
+
+test-docs: build  ## every command of README, tutorial and how-to pages, as it stands there; takes hours
+	$(RUN) python -m pytest tests/test_docs_run.py -m "slow or not slow"
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -70,6 +79,7 @@ $(VENV)/.docs: $(VENV)/.ready requirements/docs.txt
 
 docs: build $(VENV)/.docs  ## the documentation site into .site/, warnings are errors
 	$(RUN) python scripts/write_parameters.py
+	$(RUN) python scripts/write_api.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 containers: $(VENV)/.docs  ## lint the container files (no engine needed)
@@ -113,4 +123,4 @@ ablation: build  ## ROW=bins, single-vq, bi-rep, bi-rea, mi or kinevla trained a
 	$(RUN) python benchmarks/ablation.py $(if $(ROW),--row $(ROW),--table)
 
 clean:  ## remove everything that was built (not the downloads of pip)
-	rm -rf $(VENV) .site ros2_ws/build ros2_ws/install ros2_ws/log demo_output
+	scripts/clean

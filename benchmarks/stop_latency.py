@@ -59,7 +59,7 @@ class Wire:
 
 def memory_mb(process: subprocess.Popen[str], field: str = "VmRSS") -> int:
     """Resident memory of a process, MB: now, or with `VmHWM` the most it ever had."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith(field)).split()[1]) // 1000
 
 

@@ -75,7 +75,7 @@ def make_set(directory: Path, gigabytes: float) -> int:
 
 def private_mb(pid: int) -> float:
     """Private resident memory of a process, MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) / 1e3
     return 0.0
@@ -90,7 +90,7 @@ def measured(command: list[str], group: Path | None) -> tuple[float, float]:
             (group / "cgroup.procs").write_text(str(os.getpid()))
 
     begin = time.monotonic()
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, preexec_fn=enter)
         peak, ended = [0.0], threading.Event()
 

@@ -46,6 +46,11 @@ class RunningStack:
         """Newest measured joint angles, rad, and gripper opening."""
         return [float(v) for v in self.client.joint_states[-1][1]]
 
+    def strange_lines(self) -> list[str]:
+        """Lines of the log that a healthy stack does not write: errors, and what is no log message."""
+        said = [line.partition(" | ")[2] for line in self.process.log.read_text().splitlines()]
+        return [line for line in said if line.startswith("[ERROR]") or not line.startswith("[")]
+
     def wait_for_rest(self) -> None:
         """Wait until the driver has played what it accepted, and a moment more for the arm."""
         time.sleep(1.2)  # what is under way arrives; longer than the longest chunk and the driver's reports

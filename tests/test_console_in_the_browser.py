@@ -153,11 +153,21 @@ def pixels(page: Any, camera: str) -> bytes:
     )
 
 
+def uncut(page: Any, what: str) -> bool:
+    """Whether a box shows the whole of its text."""
+    return bool(
+        page.locator(what).evaluate(
+            "(e) => e.scrollHeight <= e.clientHeight + 2 && e.scrollWidth <= e.clientWidth + 2"
+        )
+    )
+
+
 def test_whoever_opens_the_page_sees_the_robot_and_cannot_command_it(desk: Desk):
     page = desk.page
     desk.see("#pill-arm b", "disabled")
     desk.see("#pill-policy b", "ready")
     desk.see("#control-word", "View only")
+    desk.see("#which", "SIMULATED")
     for camera in ("front", "wrist"):
         desk.wait(f"document.querySelector('[data-camera={camera}] img').naturalWidth > 100")
         assert len(set(pixels(page, camera))) > 20, f"the {camera} picture is empty"
@@ -212,17 +222,19 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     page.click("#suggestions summary")
     page.click(f"#suggestions button:has-text('{TASK.instruction}')")
     assert page.input_value("#instruction") == TASK.instruction
+    assert uncut(page, "#instruction"), "the sentence is cut"
     page.keyboard.press("Enter")
     page.wait_for_selector("#approval:not([hidden])")
     proposed = page.input_value("#approval-text")
     assert proposed == page.inner_text("#kinematics-reasoning") != ""
+    assert uncut(page, "#approval-text"), "the last line of the reasoning is cut"
     start = np.array(desk.stack.joints())
     time.sleep(1.0)
     assert np.abs(np.array(desk.stack.joints()) - start).max() < 5e-3, "it moved without approval"
 
     page.fill("#approval-text", "flap with the wings")
     page.click("button[data-command=approve]")
-    desk.see("#answer-approve", "Refused")
+    desk.see("#answer-approve", "Refused: 'flap'")
     desk.picture("console-approve")
     desk.assert_fits()
     page.fill("#approval-text", proposed)
@@ -230,12 +242,17 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     page.click("button[data-command=approve]")
     client.wait_for("three chunks", lambda: len(client.chunks) >= 3, 120, desk.stack.process.alive)
     desk.wait("window.kineConsole.news.plan.chunk_id >= 2")
-    desk.see("#goal-codes", str(desk.page.evaluate("window.kineConsole.news.plan.goal_codes[0]")))
+    shown = "document.querySelector('#goal-codes').textContent"
+    # In one look: they change with every chunk.
+    desk.wait(f"{shown}.startsWith(String(window.kineConsole.news.plan.goal_codes[0]))")
     assert page.inner_text("#goal-reasoning")
     for camera, before in pictures.items():
         now = pixels(page, camera)
         changed = np.mean(np.frombuffer(now, np.uint8) != np.frombuffer(before, np.uint8))
         assert changed > 0.02, f"the {camera} picture stands still"
+    assert uncut(page, "#pill-policy i"), "the tile cuts the sentence"
+    assert page.locator("button[data-command=home]").is_enabled()
+    assert page.locator("button[data-command=end_instruction]").is_enabled()
     desk.picture("console-working")
     desk.assert_fits()
 
@@ -248,6 +265,13 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     assert len(client.chunks) == chunks
     assert np.abs(held - start[:7]).max() > 0.05, "the arm had not moved at all"
     desk.see("#arm-hint", "Press Reset")
+    for command in ("instruct", "home", "end_instruction"):
+        playwright_api.expect(page.locator(f"button[data-command={command}]")).to_be_disabled(
+            timeout=PATIENCE_MS
+        )
+    desk.see("#events", "ENABLED -> STOPPED")
+    page.click("#counters-reset")
+    desk.see("#counters", "Nothing refused, nothing dropped")
     desk.picture("console-stopped")
 
 
@@ -288,7 +312,18 @@ def test_when_the_link_breaks_the_page_says_so_and_commands_nothing_until_it_is_
     desk.wait("document.querySelector('#banner').hidden")
     desk.see("#control-word", "You are in control")
     desk.see("#stop-hint", "Esc or Space")
+    desk.see("#events", "link to the console lost")
     assert page.errors == []
+
+
+def test_on_a_phone_the_instruction_is_above_both_cameras(desk: Desk):
+    page = desk.open_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    places = [page.locator(what).bounding_box()["y"] for what in ("#instruction", ".camera >> nth=0")]
+    assert places == sorted(places)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    desk.picture("console-phone", page)
+    page.close()
 
 
 def test_reset_and_enable_bring_the_arm_back_and_space_and_the_red_button_stop_it_again(desk: Desk):

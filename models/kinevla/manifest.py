@@ -223,7 +223,9 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]
         what = "is a file" if directory.exists() else "does not exist"
         raise ManifestError(f"{directory} {what}; expected a directory with a {MANIFEST_NAME}")
     if not path.is_file():
-        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
+        inside = [name for name in ("best", "last") if (directory / name / MANIFEST_NAME).is_file()]
+        hint = f"; is {directory / inside[0]} meant?" if inside else ""
+        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result{hint}")
     try:
         manifest = read_json(path)
     except (OSError, ValueError) as error:

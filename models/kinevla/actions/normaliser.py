@@ -2,7 +2,8 @@
 
 Two modes. `min_max` maps the range seen in training to [-1, 1] and extends linearly beyond it: quantiles
 would make joint angles outside the band unreachable. `quantile` maps the 1st..99th percentile to [-1, 1]
-and clips, as usual for end-effector deltas (OpenVLA). Gripper dimensions keep their own 0..1.
+and clips, as usual for end-effector deltas (OpenVLA); rare motion beyond the percentiles is kept. Gripper
+dimensions keep their own 0..1. What an encoder trembles is no range (`kinevla.ranges`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from kinevla.bounded import read_json
 from kinevla.manifest import json_sha256, write_json
+from kinevla.ranges import floored, quantile_range
 
 Mode = Literal["min_max", "quantile"]
 # Guards the division of the quantile formula; a dead dimension is handled explicitly before.
@@ -82,10 +84,9 @@ class ActionNormaliser:
                     f"kept dimension {index} lies outside an action of {dimensions} dimensions"
                 )
             keep[index] = True
-        if mode == "quantile":
-            low, high = np.quantile(flat, 0.01, axis=0), np.quantile(flat, 0.99, axis=0)
-        else:
-            low, high = flat.min(axis=0), flat.max(axis=0)
+        low, high = floored(
+            *(quantile_range(flat) if mode == "quantile" else (flat.min(axis=0), flat.max(axis=0)))
+        )
         return cls(tuple(low.tolist()), tuple(high.tolist()), tuple(keep), mode)
 
     @property

@@ -21,6 +21,7 @@ from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
 from kinevla.backbone.sight import Sight
 from kinevla.backbone.vision_backbone import VisionBackbone
 from kinevla.backbone.vit_tower import VitTower
+from kinevla.ranges import MIN_SPAN
 
 if TYPE_CHECKING:
     from kinevla.flow.head import FlowHead
@@ -132,10 +133,13 @@ class KineVLAModel(nn.Module):
         decoder.rotary_emb = type(decoder.rotary_emb)(config=self.language_model.config)
 
     def set_state_range(self, low: Tensor, high: Tensor) -> None:
-        """Set the state values that map to -1 and 1; a dimension that never moved maps to 0."""
+        """Set the state values that map to -1 and 1; a dimension that never moved maps to 0.
+
+        A dimension that only trembled is scaled as if it had moved by `MIN_SPAN`.
+        """
         span = (high - low).float()
         self.state_offset.copy_(((low + high) / 2).float())
-        self.state_scale.copy_(torch.where(span > 1e-6, 2.0 / span.clamp_min(1e-6), torch.zeros_like(span)))
+        self.state_scale.copy_(torch.where(span > 0, 2.0 / span.clamp_min(MIN_SPAN), torch.zeros_like(span)))
 
     def normalise_state(self, state: Tensor) -> Tensor:
         """Map a state (B, D) in its own units to about -1..1."""

@@ -15,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel
+from transformers.utils import logging as transformers_logging
 
 from kinevla.backbone.pretrained import LANGUAGE
 
@@ -36,6 +37,7 @@ class SentenceEncoder(nn.Module):
         self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(MAX_SENTENCE_TOKENS)
+        transformers_logging.disable_progress_bar()  # a fifth of a second of bars in every node's log
         self.encoder = (
             AutoModel.from_pretrained(directory, attn_implementation="sdpa").eval().requires_grad_(False)
         )

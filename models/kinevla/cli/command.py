@@ -23,7 +23,7 @@ EXIT_MEANING: dict[Exit, str] = {
     Exit.FAILED: "failed: one line on stderr says what, with value and bound",
     Exit.USAGE: "wrong usage: unknown command, option, preset or a value out of bounds",
     Exit.UNFINISHED: "not finished: what is there is kept, the same command goes on",
-    Exit.INTERRUPTED: "interrupted (Ctrl-C): the same command goes on where it stopped",
+    Exit.INTERRUPTED: "interrupted (Ctrl-C): run the same command again, it goes on or starts anew",
 }
 
 
@@ -43,6 +43,7 @@ class Command:
         summary: one line for the help text.
         examples: command lines, shown by --help and checked against the options by a test.
         presets: 'module:class' of the `PresetSource` behind --preset; '' for none.
+        goes_on: after Ctrl-C the same command goes on where it stopped; else it has left nothing behind.
     """
 
     words: tuple[str, ...]
@@ -52,6 +53,7 @@ class Command:
     summary: str
     examples: tuple[str, ...] = ()
     presets: str = ""
+    goes_on: bool = False
 
     @property
     def name(self) -> str:

@@ -73,7 +73,8 @@ def run_generate(args: GenerateArgs) -> Outcome:
         ),
         progress=args.progress,
     )
-    return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else Exit.UNFINISHED)
+    unfinished = Exit.FAILED if report.exhausted else Exit.UNFINISHED
+    return Outcome(report.text(), to_plain(report), Exit.DONE if report.complete else unfinished)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class ConvertArgs:
     """Frames in which no joint moves further than this are left out, rad; 0 keeps all."""
     idle_gripper: float = 0.01
     """The same bound for the gripper, opening 0..1."""
+    gripper_closed: float = 0.0
+    """Recorded position of the gripper that means closed."""
+    gripper_open: float | None = None
+    """Recorded position of the gripper that means open; None for 1, where the positions look like 0..1."""
     instruction: str = ""
     """Instruction of all these recordings; '' for what they say themselves."""
     goal_reasoning: str = ""
@@ -132,6 +137,8 @@ def run_convert(args: ConvertArgs) -> Outcome:
         images=ImagePipeline(args.image_size, args.square, args.rotate),
         idle_rad=args.idle_rad,
         idle_gripper=args.idle_gripper,
+        gripper_closed=args.gripper_closed,
+        gripper_open=args.gripper_open,
         accept_bad=args.accept_bad,
         accept_failures=args.accept_failures,
     )
@@ -292,7 +299,9 @@ class LiberoArgs:
     relabel: Literal["libero_goal_relabeled", "kine_libero"] = "libero_goal_relabeled"
     """Set of annotated tasks whose texts are used."""
     task: int | None = None
-    """Number in that set; None finds it by the file's own instruction."""
+    """Number in that set, which must fit the file's own instruction; None finds it by that."""
+    gripper: Literal["auto", "minus_one_opens", "one_opens", "one_closes"] = "auto"
+    """What gripper commands mean: LIBERO's -1 open to 1 closed, or 0..1 with 1 open, or with 1 closed."""
     rate_hz: float = 20.0
     """Frames per second of the recording."""
     image_size: int = 128
@@ -306,7 +315,9 @@ def run_libero(args: LiberoArgs) -> Outcome:
     from kinevla.data.libero_import import LiberoConfig, import_libero
 
     _some(args.files, "FILE")
-    config = LiberoConfig(args.relabel, args.task, args.rate_hz, args.image_size, args.drop_idle)
+    config = LiberoConfig(
+        args.relabel, args.task, args.rate_hz, args.image_size, args.drop_idle, args.gripper
+    )
     return _batch(import_libero(args.files, args.out, config))
 
 

@@ -22,6 +22,7 @@ from kinevla.cli.command import EXIT_MEANING, Command, Exit, Outcome, UsageError
 from kinevla.cli.parse import Request, read_line
 from kinevla.configs.registry import UnknownNameError
 from kinevla.manifest import to_plain
+from kinevla.streams import print_every_letter
 
 MAX_ERROR_CHARS = 4000
 COMMANDS: tuple[Command, ...] = (
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_generate",
         "record demonstrations of the scripted expert in the simulator",
         examples=("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
+        goes_on=True,
     ),
     Command(
         ("data", "convert"),
@@ -40,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_convert",
         "turn recordings of the arm (rosbag2) into episodes",
         examples=("kinevla data convert recordings/ --out .data/real",),
+        goes_on=True,
     ),
     Command(
         ("data", "audit"),
@@ -96,6 +99,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_libero",
         "import LIBERO's demonstrations with relabelled texts",
         examples=("kinevla data import libero libero_goal/ --out .data/libero",),
+        goes_on=True,
     ),
     Command(
         ("data", "annotate"),
@@ -116,6 +120,7 @@ COMMANDS: tuple[Command, ...] = (
             "kinevla tokenizer train --data .data/demos --out .data/bins --preset bins",
         ),
         presets="kinevla.cli.presets:TokenizerPresets",
+        goes_on=True,
     ),
     Command(
         ("tokenizer", "report"),
@@ -132,6 +137,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_compare",
         "compare bi-level and single-level tokenisers on several seeds",
         examples=("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
+        goes_on=True,
     ),
     Command(
         ("train",),
@@ -145,6 +151,7 @@ COMMANDS: tuple[Command, ...] = (
             "--out .data/bi-rea",
         ),
         presets="kinevla.cli.presets:TrainingPresets",
+        goes_on=True,
     ),
     Command(
         ("evaluate",),
@@ -153,6 +160,7 @@ COMMANDS: tuple[Command, ...] = (
         "run_evaluate",
         "judge a policy in closed loop, goal and kinematics apart",
         examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
+        goes_on=True,
     ),
     Command(
         ("bench",),
@@ -257,6 +265,7 @@ def find_command(words: Sequence[str]) -> Command | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status (see `EXIT_MEANING`)."""
+    print_every_letter()
     line = list(sys.argv[1:] if argv is None else argv)
     if not line or line[0] in ("-h", "--help"):
         print(help_text())
@@ -275,23 +284,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"kinevla {command.name}: {error} (see kinevla {command.name} --help)", file=sys.stderr)
         return Exit.USAGE
+    except ImportError as error:
+        print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
+        return Exit.FAILED
     return run_request(command, request)
+
+
+def _one_line(error: Exception) -> str:
+    text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        text += f": install '{error.name.partition('.')[0]}' for {sys.executable}"
+    return text
 
 
 def run_request(command: Command, request: Request) -> int:
     """Run a command that was understood, print what it found out, and return its exit status."""
-    run = getattr(importlib.import_module(command.module), command.run)
     # With --json nothing but the JSON may reach stdout, whatever a library prints.
     quiet = contextlib.redirect_stdout(sys.stderr) if request.as_json else contextlib.nullcontext()
     try:
         with quiet:
+            run = getattr(importlib.import_module(command.module), command.run)
             result = run(request.args)
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        how = "to go on" if command.goes_on else "to start anew, nothing was kept"
+        print(f"stopped; run the same command again {how}", file=sys.stderr)
         return Exit.INTERRUPTED
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        text = printable(" ".join(str(error).split()), MAX_ERROR_CHARS)
-        print(f"kinevla {command.name}: {text}", file=sys.stderr)
+        print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
         return Exit.USAGE if isinstance(error, UnknownNameError | UsageError) else Exit.FAILED
     if not isinstance(result, Outcome):
         return int(result)

@@ -122,7 +122,8 @@ def run_report(args: ReportArgs) -> Outcome:
     out = args.out or args.tokenizer / "report"
     write_report(out, report, baselines, {"tokenizer": args.tokenizer, "data": args.data})
     figures = to_plain({"tokenizer": report, "baselines": baselines})
-    return Outcome((out / "report.txt").read_text().rstrip("\n"), figures)
+    text = (out / "report.txt").read_text().rstrip("\n")
+    return Outcome(f"{text}\npicture: {out / 'report.png'}", figures)
 
 
 @dataclass(frozen=True)

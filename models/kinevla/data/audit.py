@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter1d
 
-from kinevla.data.bags import find_bags, open_bag
+from kinevla.data.bags import open_bag
 from kinevla.data.episodes import EPISODES_KIND, EpisodeReader
 from kinevla.data.packing import DataError
+from kinevla.data.recordings import find_bags
 from kinevla.manifest import MANIFEST_NAME, ManifestError, read_manifest
 
+_WIDTHS = (16, 64, 128)
+_REGULAR_STEP, _REGULAR_SHARE, _LOST_STEP = 0.3, 0.6, 0.75
 _STAMPED = ("sensor_msgs/", "trajectory_msgs/", "diagnostic_msgs/")
 
 
@@ -41,6 +46,8 @@ class TopicAudit:
         largest_gap_s: between neighbouring capture stamps, s.
         dropped: messages missing, judged by gaps and the median distance.
         stamp_errors: stamps that repeat, run backwards or lie far from the time of recording.
+        played_s: how far the time of recording lies behind all stamps, s, where it is too far for a delay:
+            the recording was made while another one was played.
     """
 
     messages: int
@@ -48,6 +55,7 @@ class TopicAudit:
     largest_gap_s: float
     dropped: int
     stamp_errors: int
+    played_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,19 +75,55 @@ def audit_topic(stamps_ns: Sequence[int], received_ns: Sequence[int], config: Au
     stamps = np.asarray(stamps_ns, dtype=np.int64)
     steps = np.diff(stamps) / 1e9
     forward = steps[steps > 0]
-    period = float(np.median(forward)) if len(forward) else 0.0
+    period, bursts = _period(forward)
     dropped = 0
-    if period:
+    if bursts:
+        dropped = _lost_in_bursts(stamps / 1e9, period)
+    elif period:
         gaps = forward[forward > config.gap_factor * period]
         dropped = int(np.sum(np.rint(gaps / period) - 1))
-    far = abs(np.asarray(received_ns, dtype=np.int64) - stamps) / 1e9 > config.max_delay_s
+    late = np.asarray(received_ns, dtype=np.int64) - stamps
+    # All at the same distance: a recording that was made while another one was played.
+    played = float(np.median(late)) if len(late) and abs(np.median(late)) / 1e9 > config.max_delay_s else 0.0
+    far = abs(late - played) / 1e9 > config.max_delay_s
     return TopicAudit(
         messages=len(stamps),
         rate_hz=1.0 / period if period else 0.0,
         largest_gap_s=float(forward.max(initial=0.0)),
         dropped=dropped,
         stamp_errors=int(np.sum(steps <= 0) + np.sum(far)),
+        played_s=played / 1e9,
     )
+
+
+def _period(forward: NDArray[np.float64]) -> tuple[float, bool]:
+    """Return the time between messages, s, and whether they come in bursts; 0 where there are too few."""
+    if not len(forward):
+        return 0.0, False
+    median = float(np.median(forward))
+    width = max((width for width in _WIDTHS if 3 * width <= len(forward)), default=0)
+    usual = float(np.mean(abs(forward - median) < _REGULAR_STEP * median))
+    pauses = int(np.sum(forward > 2 * median))
+    in_bursts = usual < _REGULAR_SHARE or (
+        forward.mean() > 2 * median and pauses >= max(3, len(forward) // _WIDTHS[1])
+    )
+    if not width or not in_bursts:
+        return median, False
+    # The slope of a line through many messages, which bursts do not tilt; the median of many such lines.
+    times = np.concatenate([np.zeros(1), np.cumsum(forward)])
+    place = np.arange(width) - (width - 1) / 2
+    slopes = np.convolve(times, place[::-1] / np.sum(place**2), mode="valid")
+    return float(np.median(slopes)), True
+
+
+def _lost_in_bursts(times_s: NDArray[np.float64], period: float) -> int:
+    """Count lost messages where pauses are usual: what comes after one makes up for it, unless it is lost."""
+    late = times_s - period * np.arange(len(times_s))
+    # The earliest of the next messages: a pause that is made up for leaves it where it was.
+    half = _WIDTHS[1] // 2
+    ahead = minimum_filter1d(late, 2 * half + 1, origin=-half, mode="nearest")
+    jumps = np.diff(ahead[: -2 * half])  # what would make up for the last pause is not recorded any more
+    return int(np.sum(np.rint(jumps[jumps > _LOST_STEP * period] / period)))
 
 
 def audit_bag(path: Path, config: AuditConfig) -> Audit:
@@ -90,7 +134,7 @@ def audit_bag(path: Path, config: AuditConfig) -> Audit:
     """
     stamps: dict[str, tuple[list[int], list[int]]] = {}
     with open_bag(path) as bag:
-        topics = tuple(name for name, kind in bag.topics.items() if kind.startswith(_STAMPED))
+        topics = tuple(name for name, item in bag.topics.items() if item.type.startswith(_STAMPED))
         for raw in bag.messages(topics):
             own = stamps.setdefault(raw.topic, ([], []))
             own[0].append(raw.stamp_ns)
@@ -138,7 +182,7 @@ def audit_all(paths: tuple[Path, ...], config: AuditConfig) -> list[Audit]:
             except (DataError, ManifestError) as error:
                 audits.append(Audit(str(path), "data set", (str(error),), {}))
             continue
-        for bag in find_bags((path,)):
+        for bag in find_bags((path,)).bags:
             try:
                 audits.append(audit_bag(bag, config))
             except DataError as error:
@@ -158,6 +202,7 @@ def audit_text(audits: Sequence[Audit]) -> str:
             lines.append(
                 f"  {topic:<36} {item.messages:>7} messages {item.rate_hz:7.1f} Hz"
                 f"  gap {item.largest_gap_s:.3f} s  lost {item.dropped}  stamp errors {item.stamp_errors}"
+                + (f"  recorded {item.played_s:.1f} s after its stamps" if item.played_s else "")
             )
         lines += [f"  ! {problem}" for problem in audit.problems]
     return "\n".join(lines)

@@ -1,43 +1,36 @@
-"""Reading rosbag2 recordings (sqlite3 or mcap) without ROS: capture stamps, joints, images, plans.
+"""Reading rosbag2 recordings without ROS: files in order, capture stamps, joints, images, plans.
 
-Everything that can be wrong with a bag ends in one `DataError` that names the bag.
+Everything that can be wrong with a bag ends in one `DataError` that names the bag. One bad message costs that
+message: it is left out, and `Bag.left_out` counts it.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
-from kinevla.bounded import MIB, TooLargeError, read_json, require_size
+from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
+from kinevla.data.bag_files import open_file, unpacked
 from kinevla.data.cdr import JointPositions
-from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
+from kinevla.data.stored import MessageFile, Topic
 from kinevla.observation.image_bounds import ImageError
-from kinevla.observation.images import Image
 
 JOINT_NAMES = (*(f"joint_{number}" for number in range(1, 8)), "gripper")
+METADATA, SIDECAR = "metadata.yaml", "episode.json"
+REPAIRED = "_repaired"
+"""Ends the name of a file that was rescued out of one that another recorder left unfinished."""
 MAX_INFO_BYTES = 4 * MIB
-MAX_CHUNK_BYTES = 1024 * MIB
-_MCAP_MAGIC_BYTES, _CHUNK_OPCODE = 8, 6
-_RECORD, _U64 = struct.Struct("<BQ"), struct.Struct("<Q")
-_SET_ASIDE = ("quarantine", "discarded")
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
-_TO_RGB = {
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
-}
+MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -78,43 +71,71 @@ class RawMessage:
 
 
 class Bag:
-    """An open recording; use `open_bag`."""
+    """An open recording; use `open_bag`.
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
-        self.path = path
-        self._reader = reader
-        self.topics: dict[str, str] = {item.topic: item.msgtype for item in reader.connections}
+    Attributes:
+        path: its folder.
+        topics: what its files hold, by name.
+        left_out: per topic, how many messages were left out, by the reason.
+        unnamed: files of a recording in the folder that its metadata does not name, and that are not read.
+    """
+
+    unnamed: tuple[Path, ...] = ()
+
+    def __init__(self, path: Path, files: list[MessageFile], promised: dict[str, int]) -> None:
+        self.path, self._files, self._promised = path, files, promised
+        self.topics: dict[str, Topic] = {}
+        self.left_out: dict[str, Counter[str]] = {}
+        for file in files:
+            for name, item in file.topics.items():
+                known = self.topics.setdefault(name, Topic(item.type, item.serialization, item.definition))
+                if not known.messages:
+                    known.type, known.serialization = item.type, item.serialization
+                known.messages += item.messages
 
     def messages(self, topics: tuple[str, ...]) -> Iterator[RawMessage]:
         """Yield the messages of some topics in the order of recording."""
-        chosen = [item for item in self._reader.connections if item.topic in topics]
-        if not chosen:
-            return
-        missing = {item.topic: 0 for item in chosen}
-        for item in chosen:
-            missing[item.topic] += item.msgcount
-        for connection, received_ns, data in self._reader.messages(chosen):
-            missing[connection.topic] -= 1
-            raw = bytes(data) if not isinstance(data, bytes) else data
-            yield RawMessage(connection.topic, connection.msgtype, received_ns, header_stamp(raw), raw)
+        chosen = frozenset(topics)
+        missing = {name: count for name, count in self._promised.items() if name in chosen}
+        for file in self._files:
+            for item in file.messages(chosen):
+                missing[item.topic] = missing.get(item.topic, 0) - 1
+                try:
+                    data = unpacked(item.data)
+                    stamp_ns = header_stamp(data)
+                except (DataError, TooLargeError) as error:
+                    self.leave_out(item.topic, str(error))
+                    continue
+                yield RawMessage(item.topic, item.type, item.received_ns, stamp_ns, data)
         # Damage in the middle of a file may hide messages without any other sign.
-        if wrong := [f"{topic} by {count}" for topic, count in missing.items() if count]:
+        if wrong := [f"{topic} by {count}" for topic, count in missing.items() if count > 0]:
             raise DataError(f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}")
 
-    def decode(self, message: RawMessage) -> Any:
-        """Decode a message."""
-        return self._reader.deserialize(message.data, message.type)
+    def leave_out(self, topic: str, reason: str, count: int = 1) -> None:
+        """Count messages that are not used."""
+        reasons = self.left_out.setdefault(topic, Counter())
+        # Reasons hold figures of the message: what was said of another one stands for what is too many.
+        reasons[reason if len(reasons) < MAX_LISTED else min(reasons)] += count
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what was left out, one text per topic."""
+        return tuple(
+            f"{topic}: {reasons.total()} messages left out: {printable(reasons.most_common(1)[0][0])}"
+            for topic, reasons in self.left_out.items()
+        )
 
 
 def header_stamp(data: bytes) -> int:
     """Return `header.stamp` in ns of a CDR message that begins with a header, without decoding the rest.
 
     Raises:
-        DataError: fewer than twelve bytes.
+        DataError: fewer than twelve bytes, or no time.
     """
     if len(data) < 12:
         raise DataError(f"a message of {len(data)} bytes holds no header")
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    if nanoseconds >= 1_000_000_000:
+        raise DataError(f"a stamp has {nanoseconds} ns, the bound is 999999999")
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
@@ -127,95 +148,113 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"{path} {'is a file, not a rosbag2 folder' if path.exists() else 'does not exist'}")
-    if not (path / "metadata.yaml").is_file():
-        raise DataError(f"{path} is no rosbag2 folder: it has no metadata.yaml")
+        raise DataError(
+            f"{path} {'is a file: name the folder it lies in' if path.exists() else 'does not exist'}"
+        )
+    if not (path / METADATA).is_file():
+        raise DataError(
+            f"{path} is no rosbag2 folder: it has no {METADATA} (where a recorder was killed, "
+            "ros2 run kine_teleop repair_bag FOLDER writes it)"
+        )
     try:
-        require_size(f"{path}/metadata.yaml", (path / "metadata.yaml").stat().st_size, MAX_INFO_BYTES)
-        for file in path.glob("*.mcap"):
-            _check_chunks(file)
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-            yield Bag(path, reader)
+        names, promised = read_metadata(path)
+        with ExitStack() as stack:
+            named = _files(path, names)
+            bag = Bag(path, [stack.enter_context(open_file(file)) for file in named], promised)
+            bag.unnamed = _unnamed(path, named)
+            yield bag
     except (DataError, ImageError, TooLargeError) as error:
         raise DataError(error if str(path) in str(error) else f"{path}: {error}") from error
-    except (OSError, MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # the parsers of three formats raise what they like on damaged bytes
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} is damaged or no rosbag2: {reason}") from error
 
 
-def _check_chunks(file: Path) -> None:
-    """Look through the heads of an mcap file's records: no chunk may unpack to more than its bound."""
-    with file.open("rb") as stream:
-        stream.seek(_MCAP_MAGIC_BYTES)
-        while len(head := stream.read(_RECORD.size)) == _RECORD.size:
-            opcode, length = _RECORD.unpack(head)
-            if opcode == _CHUNK_OPCODE and len(times := stream.read(24)) == 24:
-                require_size(f"{file}: a chunk unpacked", _U64.unpack_from(times, 16)[0], MAX_CHUNK_BYTES)
-                length -= 24
-            if length < 0 or length > 1 << 62:
-                return  # damaged: the reader says so
-            stream.seek(length, 1)
+def read_metadata(path: Path) -> tuple[list[str], dict[str, int]]:
+    """Return the names of a bag's files and how many messages each topic is said to have.
 
-
-def find_bags(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return the recordings named by `paths`: bags themselves, or folders with bags below them.
-
-    Recordings that were put into quarantine or discarded count only when they are named themselves. A path
-    without any recording is returned as it is, so that opening it tells what is wrong.
+    Raises:
+        DataError: `metadata.yaml` is missing, or not one of rosbag2.
+        TooLargeError: it is larger than any of rosbag2.
     """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if (path / "metadata.yaml").is_file() or not path.is_dir():
-            found[path] = None
-            continue
-        # A recording that was cut off may lack its metadata: it must be reported, not overlooked.
-        files = [*path.rglob("metadata.yaml"), *path.rglob("*.mcap"), *path.rglob("*.db3")]
-        folders = sorted({item.parent for item in files})
-        below = [f for f in folders if not set(_SET_ASIDE) & set(f.relative_to(path).parts)]
-        found |= dict.fromkeys(below or [path])
-    return tuple(found)
+    file = path / METADATA
+    try:
+        content: Any = yaml.load(read_bounded(file, MAX_INFO_BYTES), Loader=_Loader)
+        found = content["rosbag2_bagfile_information"]
+        names = [PurePath(_text(name)).name for name in found["relative_file_paths"]]
+        promised: dict[str, int] = {}
+        for item in found["topics_with_message_count"]:
+            name = _text(item["topic_metadata"]["name"])
+            promised[name] = promised.get(name, 0) + int(item["message_count"])
+    except TooLargeError:
+        raise
+    except (
+        OSError,
+        yaml.YAMLError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        reason = printable(" ".join(str(error).split()))
+        raise DataError(f"{path} is damaged or no rosbag2: {METADATA} cannot be read: {reason}") from error
+    if not names:
+        raise DataError(f"{path} is damaged or no rosbag2: {METADATA} names no files")
+    return names, promised
+
+
+def _text(value: object) -> str:
+    """Return a text; of anything else not even its looks: references can make it endless."""
+    if not isinstance(value, str):
+        raise TypeError(f"a name is a {type(value).__name__}, must be a text")
+    return value
+
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _files(path: Path, names: list[str]) -> list[Path]:
+    """Return a bag's files; some recorders name them without the ending that compression added."""
+    found, missing = [], []
+    for name in names:
+        spelt = (name, f"{name}.zstd", name.removesuffix(".zstd"))
+        file = next((path / n for n in spelt if n and (path / n).is_file()), None)
+        if file is None:
+            missing.append(name)
+        else:
+            found.append(file)
+    if missing:
+        shown = ", ".join(printable(name) for name in missing[:MAX_LISTED])
+        raise DataError(f"{path} is damaged or no rosbag2: {shown} named in {METADATA} is missing")
+    return found
+
+
+def _unnamed(path: Path, named: list[Path]) -> tuple[Path, ...]:
+    """Return the files beside the named ones that hold messages, but for the remains of a repaired one."""
+    repaired = {file.stem.removesuffix(REPAIRED) for file in named if file.stem.endswith(REPAIRED)}
+    others = [f for f in sorted(path.iterdir()) if f not in named and f.suffix in (".mcap", ".db3", ".zstd")]
+    return tuple(f for f in others if f.is_file() and f.stem not in repaired)
 
 
 def read_info(path: Path) -> BagInfo:
-    """Read `episode.json` of a recording.
+    """Read `episode.json` of a recording; only its instruction and what shall be said must be in it.
 
     Raises:
-        DataError: unreadable file or unknown format number.
+        DataError: unreadable file, unknown format number, or a value of another type.
     """
-    file = Path(path) / "episode.json"
+    file = Path(path) / SIDECAR
     if not file.is_file():
         return BagInfo()
     try:
         content = read_json(file, MAX_INFO_BYTES)
-        if content["format"] != 1:
-            raise DataError(f"{file} has format {content['format']}, this code reads 1")
-        return BagInfo(**{name: content[name] for name in BagInfo.__dataclass_fields__ if name in content})
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged: {error!r}") from error
-
-
-def message_image(message: Any) -> Image:
-    """Return the pixels of a `sensor_msgs/Image` or `CompressedImage` as (H, W, 3) uint8 RGB.
-
-    Raises:
-        ImageError: unknown encoding, empty image or a buffer that is too short.
-    """
-    if not hasattr(message, "encoding"):
-        return decode_jpeg(bytes(message.data))
-    encoding, height, width, step = message.encoding, message.height, message.width, message.step
-    channels = _CHANNELS.get(encoding)
-    if channels is None:
-        raise ImageError(f"image encoding {encoding!r} is not one of {', '.join(_CHANNELS)}")
-    if height == 0 or width == 0 or step < width * channels or len(message.data) < height * step:
-        raise ImageError(
-            f"an image of {width} x {height} {encoding} with step {step} cannot have "
-            f"{len(message.data)} bytes"
-        )
-    rows = np.frombuffer(message.data, np.uint8, count=height * step).reshape(height, step)
-    pixels = rows[:, : width * channels].reshape(height, width, channels)
-    return pixels if encoding == "rgb8" else np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
+        if content.get("format", 1) != 1:
+            raise DataError(f"{file} has format {printable(content['format'])}, this code reads 1")
+        given = {name: content[name] for name in BagInfo.__dataclass_fields__ if name in content}
+        for name, value in given.items():
+            kind = type(getattr(BagInfo(), name))
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} is {printable(repr(value), 60)}, must be {kind.__name__}")
+        return BagInfo(**given)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{file} is damaged: {printable(error)}") from error
 
 
 def ordered_joints(message: JointPositions, what: str) -> NDArray[np.float64]:

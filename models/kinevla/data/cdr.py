@@ -1,4 +1,4 @@
-"""Joint states and chunks out of CDR bytes that may be longer than the message.
+"""Joint states, chunks, images and plans out of CDR bytes that may be longer than the message.
 
 What `serialize_message` of newer Fast DDS returns, and so what scripts write into bags, can have unused bytes
 behind the message: many where sequences are empty, as in joint states without velocities. `rosbags` takes
@@ -35,6 +35,34 @@ class Chunk:
     points: tuple[tuple[int, NDArray[np.float64]], ...]
 
 
+@dataclass(frozen=True)
+class RawImage:
+    """A `sensor_msgs/Image` without its header; `data` may be longer than `height * step`."""
+
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class CompressedImage:
+    """A `sensor_msgs/CompressedImage` without its header."""
+
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PlanTexts:
+    """The texts of a `kine_msgs/BiLevelPlan`."""
+
+    instruction: str
+    goal_reasoning: str
+    kinematics_reasoning: str
+
+
 def joint_positions(data: bytes) -> JointPositions:
     """Read a joint state; what comes after the positions is not looked at.
 
@@ -69,6 +97,54 @@ def chunk(data: bytes) -> Chunk:
     return Chunk(names, tuple(points))
 
 
+def raw_image(data: bytes) -> RawImage:
+    """Read an image; its pixels are not copied twice.
+
+    Raises:
+        DataError: no such message.
+    """
+    try:
+        reader = _Reader(data)
+        reader.header()
+        height, width, encoding = reader.number(), reader.number(), reader.string()
+        reader.byte()  # is_bigendian: no supported encoding has more than 8 bits
+        return RawImage(height, width, encoding, reader.number(), reader.octets())
+    except (struct.error, ValueError) as error:
+        raise DataError(f"a message of {len(data)} bytes is no Image: {error}") from error
+
+
+def compressed_image(data: bytes) -> CompressedImage:
+    """Read a compressed image.
+
+    Raises:
+        DataError: no such message.
+    """
+    try:
+        reader = _Reader(data)
+        reader.header()
+        return CompressedImage(reader.string(), reader.octets())
+    except (struct.error, ValueError) as error:
+        raise DataError(f"a message of {len(data)} bytes is no CompressedImage: {error}") from error
+
+
+def plan_texts(data: bytes) -> PlanTexts:
+    """Read the texts of a plan as this project defines it; what comes behind them is not looked at.
+
+    Raises:
+        DataError: no such message.
+    """
+    try:
+        reader = _Reader(data)
+        reader.header()
+        instruction = reader.string()
+        reader.skip(8, 8)  # instruction_id
+        reader.skip(4, 4)  # chunk_id
+        reader.skip(1, 1)  # awaiting_approval
+        return PlanTexts(instruction, reader.string(), reader.string())
+    except (struct.error, ValueError) as error:
+        raise DataError(f"a message of {len(data)} bytes is no BiLevelPlan: {error}") from error
+
+
 class _Reader:
     """Reads value after value; positions count from behind the encapsulation header."""
 
@@ -98,6 +174,27 @@ class _Reader:
         if value * at_least > self.left:
             raise ValueError(f"a sequence of {value} elements does not fit into {self.left} bytes")
         return value
+
+    def number(self) -> int:
+        """Read a uint32."""
+        return self._take("I", 4)
+
+    def byte(self) -> int:
+        """Read a uint8."""
+        return self._take("B", 1)
+
+    def skip(self, size: int, alignment: int) -> None:
+        """Pass over a value."""
+        self._align(alignment)
+        if size > self.left:
+            raise ValueError(f"{size} bytes do not fit into {self.left}")
+        self._at += size
+
+    def octets(self) -> bytes:
+        """Read a sequence of uint8."""
+        size = self.count()
+        self._at += size
+        return bytes(self._data[self._at - size : self._at])
 
     def time_ns(self) -> int:
         """Read seconds and nanoseconds."""

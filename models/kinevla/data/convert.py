@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kinevla.data.bags import BagInfo, find_bags, open_bag, read_info
+from kinevla.data.bags import METADATA, Bag, BagInfo, open_bag, read_info
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
+from kinevla.data.gripper import opening
 from kinevla.data.identity import name_seed, task_number, texts_for
 from kinevla.data.packing import DataError
+from kinevla.data.recordings import find_bags
+from kinevla.data.sources import SourceRegister, fingerprint
 from kinevla.data.streams import (
     IMAGE_TOPICS,
     JOINT_TOPIC,
@@ -30,9 +34,13 @@ from kinevla.data.streams import (
     one_plan,
     read_streams,
 )
+from kinevla.data.timing import frame_times, in_order, in_time, interpolated, rising, together
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
-from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
+from kinevla.observation.pairing import NS_PER_S
+from kinevla.text.instruction import normalised
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,21 @@ class Texts:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to convert."""
+    """One recording to convert.
+
+    Attributes:
+        bag: its folder.
+        config: how.
+        texts: given by hand.
+        seed: number of the episode; None for the one of the folder's name.
+        source: what tells this recording from others, see `sources.fingerprint`.
+    """
 
     bag: Path
     config: ConvertConfig
     texts: Texts
+    seed: int | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,23 +79,49 @@ class ConvertReport:
         converted: recordings that became episodes.
         held: recordings that the data set held before.
         frames: frames written now.
-        errors: one text per recording that was refused.
+        errors: one text per recording, or part of one, that was refused or passed over.
+        notes: messages that were left out of recordings that were converted all the same.
+        set_aside: recordings in quarantine or discarded, which count only when named themselves.
     """
 
     converted: int
     held: int
     frames: int
     errors: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Say it in words."""
         lines = [
             f"{self.converted} recordings converted, {self.frames} frames; {self.held} were held already"
         ]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"set aside: {path}" for path in self.set_aside]
         return "\n".join([*lines, *(f"refused: {error}" for error in self.errors)])
 
 
+@dataclass(frozen=True)
+class Converted:
+    """An episode made of a recording.
+
+    Attributes:
+        episode: what was made.
+        notes: what was left out of the recording, one text per topic.
+        passed_over: files beside the recording's that were not read.
+    """
+
+    episode: Episode
+    notes: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+
 def convert_bag(job: Job) -> Episode:
+    """Convert one recording; as `convert_recording`, without what is to be said of it."""
+    return convert_recording(job).episode
+
+
+def convert_recording(job: Job) -> Converted:
     """Convert one recording.
 
     Raises:
@@ -87,7 +131,21 @@ def convert_bag(job: Job) -> Episode:
     _refuse_unwanted(job.bag, info, config)
     with open_bag(job.bag) as bag:
         streams = read_streams(bag, config)
-        return _episode(job, info, streams)
+        try:
+            episode = _episode(job, info, bag, streams)
+        except DataError as error:
+            if not (notes := bag.notes()):
+                raise
+            raise DataError(f"{error} ({'; '.join(notes)})") from error
+        over = (f"{file} is not named in {METADATA}: it was not read" for file in bag.unnamed)
+        return Converted(episode, bag.notes(), tuple(over))
+
+
+def _in_time(bag: Bag, samples: Sequence[tuple[int, Value]], topic: str) -> list[tuple[int, Value]]:
+    kept, reason = in_time(samples, topic)
+    if reason:
+        bag.leave_out(topic, reason, len(samples) - len(kept))
+    return kept
 
 
 def _refuse_unwanted(path: Path, info: BagInfo, config: ConvertConfig) -> None:
@@ -98,58 +156,42 @@ def _refuse_unwanted(path: Path, info: BagInfo, config: ConvertConfig) -> None:
         raise DataError(f"{path} was judged a failure (--accept-failures converts it all the same)")
 
 
-def _sorted(samples: Sequence[tuple[int, Array]], what: str) -> tuple[NDArray[np.int64], Array]:
-    if len(samples) < 2:
-        raise DataError(f"{what} has {len(samples)} messages, at least 2 are needed")
-    stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)
-    stamps, index = np.unique(stamps, return_index=True)
-    return stamps, np.stack([samples[position][1] for position in index])
-
-
-def _at(times_ns: NDArray[np.int64], stamps: NDArray[np.int64], values: Array) -> Array:
-    """Interpolate (N, D) values linearly; before the first and after the last they are held."""
-    zero = stamps[0]
-    columns = [np.interp(times_ns - zero, stamps - zero, column) for column in values.T]
-    return np.stack(columns, axis=1)
-
-
-def _episode(job: Job, info: BagInfo, streams: Streams) -> Episode:
+def _episode(job: Job, info: BagInfo, bag: Bag, streams: Streams) -> Episode:
     config, period_ns = job.config, round(NS_PER_S / job.config.rate_hz)
-    joint_stamps, joints = _sorted(streams.joints, JOINT_TOPIC)
-    images = {camera: _rising(frames) for camera, frames in streams.images.items()}
-    for camera, frames in images.items():
+    joint_stamps, joints = in_order(_in_time(bag, streams.joints, JOINT_TOPIC), JOINT_TOPIC)
+    images = {}
+    for camera, frames in streams.images.items():
+        topic = IMAGE_TOPICS[camera]
         if not frames:
-            raise DataError(f"{IMAGE_TOPICS[camera]} has no messages")
+            raise DataError(f"{topic} has no messages")
+        images[camera] = rising(_in_time(bag, frames, topic))
     image_stamps = {c: np.array([s for s, _ in frames], dtype=np.int64) for c, frames in images.items()}
-    targets = joint_targets(streams)
-    starts = [joint_stamps[0], *(_first_from(joint_stamps[0], stamps) for stamps in image_stamps.values())]
-    ends = [joint_stamps[-1], *(stamps[-1] for stamps in image_stamps.values())]
-    if targets:
-        starts.append(min(stamp for stamp, _ in targets))
-    else:
-        ends.append(joint_stamps[-1] - period_ns)
-    if min(ends) <= max(starts):
-        raise DataError("images, joints and targets share no time: are the clocks synchronised?")
-    grid = np.arange(max(starts), min(ends) + 1, period_ns, dtype=np.int64)
-    _check_joint_gaps(grid, joint_stamps, config)
-    chosen = _together(grid, image_stamps, joint_stamps, config)
-    _check_ages(grid, image_stamps, chosen, config)
-    observed = np.minimum(*(image_stamps[camera][chosen[camera]] for camera in CAMERAS))
-    state = joints[chosen["state"]]
-    target = (
-        _at(observed + period_ns, *_sorted(targets, "the joint targets"))
-        if targets
-        else _at(observed + period_ns, joint_stamps, joints)
+    targets = _in_time(bag, joint_targets(streams), "the joint targets")
+    grid = frame_times(
+        joint_stamps, image_stamps, min((stamp for stamp, _ in targets), default=None), config, JOINT_TOPIC
     )
+    chosen = together(grid, image_stamps, joint_stamps, config)
+    observed = np.minimum(*(image_stamps[camera][chosen[camera]] for camera in CAMERAS))
+    joints[:, -1] = opening(joints[:, -1], config.gripper_closed, config.gripper_open, JOINT_TOPIC)
+    state = joints[chosen["state"]]
+    if targets:
+        target_stamps, target_values = in_order(targets, "the joint targets")
+        target_values[:, -1] = opening(
+            target_values[:, -1], config.gripper_closed, config.gripper_open, "the joint targets"
+        )
+        target = interpolated(observed + period_ns, target_stamps, target_values)
+    else:
+        target = interpolated(observed + period_ns, joint_stamps, joints)
     keep = moving(state, target, config.idle_rad, config.idle_gripper)
     if len(keep) < 2:
         raise DataError(f"nothing moves further than {config.idle_rad} rad in {len(grid)} frames")
     given = job.texts
     planned = one_plan(streams.plans)
-    instruction = given.instruction or info.instruction or planned[0]
+    said = normalised(info.instruction) or planned[0]
+    instruction = normalised(given.instruction) or said
     try:
         # Recorded texts belong to the recorded instruction; another one given by hand gets its own.
-        recorded = ("", "") if given.instruction not in ("", info.instruction or planned[0]) else (
+        recorded = ("", "") if instruction != said else (
             info.goal_reasoning or planned[1], info.kinematics_reasoning or planned[2]
         )  # fmt: skip
         texts = texts_for(instruction, given.coarse or recorded[0], given.fine or recorded[1])
@@ -158,7 +200,7 @@ def _episode(job: Job, info: BagInfo, streams: Streams) -> Episode:
     jpeg = {c: tuple(images[c][i][1] for i in chosen[c][keep]) for c in CAMERAS}
     return Episode(
         task=task_number(texts.instruction, texts.coarse, texts.fine),
-        seed=name_seed(job.bag.resolve().name),
+        seed=name_seed(job.bag.resolve().name) if job.seed is None else job.seed,
         instruction=texts.instruction,
         coarse=texts.coarse,
         fine=texts.fine,
@@ -171,71 +213,6 @@ def _episode(job: Job, info: BagInfo, streams: Streams) -> Episode:
         goal_success=info.success,
         verdict_text=info.note,
     )
-
-
-def _rising(frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Leave out images whose stamp repeats or runs backwards, as the live policy does."""
-    kept: list[tuple[int, bytes]] = []
-    for frame in frames:
-        if not kept or frame[0] > kept[-1][0]:
-            kept.append(frame)
-    return kept
-
-
-def _first_from(time_ns: int, stamps: NDArray[np.int64]) -> int:
-    """Return the first stamp at or after a time, the last one where there is none."""
-    return int(stamps[min(int(np.searchsorted(stamps, time_ns)), len(stamps) - 1)])
-
-
-def _together(
-    grid: NDArray[np.int64],
-    image_stamps: dict[str, NDArray[np.int64]],
-    joint_stamps: NDArray[np.int64],
-    config: ConvertConfig,
-) -> dict[str, NDArray[np.int64]]:
-    """Return which images and which joint state a frame shows: those the live policy would take."""
-    stamps = {camera: image_stamps[camera].tolist() for camera in CAMERAS}
-    joints = joint_stamps.tolist()
-    # The live policy keeps the latest frames; later ones do not exist yet.
-    ends = {camera: np.searchsorted(image_stamps[camera], grid, side="right").tolist() for camera in CAMERAS}
-    found = []
-    for k, time_ns in enumerate(grid):
-        first = {camera: max(0, ends[camera][k] - FRAMES_KEPT) for camera in CAMERAS}
-        front, wrist = (stamps[camera][first[camera] : ends[camera][k]] for camera in CAMERAS)
-        places = choose(
-            front,
-            wrist,
-            joints,
-            max_pair_gap_s=config.max_pair_gap_s,
-            max_state_gap_s=config.max_joint_gap_s / 2,
-        )
-        if isinstance(places, str):
-            raise DataError(f"{places} (at {(time_ns - grid[0]) / NS_PER_S:.2f} s)")
-        found.append((first["front"] + places.front, first["wrist"] + places.wrist, places.state))
-    return dict(zip((*CAMERAS, "state"), np.array(found).T, strict=True))
-
-
-def _check_ages(
-    grid: NDArray[np.int64],
-    stamps: dict[str, NDArray[np.int64]],
-    chosen: dict[str, NDArray[np.int64]],
-    config: ConvertConfig,
-) -> None:
-    for camera in CAMERAS:
-        age_s = (grid - stamps[camera][chosen[camera]]) / NS_PER_S
-        if age_s.max() > config.max_image_age_s:
-            at_s = (grid[age_s.argmax()] - grid[0]) / NS_PER_S
-            raise DataError(
-                f"the newest image of the {camera} camera is {age_s.max():.3f} s old at {at_s:.2f} s, "
-                f"bound {config.max_image_age_s} s"
-            )
-
-
-def _check_joint_gaps(times: NDArray[np.int64], stamps: NDArray[np.int64], config: ConvertConfig) -> None:
-    within = stamps[(stamps >= times[0]) & (stamps <= times[-1])]
-    gap_s = float(np.diff(within).max(initial=0)) / NS_PER_S
-    if gap_s > config.max_joint_gap_s:
-        raise DataError(f"{JOINT_TOPIC} has a gap of {gap_s:.3f} s, bound {config.max_joint_gap_s} s")
 
 
 def moving(state: Array, target: Array, idle_rad: float, idle_gripper: float) -> NDArray[np.int64]:
@@ -263,34 +240,39 @@ def convert_all(
     paths: tuple[Path, ...], out: Path, config: ConvertConfig, texts: Texts, *, workers: int, progress: bool
 ) -> ConvertReport:
     """Convert all recordings below `paths` into one data set; a bad one is reported and the rest goes on."""
-    bags = find_bags(paths)
+    found = find_bags(paths)
     writer = EpisodeWriter(out, {"source": "bags", "convert": to_plain(config)}, config.images)
-    held_seeds = {entry.seed for entry in writer.entries}
-    seeds: dict[int, Path] = {}
+    register = SourceRegister(writer.entries)
     todo: list[Job] = []
     errors: list[str] = []
+    notes: list[str] = []
     held = 0
-    for bag in bags:
-        seed = name_seed(bag.resolve().name)
-        if seed in seeds:
-            errors.append(f"{bag} has the name of {seeds[seed]}: rename one of them")
-        elif seed in held_seeds:
+    for bag in found.bags:
+        try:
+            source = fingerprint(bag)
+        except OSError as error:
+            errors.append(_one_line(bag, error))
+            continue
+        seed = register.seed_of(bag.resolve().name, source)
+        if seed is None:
             held += 1
         else:
-            todo.append(Job(bag, config, texts))
-        seeds.setdefault(seed, bag)
+            todo.append(Job(bag, config, texts, seed, source))
     jobs, frames, converted = iter(todo), 0, 0
-    runner = JobRunner(convert_bag, max(1, min(workers, len(todo) or 1)))
+    runner = JobRunner(convert_recording, max(1, min(workers, len(todo) or 1)))
     with tqdm(total=len(todo), disable=not progress, unit="bag") as bar:
-        for job, episode, error in runner.run(lambda: next(jobs, None), Deadline(None)):
+        for job, made, failure in runner.run(lambda: next(jobs, None), Deadline(None)):
             bar.update()
-            if episode is None:
-                errors.append(_one_line(job.bag, error))
+            if made is None:
+                errors.append(_one_line(job.bag, failure))
                 continue
-            writer.add(episode)
-            converted, frames = converted + 1, frames + len(episode)
+            writer.add(made.episode, job.source)
+            converted, frames = converted + 1, frames + len(made.episode)
+            notes += [f"{job.bag}: {note}" for note in made.notes]
+            errors += made.passed_over
     writer.save_manifest()
-    return ConvertReport(converted, held, frames, tuple(sorted(errors)))
+    aside = tuple(map(str, found.set_aside))
+    return ConvertReport(converted, held, frames, tuple(sorted(errors)), tuple(sorted(notes)), aside)
 
 
 def _one_line(bag: Path, error: Exception | None) -> str:

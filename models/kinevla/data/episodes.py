@@ -44,7 +44,7 @@ EPISODES_KIND = "episodes"
 
 @dataclass(frozen=True)
 class EpisodeEntry:
-    """What the manifest says about one episode."""
+    """What the manifest says about one episode; `source` tells the recording it was made of from others."""
 
     name: str
     task: int
@@ -53,6 +53,7 @@ class EpisodeEntry:
     noisy: bool
     goal_success: bool | None
     kinematics_success: bool | None
+    source: str = ""
 
     @property
     def file(self) -> str:
@@ -60,7 +61,7 @@ class EpisodeEntry:
         return f"episodes/{self.name}.npz"
 
     @classmethod
-    def of(cls, episode: Episode) -> EpisodeEntry:
+    def of(cls, episode: Episode, source: str = "") -> EpisodeEntry:
         """Describe an episode."""
         return cls(
             name=episode.name,
@@ -70,6 +71,7 @@ class EpisodeEntry:
             noisy=episode.noisy,
             goal_success=episode.goal_success,
             kinematics_success=episode.kinematics_success,
+            source=source,
         )
 
 
@@ -122,7 +124,7 @@ class EpisodeWriter:
         """Say whether the episode of this task and seed is in the set."""
         return any(entry.task == task and entry.seed == seed for entry in self._entries.values())
 
-    def add(self, episode: Episode) -> Path:
+    def add(self, episode: Episode, source: str = "") -> Path:
         """Store an episode and record it in the manifest; returns its file."""
         image = decode_jpeg(episode.front_jpeg[0])
         size = self.images.size_px
@@ -130,7 +132,7 @@ class EpisodeWriter:
             raise DataError(
                 f"episode {episode.name} has images of {image.shape[:2]}, the set holds {size} x {size}"
             )
-        entry = EpisodeEntry.of(episode)
+        entry = EpisodeEntry.of(episode, source)
         path = self.directory / entry.file
         write_episode(path, episode)
         self._entries[entry.name] = entry

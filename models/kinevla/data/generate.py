@@ -55,13 +55,14 @@ class GenerateConfig:
 
 @dataclass(frozen=True)
 class GenerateReport:
-    """What came out: episodes held, wanted and dropped, and why they were dropped."""
+    """What came out: episodes held, wanted and dropped, why they were dropped, whether attempts are left."""
 
     kept: int
     wanted: int
     dropped: int
     reasons: tuple[str, ...]
     frames: int
+    exhausted: bool = False
 
     @property
     def complete(self) -> bool:
@@ -73,7 +74,14 @@ class GenerateReport:
         line = f"{self.kept} of {self.wanted} demonstrations, {self.frames} frames, {self.dropped} dropped"
         if self.reasons:
             line += " (" + "; ".join(self.reasons) + ")"
-        return line if self.complete else line + "\nnot complete: run the same command again to go on"
+        if self.complete:
+            return line
+        how = (
+            "every attempt that is allowed was made: ask for fewer episodes, or start anew with another seed"
+            if self.exhausted
+            else "run the same command again to go on"
+        )
+        return f"{line}\nnot complete: {how}"
 
 
 class _Schedule:
@@ -107,6 +115,14 @@ class _Schedule:
                     return DemonstrationJob(self._config.demonstration, task, seed)
         return None
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether a task lacks episodes and has no attempt left."""
+        return any(
+            self._kept[task] < self._config.episodes_per_task and self._next[task] >= self._limit
+            for task in self._config.tasks
+        )
+
     def finished(self, task: int, kept: bool) -> None:
         self._running[task] -= 1
         self._kept[task] += kept
@@ -115,8 +131,13 @@ class _Schedule:
 def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport:
     """Generate demonstrations until every task has its successes, the time is used up or attempts run out.
 
+    An attempt is dropped for good when the judge or the expert says no. What else goes wrong (no rendering,
+    no memory, a missing module) is the machine's fault: the run ends, and the attempt is made again next
+    time.
+
     Raises:
-        DataError: the directory holds a set made differently, or no attempt succeeds at all.
+        DataError: the directory holds a set made differently, no attempt succeeds at all, or the machine
+            cannot run the simulator.
     """
     deadline = Deadline(config.max_minutes)
     writer = EpisodeWriter(
@@ -127,26 +148,32 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
     schedule = _Schedule(config, writer)
     wanted = config.episodes_per_task * len(config.tasks)
     runner: JobRunner[DemonstrationJob, Episode] = JobRunner(record_demonstration, config.workers)
-    failures_in_a_row = 0
+    # Booked with the next success: of a run in which nothing works, nothing is remembered.
+    failures: list[tuple[int, int, str]] = []
     bar = tqdm(total=wanted, initial=len(writer.entries), unit="demo", disable=not progress)
     with bar:
         for job, episode, error in runner.run(schedule.next_job, deadline):
+            if error is not None and not isinstance(error, ValueError):
+                raise DataError(
+                    f"the simulator failed at task {job.task}, seed {job.seed}, which is not counted: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
             if episode is not None and episode.goal_success and episode.kinematics_success:
+                _book(writer, failures)
                 writer.add(episode)
                 schedule.finished(job.task, kept=True)
-                failures_in_a_row = 0
                 bar.update()
                 continue
             reason = episode.verdict_text if episode is not None else f"{type(error).__name__}: {error}"
-            writer.drop(job.task, job.seed, reason)
+            failures.append((job.task, job.seed, reason))
             schedule.finished(job.task, kept=False)
-            failures_in_a_row += 1
-            bar.set_postfix(dropped=len(writer.dropped))
-            if failures_in_a_row >= 10 * len(config.tasks) or (not writer.entries and failures_in_a_row >= 5):
+            bar.set_postfix(dropped=len(writer.dropped) + len(failures))
+            if len(failures) >= 10 * len(config.tasks) or (not writer.entries and len(failures) >= 5):
                 raise DataError(
-                    f"{failures_in_a_row} attempts in a row failed, "
+                    f"{len(failures)} attempts in a row failed, "
                     f"the last one (task {job.task}, seed {job.seed}): {reason}"
                 ) from error
+    _book(writer, failures)
     writer.save_manifest()
     common = Counter(item["reason"] for item in writer.dropped).most_common(3)
     return GenerateReport(
@@ -155,4 +182,11 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
         dropped=len(writer.dropped),
         reasons=tuple(f"{count} x {reason}" for reason, count in common),
         frames=sum(entry.frames for entry in writer.entries),
+        exhausted=schedule.exhausted,
     )
+
+
+def _book(writer: EpisodeWriter, failures: list[tuple[int, int, str]]) -> None:
+    for task, seed, reason in failures:
+        writer.drop(task, seed, reason)
+    failures.clear()

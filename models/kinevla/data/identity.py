@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from kinevla.text.annotate import Annotation, AnnotationError, annotate, plain_sentence
+from kinevla.text.annotate import Annotation, AnnotationError, annotate
 from kinevla.text.corpus import load_task_texts
+from kinevla.text.instruction import normalised, tidy
 
 # Task numbers of the real-robot tasks are those of the simulator; the other sets follow in their hundreds.
 _OFFSET = {"kine_realman": 0, "libero_goal_relabeled": 100, "kine_libero": 200}
@@ -36,11 +37,11 @@ def texts_for(instruction: str, coarse: str = "", fine: str = "") -> Annotation:
     Raises:
         AnnotationError: a text is missing and the instruction is in neither.
     """
-    if not instruction.strip():
+    if not normalised(instruction):
         raise AnnotationError("there is no instruction: give --instruction")
+    plain, coarse, fine = normalised(instruction), tidy(coarse), tidy(fine)
     if coarse and fine:
-        return Annotation(instruction, coarse, fine)
-    plain = plain_sentence(instruction)
+        return Annotation(plain, coarse, fine)
     for task in load_task_texts():
         if task.instruction == plain:
             return Annotation(task.instruction, coarse or task.coarse, fine or task.fine)

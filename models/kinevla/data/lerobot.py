@@ -26,7 +26,8 @@ from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
-from kinevla.data.video import read_video, write_video
+from kinevla.data.video import check_film_size, read_video, write_video
+from kinevla.data.whole_folder import whole_folder
 from kinevla.manifest import write_json
 from kinevla.observation.images import Image
 
@@ -64,23 +65,34 @@ def export_lerobot(
 
     Args:
         reader: episodes of one rate and one number of dimensions.
-        out: a directory that does not exist yet, or is empty.
+        out: a directory that does not exist yet, or is empty; without an end it is left as it was.
         store: films with H.264, films that keep every pixel, or png images inside the parquet files.
         robot: written to the description as robot_type.
         progress: show a progress bar.
 
     Raises:
-        DataError: no episodes, a directory in use, or episodes that differ in rate or dimensions.
+        DataError: no episodes, a directory in use, episodes that differ in rate or dimensions, or images
+            with a side of an odd number of pixels for films.
     """
-    out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty")
     if len(reader) == 0:
         raise DataError(f"{reader.directory} holds no episodes")
     first = reader.read(0)
     fps, shape = round(1.0 / first.period_s), decode_jpeg(first.front_jpeg[0]).shape
     if abs(fps * first.period_s - 1.0) > 1e-6:
         raise DataError(f"a period of {first.period_s} s is no whole number of frames per second")
+    if store != "png":
+        try:
+            check_film_size(shape[0], shape[1], lossless=store == "lossless")
+        except ValueError as error:
+            raise DataError(f"{error}: export with store lossless or png") from error
+    with whole_folder(Path(out)) as folder:
+        return _write(reader, folder, store, robot, first, shape, fps, progress)
+
+
+def _write(
+    reader: EpisodeReader, out: Path, store: ImageStore, robot: str, first: Episode, shape: tuple[int, ...],
+    fps: int, progress: bool,
+) -> int:  # fmt: skip
     features = _features(first.target.shape[1], shape, fps, store)
     tasks: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
@@ -125,7 +137,6 @@ def export_lerobot(
         "splits": {"train": f"0:{len(reader)}"}, "data_path": _DATA,
         "video_path": None if store == "png" else _VIDEO, "features": features,
     }  # fmt: skip
-    # Last: a directory without it is an export that was cut off.
     write_json(out / "meta/info.json", info)
     return start
 

@@ -7,10 +7,11 @@ stores them upside down.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from kinevla.bounded import MIB, printable, require_size
 from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.data.identity import name_seed, task_number
+from kinevla.data.gripper import Meaning, check_commands, command_opening
+from kinevla.data.identity import task_number
+from kinevla.data.libero_texts import find_texts, language
 from kinevla.data.packing import DataError
+from kinevla.data.sources import SourceRegister, fingerprint
 from kinevla.manifest import to_plain
 from kinevla.observation.image_bounds import ImageError
 from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
@@ -32,6 +36,7 @@ from kinevla.text.corpus import TaskTexts, load_task_texts
 _CAMERAS = {"front": "agentview_rgb", "wrist": "eye_in_hand_rgb"}
 _FINGER_SPAN_M = 0.08
 _STILL = 1e-4
+_MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_ARRAY_BYTES, MAX_CHUNK_BYTES = 2048 * MIB, 256 * MIB
 
 
@@ -49,6 +54,8 @@ class LiberoConfig:
         rate_hz: frames per second of the recording.
         image_size: side of the stored images, pixels.
         drop_idle: leave out frames whose deltas are below 1e-4 while the gripper's command stays.
+        gripper: what its commands mean: -1 open to 1 closed (LIBERO's own), or 0..1; "auto" takes LIBERO's
+            and refuses what looks like another.
     """
 
     relabel: str = "libero_goal_relabeled"
@@ -56,6 +63,7 @@ class LiberoConfig:
     rate_hz: float = 20.0
     image_size: int = MODEL_IMAGE_SIZE
     drop_idle: bool = True
+    gripper: Meaning = "auto"
 
 
 def import_libero(files: tuple[Path, ...], out: Path, config: LiberoConfig) -> ConvertReport:
@@ -64,20 +72,25 @@ def import_libero(files: tuple[Path, ...], out: Path, config: LiberoConfig) -> C
     writer = EpisodeWriter(
         out, {"source": "libero", "libero": to_plain(config)}, ImagePipeline(config.image_size)
     )
-    held_before = {(entry.task, entry.seed) for entry in writer.entries}
+    register = SourceRegister(writer.entries)
     errors: list[str] = []
     converted = held = frames = 0
     for path in _files(files):
         try:
+            own = fingerprint(path)
             for item in read_libero(path, config):
                 if isinstance(item, str):
                     errors.append(item)
-                elif (item.task, item.seed) in held_before:
+                    continue
+                name, episode = item
+                source = hashlib.sha256(f"{own}/{name}".encode()).hexdigest()
+                seed = register.seed_of(f"{path.stem}/{name}", source)
+                if seed is None:
                     held += 1
                 else:
-                    writer.add(item)
-                    converted, frames = converted + 1, frames + len(item)
-        except DataError as error:
+                    writer.add(replace(episode, seed=seed), source)
+                    converted, frames = converted + 1, frames + len(episode)
+        except (DataError, OSError) as error:
             errors.append(str(error))
     writer.save_manifest()
     return ConvertReport(converted, held, frames, tuple(errors))
@@ -85,12 +98,25 @@ def import_libero(files: tuple[Path, ...], out: Path, config: LiberoConfig) -> C
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in map(Path, paths):
-        below = sorted([*path.rglob("*.hdf5"), *path.rglob("*.h5")]) if path.is_dir() else [path]
+        below = sorted(item for item in path.rglob("*") if _is_hdf5(item)) if path.is_dir() else [path]
         yield from below or [path]
 
 
-def read_libero(path: Path, config: LiberoConfig) -> Iterator[Episode | str]:
-    """Yield the demonstrations of one file; one that is damaged comes as the text of what is wrong.
+def _is_hdf5(path: Path) -> bool:
+    """Known by its first bytes; an overwritten one by its name, so that it is reported and not overlooked."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC or path.suffix.lower() in (".hdf5", ".h5")
+    except OSError:
+        return path.suffix.lower() in (".hdf5", ".h5")
+
+
+def read_libero(path: Path, config: LiberoConfig) -> Iterator[tuple[str, Episode] | str]:
+    """Yield name and episode of each demonstration; one that is damaged comes as the text of what is wrong.
+
+    The episodes have no seed of their own: a name can occur in two files.
 
     Raises:
         DataError: the file is missing, truncated, no HDF5, of another layout, or its task has no texts.
@@ -105,10 +131,12 @@ def read_libero(path: Path, config: LiberoConfig) -> Iterator[Episode | str]:
             names = sorted((n for n in group if n.startswith("demo_")), key=_number)
             if not names:
                 raise DataError(f"{path} holds no demonstrations")
-            texts = find_texts(path, _language(path, group), config)
+            texts = find_texts(path, *language(path, group), config.relabel, config.task)
+            if config.gripper == "auto":
+                check_commands(path, _commands(group, names))
             for name in names:
                 try:
-                    yield _episode(_own(group, name), f"{path.stem}/{name}", texts, config)
+                    yield name, _episode(_own(group, name), texts, config)
                 except (ValueError, KeyError, TypeError, OSError, RuntimeError, ImageError) as error:
                     yield f"{path}: {name}: {' '.join(str(error).split())}"
     except LinkError as error:
@@ -122,38 +150,16 @@ def _number(name: str) -> tuple[int, str]:
     return (int(tail) if tail.isdigit() else -1, name)
 
 
-def _language(path: Path, group: h5py.Group) -> str:
-    if "problem_info" in group.attrs:
-        try:
-            spoken: Any = json.loads(group.attrs["problem_info"])["language_instruction"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path} has unreadable problem_info: {error!r}") from error
-        return " ".join((spoken if isinstance(spoken, str) else "".join(spoken)).strip('"').lower().split())
-    return path.stem.removesuffix("_demo").replace("_", " ").lower()
+def _commands(group: h5py.Group, names: list[str]) -> NDArray[np.float64]:
+    """Return the gripper commands of all demonstrations that can be read."""
+    found = [np.zeros(0)]
+    for name in names:
+        with suppress(ValueError, KeyError, TypeError, OSError, RuntimeError):
+            found.append(_array(_own(group, name), "actions", 7)[:, 6])
+    return np.concatenate(found)
 
 
-def find_texts(path: Path, language: str, config: LiberoConfig) -> TaskTexts:
-    """Return the annotated task whose goal is LIBERO's own instruction, or the one chosen by number.
-
-    Raises:
-        DataError: none fits, or several do and none was chosen.
-    """
-    tasks = load_task_texts(config.relabel)
-    fitting = [
-        task
-        for task in tasks
-        if (task.number == config.task if config.task is not None else task.coarse.lower() == language)
-    ]
-    if len(fitting) != 1:
-        numbers = ", ".join(str(task.number) for task in fitting) or "none"
-        raise DataError(
-            f"{path}: {language!r} fits tasks of {config.relabel}: {numbers}; choose one of "
-            f"1..{len(tasks)} with --task"
-        )
-    return fitting[0]
-
-
-def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig) -> Episode:
+def _episode(demo: h5py.Group, texts: TaskTexts, config: LiberoConfig) -> Episode:
     if not isinstance(demo, h5py.Group):
         raise ValueError("it is no group")
     actions = _array(demo, "actions", 7)
@@ -166,13 +172,10 @@ def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig
         raise ValueError(f"actions, states and images have different lengths: {sorted(counts)}")
     if len(actions) == 0:
         raise ValueError("there are no frames")
-    if abs(actions[:, 6]).max() > 1.0:
-        raise ValueError(f"a gripper command is {abs(actions[:, 6]).max():.3f}, bound 1")
     keep = moving_actions(actions) if config.drop_idle else np.arange(len(actions))
     if len(keep) == 0:
         raise ValueError("all frames are idle")
-    # LIBERO commands -1 to open and +1 to close.
-    target = np.concatenate([actions[:, :6], (1.0 - actions[:, 6:]) / 2.0], axis=1)[keep]
+    target = np.concatenate([actions[:, :6], command_opening(actions[:, 6:], config.gripper)], axis=1)[keep]
     opening = (fingers[:, :1] - fingers[:, 1:]) / _FINGER_SPAN_M
     # The files hold them upside down, which is no matter of how a camera is mounted.
     pipeline = ImagePipeline(config.image_size)
@@ -182,7 +185,7 @@ def _episode(demo: h5py.Group, name: str, texts: TaskTexts, config: LiberoConfig
     }
     return Episode(
         task=task_number(texts.instruction, texts.coarse, texts.fine),
-        seed=name_seed(name),
+        seed=0,
         instruction=texts.instruction,
         coarse=texts.coarse,
         fine=texts.fine,

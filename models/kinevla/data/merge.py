@@ -6,14 +6,15 @@ from pathlib import Path
 
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.data.packing import DataError
+from kinevla.data.whole_folder import whole_folder
 
 
-def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
+def merge(directories: tuple[Path, ...], out: Path) -> EpisodeReader:
     """Copy the episodes of all sets into a new one; every file is compared with its manifest on the way.
 
     Args:
         directories: the sets, at least two; of one image pipeline, rate and number of dimensions.
-        out: a directory that holds no data set yet.
+        out: a directory that does not exist yet, or is empty; without an end it is left as it was.
 
     Returns:
         The new set.
@@ -23,9 +24,6 @@ def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
     """
     if len(directories) < 2:
         raise DataError(f"merging needs at least 2 data sets, got {len(directories)}")
-    out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty")
     readers = [EpisodeReader(directory) for directory in directories]
     first: dict[str, object] = {}
     for reader in readers:
@@ -35,16 +33,17 @@ def merge(directories: tuple[Path, ...], out: Path) -> EpisodeWriter:
                     f"{reader.directory} has {what} {value}, {readers[0].directory} {first[what]}: "
                     "they cannot be one data set"
                 )
-    writer = EpisodeWriter(
-        out,
-        {"source": "merge", "merged": [reader.config for reader in readers]},
-        readers[0].images,
-    )
-    for reader in readers:
-        for index in range(len(reader)):
-            writer.take(reader, index)
-    writer.save_manifest()
-    return writer
+    with whole_folder(Path(out)) as folder:
+        writer = EpisodeWriter(
+            folder,
+            {"source": "merge", "merged": [reader.config for reader in readers]},
+            readers[0].images,
+        )
+        for reader in readers:
+            for index in range(len(reader)):
+                writer.take(reader, index)
+        writer.save_manifest()
+    return EpisodeReader(out)
 
 
 def _format(reader: EpisodeReader) -> dict[str, object]:

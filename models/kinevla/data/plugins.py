@@ -6,6 +6,8 @@ import importlib
 import os
 from typing import Any
 
+from kinevla.rendering import choose_library
+
 ENVIRONMENT_ID = "kine_sim:kine_sim/KineRealman-v0"
 EXPERT = "kine_sim.expert:ScriptedExpert"
 RANDOM_VIEWS = "kine_sim.vision_data:random_views"
@@ -63,8 +65,8 @@ def prepare_rendering() -> None:
     Must run before the simulator or a maths library is imported. One thread per process is the fastest
     arrangement when every core has its own worker.
     """
+    choose_library()
     defaults = {
-        "MUJOCO_GL": "egl",
         "LP_NUM_THREADS": "0",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
+from kinevla.ranges import remarks
 
 FIGURES = ("min", "max", "mean", "std", "q01", "q99")
 
@@ -24,6 +25,7 @@ class DataStats:
         per_task: instruction to episodes.
         state: figure (see `FIGURES`) to one value per dimension, measured.
         target: the same of the targets.
+        remarks: "state" and "target" to what the scaling of each dimension minds, "" for nothing.
     """
 
     episodes: int
@@ -32,6 +34,7 @@ class DataStats:
     per_task: dict[str, int]
     state: dict[str, list[float]]
     target: dict[str, list[float]]
+    remarks: dict[str, tuple[str, ...]]
 
     def text(self) -> str:
         """Lay it out for people."""
@@ -44,7 +47,11 @@ class DataStats:
         for name in ("state", "target"):
             lines.append(f"{name}:" + "".join(f"{figure:>10}" for figure in FIGURES))
             rows = zip(*(getattr(self, name)[figure] for figure in FIGURES), strict=True)
-            lines += [f"  {d:>4}" + "".join(f"{v:10.4f}" for v in row) for d, row in enumerate(rows)]
+            for d, row in enumerate(rows):
+                remark = self.remarks[name][d]
+                lines.append(
+                    f"  {d:>4}" + "".join(f"{v:10.4f}" for v in row) + (f"  {remark}" if remark else "")
+                )
         return "\n".join(lines)
 
 
@@ -69,7 +76,8 @@ def data_stats(reader: EpisodeReader) -> DataStats:
     if not states:
         raise DataError(f"{reader.directory} holds no episodes")
     lengths = [len(state) for state in states]
+    state, target = np.concatenate(states), np.concatenate(targets)
     return DataStats(
         len(states), sum(lengths), (min(lengths), float(np.median(lengths)), max(lengths)), per_task,
-        figures_of(np.concatenate(states)), figures_of(np.concatenate(targets)),
+        figures_of(state), figures_of(target), {"state": remarks(state), "target": remarks(target)},
     )  # fmt: skip

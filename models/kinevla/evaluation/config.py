@@ -62,7 +62,7 @@ class EvaluateConfig:
     max_time_s: float = 15.0
     """A trial that is not at rest by then ends."""
     films: Literal["none", "failures", "all"] = "failures"
-    """Which trials become films."""
+    """Which trials become films; failures: also the first scene of every task, however it went."""
     bert: bool = True
     """Compute BERTScore of the reasoning."""
     bert_model: Path | None = None
@@ -157,6 +157,7 @@ class EvaluateConfig:
             launch=self.launch,
             film=None if self.films == "none" else self.out / "films",
             film_all=self.films == "all",
+            film_seed=self.first_seed,
         )
 
     @property

@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.evaluation.controllers import Decision
 
+POSTER_SUFFIX = ".jpg"
+"""Of the still beside each film, which a page shows before it is played."""
 VIEW_PX = 256
 TEXT_PX = 128
 FRAMES_PER_S = 10
 _INK, _PAPER, _FAINT = (235, 235, 235), (24, 26, 30), (150, 155, 165)
+
+
+def poster(film: str) -> str:
+    """Name of the still that belongs to a film."""
+    return str(Path(film).with_suffix(POSTER_SUFFIX))
 
 
 class Film:
@@ -35,13 +42,14 @@ class Film:
         self._frames.append((front, wrist, decision.goal_text, decision.kinematics_text, time_s))
 
     def write(self, path: Path, note: str) -> None:
-        """Write an H.264 film; `note` stands in its last second."""
+        """Write an H.264 film, and a still of its middle beside it; `note` stands in its last second."""
         import av
         from PIL import Image, ImageDraw, ImageFont
 
-        path.parent.mkdir(parents=True, exist_ok=True)
+        from kinevla.data.video import whole_film
+
         font = ImageFont.load_default(12)
-        with av.open(str(path), "w") as container:
+        with whole_film(path) as part, av.open(str(part), "w") as container:
             stream = container.add_stream("libx264", rate=FRAMES_PER_S)
             stream.width, stream.height, stream.pix_fmt = 2 * VIEW_PX, VIEW_PX + TEXT_PX, "yuv420p"
             stream.options = {"crf": "26", "preset": "veryfast"}
@@ -59,6 +67,8 @@ class Film:
                     pen.text((8, VIEW_PX + 4 + 15 * row), line, _INK if row == 0 else _FAINT, font)
                 pen.text((8, 4), f"{time_s:.1f} s", _INK, font)
                 picture = np.asarray(canvas, dtype=np.uint8)
+                if index == len(self._frames) // 2:
+                    path.with_suffix(POSTER_SUFFIX).write_bytes(encode_jpeg(picture))
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode())
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from kinevla.data.plugins import ROS_TRIAL, load_object
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.evaluation.config import EvaluateConfig
+from kinevla.evaluation.film import poster
 from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
@@ -59,11 +60,14 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
+        ManifestError: the checkpoint's folder is none.
     """
     if config.control == "all":
         raise ValueError("several evaluations at once: call evaluate_all")
     if config.env == "libero":
         _require_libero()
+    if config.checkpoint is not None and config.checkpoint.is_dir():
+        read_manifest(config.checkpoint)  # said at once, not by the first trial
     jobs = config.jobs()
     identity = _identity(config)
     done = _continue(config.out, identity)
@@ -109,7 +113,9 @@ def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
     write_json(config.out / SUMMARY_NAME, summary)
     write_atomically(config.out / TEXT_NAME, (summary.text() + "\n").encode())
     write_report(config.out / REPORT_NAME, config, evaluation.results, summary)
-    films = [f"films/{result.film}" for result in evaluation.results if result.film]
+    names = [result.film for result in evaluation.results if result.film]
+    films = [f"films/{name}" for name in names]
+    films += [f"films/{name}" for name in map(poster, names) if (config.out / "films" / name).is_file()]
     inputs = {"policy": config.checkpoint, "data": config.episodes}
     rows = summary.controls.rows if summary.controls is not None else ()
     inputs |= {f"control {row.control}": config.out / FOLDER / row.control for row in rows}

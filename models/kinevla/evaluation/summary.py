@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,16 @@ from kinevla.evaluation.reasoning import ReasoningFigures, reasoning_figures
 from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
 from kinevla.evaluation.trial import TrialResult
 from kinevla.text.instruction import normalised
+
+_MOTION = {
+    "rms_jerk_rad_s3": ("rms jerk", "rad/s³"),
+    "idle_s": ("idle", "s"),
+    "longest_idle_s": ("longest pause", "s"),
+    "path_length_m": ("path of the tool", "m"),
+    "path_deviation_mm": ("away from the expert's path", "mm"),
+    "duration_s": ("duration", "s"),
+}
+_FIGURE = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -80,29 +91,35 @@ class Summary:
         return (*self.tasks, *self.wordings, self.pooled)
 
     def text(self) -> str:
-        """Write the figures as a table."""
+        """Write the table, the controls and all other figures."""
         lines = [f"{'task':>6}{'scenes':>8}  {'goal':<24}{'kinematics':<24}{'training':<11}instruction"]
         lines += [row.line() for row in self.rows()]
         if self.controls is not None:
             lines.append(self.controls.text())
         lines.append(self.note())
-        if self.reasoning is not None:
-            item = self.reasoning
-            bert = "" if item.bert_score_f1 is None else f", BERTScore F1 {item.bert_score_f1:.3f}"
-            lines.append(
-                f"reasoning: {100 * item.exact:.1f} % of {item.pairs} texts exact, BLEU {item.bleu:.3f}{bert}"
-            )
-        if self.reused_share is not None:
-            lines.append(f"reasoning confirmed instead of written: {100 * self.reused_share:.0f} % of chunks")
-        if self.latency_ms:
-            parts = ", ".join(f"{name} {value:.0f}" for name, value in self.latency_ms.items())
-            lines.append(f"median ms per chunk: {parts}")
-        lines.append("median motion: " + ", ".join(f"{k} {v:.3g}" for k, v in self.motion.items()))
-        lines.append("ended: " + ", ".join(f"{text} {count}" for text, count in self.ended.items()))
+        lines += [f"{name}: {value}" for name, value in self.figures().items()]
         if self.failures:
             lines.append("failed checks:")
             lines += [f"  {count:>4}  {text}" for text, count in self.failures.items()]
         return "\n".join(lines)
+
+    def figures(self) -> dict[str, str]:
+        """What is known beside success: name to value, with units."""
+        found: dict[str, str] = {}
+        if self.reasoning is not None:
+            item = self.reasoning
+            bert = "" if item.bert_score_f1 is None else f", BERTScore F1 {item.bert_score_f1:.3f}"
+            exact = f"{100 * item.exact:.1f} % of {item.pairs} texts exact"
+            found["reasoning"] = f"{exact}, BLEU {item.bleu:.3f}{bert}"
+        if self.reused_share is not None:
+            found["reasoning confirmed instead of written"] = f"{100 * self.reused_share:.0f} % of chunks"
+        if self.latency_ms:
+            parts = [f"{name} {value:.0f} ms" for name, value in self.latency_ms.items()]
+            found["time per chunk, median"] = ", ".join(parts)
+        motion = [(*_MOTION.get(name, (name, "")), value) for name, value in self.motion.items()]
+        found["motion, median"] = ", ".join(f"{name} {value:.3g} {unit}" for name, unit, value in motion)
+        found["trials ended"] = ", ".join(f"{text} ({count})" for text, count in self.ended.items())
+        return found
 
     def note(self) -> str:
         """Say how the intervals were computed."""
@@ -195,9 +212,9 @@ def _motion(results: Sequence[TrialResult]) -> dict[str, float]:
 
 
 def _check(reason: str) -> str:
-    """Shorten a judge's sentence to what was asked; the measured figures differ in every trial."""
-    _, _, asked = reason.partition("asked: ")
-    return f"asked: {asked}" if asked else reason.removeprefix("failed: ")
+    """A judge's sentence with N for what it measured, which differs in every trial."""
+    measured, mark, asked = reason.removeprefix("failed: ").partition("; asked: ")
+    return f"{_FIGURE.sub('N', measured)}{mark}{asked}" if mark else measured
 
 
 def _counts(items: object) -> dict[str, int]:

@@ -42,6 +42,7 @@ class TrialConfig:
         launch: launch arguments of the stack for trials through ROS, each `name:=value`.
         film: where films of failed trials go, None for none.
         film_all: film successes as well.
+        film_seed: film this scene of every task in any case: something to look at; None: no scene.
     """
 
     controller: ControllerConfig
@@ -56,6 +57,7 @@ class TrialConfig:
     launch: tuple[str, ...] = ()
     film: Path | None = None
     film_all: bool = False
+    film_seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.period_s > 0.0 or not self.max_time_s > 0.0:
@@ -325,7 +327,11 @@ def result_of(
             parts.setdefault(name, []).append(value * 1e3)
     failed = not (verdict.goal_success and verdict.kinematics_success)
     film_name: str | None = None
-    if film is not None and config.film is not None and (failed or config.film_all):
+    if (
+        film is not None
+        and config.film is not None
+        and (failed or config.film_all or job.seed == config.film_seed)
+    ):
         wording = f"-wording{job.wording}" if job.wording else ""
         film_name = f"task{job.task}-seed{job.seed}{wording}.mp4"
         film.write(config.film / film_name, "; ".join(verdict.reasons))

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from kinevla.generation.grammar import Codes, Cursor, Grammar, Text
 from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
+from kinevla.text.instruction import normalised
 from kinevla.text.vocabulary import Vocabulary
 
 # The Llama tokenizer writes a space before an answer; OpenVLA was trained with it and appends it when absent.
@@ -57,8 +58,8 @@ class SequenceBuilder:
         return self.grammar.vocabulary
 
     def prompt(self, instruction: str) -> tuple[int, ...]:
-        """Return the ids of the prompt around an instruction."""
-        ids = self.text(f"{PROMPT_HEAD}{instruction.lower()}{PROMPT_TAIL}")
+        """Return the ids of the prompt around an instruction, normalised as at run time."""
+        ids = self.text(f"{PROMPT_HEAD}{normalised(instruction)}{PROMPT_TAIL}")
         if self.prompt_suffix and ids[-len(self.prompt_suffix) :] != self.prompt_suffix:
             ids += self.prompt_suffix
         return ids
@@ -78,7 +79,7 @@ class SequenceBuilder:
                 word for word, token in zip(words, ids, strict=True) if token == self.tokenizer.unk_token_id
             ]
             named = ", ".join(repr(word) for word in dict.fromkeys(unknown))
-            raise ValueError(f"the text {text!r} holds a word outside the vocabulary: {named}")
+            raise ValueError(f"{named}: outside the vocabulary, in the text {text!r}")
         try:
             self.grammar.check_text(ids)
         except ValueError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kinevla.text.annotation_rules import CHOICES, RULES, Rule
+from kinevla.text.instruction import normalised
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _NOUN = r"[a-z]+(?: [a-z]+){0,2}?"
@@ -36,11 +37,6 @@ class Annotation:
     fine: str
 
 
-def plain_sentence(instruction: str) -> str:
-    """Return a sentence in lower case with single spaces and without a full stop, as the patterns have it."""
-    return " ".join(instruction.lower().split()).rstrip(".! ")
-
-
 def annotate(instruction: str) -> Annotation:
     """Write goal and kinematics texts for an instruction.
 
@@ -48,7 +44,7 @@ def annotate(instruction: str) -> Annotation:
         AnnotationError: no pattern fits, or a region, part, side or the like is unknown; the text lists the
             known ones.
     """
-    text = plain_sentence(instruction)
+    text = normalised(instruction)
     if not text:
         raise AnnotationError("the instruction is empty")
     reasons: list[str] = []

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import episode_chunks
+from kinevla.data.episode import Episode
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
+from kinevla.text.instruction import normalised
 from kinevla.training.mapped import mapped_array, mapped_result
 
 Texts = tuple[str, str, str]
@@ -110,7 +112,7 @@ def load_policy_data(
             )
         rows = slice(end, end := end + len(episode))
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
-        text[rows] = number.get((episode.instruction, episode.coarse, episode.fine), -1)
+        text[rows] = number.get(_texts_of(episode), -1)
         held_out[rows] = parts[episode.name] == "val"
     used = np.asarray(text) >= 0
     if not (used & ~held_out).any():
@@ -137,10 +139,16 @@ def demonstrated_texts(reader: EpisodeReader, without: tuple[str, ...] = ()) -> 
     Raises:
         DataError: the set has no such instruction.
     """
-    found = tuple(dict.fromkeys((item.instruction, item.coarse, item.fine) for item in reader.motions()))
-    if unknown := sorted(set(without) - {text[0] for text in found}):
+    found = tuple(dict.fromkeys(_texts_of(item) for item in reader.motions()))
+    left_out = {normalised(instruction) for instruction in without}
+    if unknown := sorted(left_out - {text[0] for text in found}):
         raise DataError(f"{reader.directory} has no instruction {unknown[0]!r} to leave out")
-    return tuple(text for text in found if text[0] not in without)
+    return tuple(text for text in found if text[0] not in left_out)
+
+
+def _texts_of(episode: Episode) -> Texts:
+    """Return an episode's texts, the instruction as it is prompted: one sentence is one task."""
+    return (normalised(episode.instruction), episode.coarse, episode.fine)
 
 
 class Layout:

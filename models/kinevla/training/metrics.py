@@ -33,7 +33,7 @@ class MetricsLog:
         self.path, self.columns = path, columns
         self._rows: list[dict[str, Any]] = []
         if step and path.is_file():
-            with path.open(newline="") as stream:
+            with path.open(encoding="utf-8", newline="") as stream:
                 self._rows = [
                     row
                     for row in csv.DictReader(stream)
@@ -64,7 +64,7 @@ def draw_metrics(table: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with table.open(newline="") as stream:
+    with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
     FigureCanvasAgg(figure)

@@ -50,7 +50,9 @@ def test_any_kind_is_trained_and_reported_on_the_command_line(demos, tmp_path, c
     trained = json.loads(capsys.readouterr().out)
     assert trained["kind"] == kind == load_tokenizer(out).kind
     assert main(["tokenizer", "report", "--tokenizer", str(out), "--data", str(demos), "--no-baselines"]) == 0
-    assert capsys.readouterr().out.startswith(f"{kind}: ")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{kind}: ")
+    assert printed.endswith(f"picture: {out / 'report' / 'report.png'}\n")
     verify_manifest(out / "report", kind="tokenizer-report")
     figures = json.loads((out / "report" / "report.json").read_text())["tokenizer"]["errors"]
     assert figures == trained["errors"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +82,19 @@ def test_an_interruption_ends_with_130_and_says_how_to_go_on(monkeypatch, capsys
 
     one_command(monkeypatch, interrupted)
     assert main(["config", "list"]) == Exit.INTERRUPTED == 130
-    assert "run the same command again" in capsys.readouterr().err
+    assert capsys.readouterr().err == "stopped; run the same command again to start anew, nothing was kept\n"
+    monkeypatch.setattr("kinevla.cli.data_commands.run_convert", interrupted)
+    assert main(["data", "convert", "bags", "--out", "set"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_letters_that_a_terminal_lacks_are_escaped(encoding):
+    line = [sys.executable, "-m", "kinevla.cli.main", "data", "annotate", "grab it – now"]
+    variables = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(line, env=variables, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"refused: 'grab it \\u2013 now'" in done.stdout
 
 
 @pytest.mark.parametrize("code", [Exit.DONE, Exit.UNFINISHED])

@@ -235,3 +235,11 @@ def test_a_manifest_larger_than_its_bound_is_refused_before_it_is_read(result):
         stream.truncate(5 << 30)
     with pytest.raises(ManifestError, match=r"has 5368709120 bytes, the bound is 67108864"):
         read_manifest(result)
+
+
+def test_the_folder_of_a_training_is_answered_with_the_checkpoint_inside(tmp_path):
+    inside = tmp_path / "policy" / "best"
+    inside.mkdir(parents=True)
+    (inside / "manifest.json").write_text("{}")
+    with pytest.raises(ManifestError, match=r"policy/best meant\?$"):
+        read_manifest(tmp_path / "policy")

@@ -146,14 +146,20 @@ def test_replaying_recorded_targets_repeats_their_outcome(fake_simulator, settin
         )
 
 
-def test_the_page_shows_every_failure_with_its_film(fake_simulator, settings):
+def test_the_page_shows_every_failure_and_one_success_of_each_task_with_film_and_still(
+    fake_simulator, settings
+):
     config = settings(films="failures", trials=4, tasks=(1,))
     evaluate(config)
-    assert [path.name for path in (config.out / "films").iterdir()] == ["task1-seed23.mp4"]
+    names = [f"task1-seed{seed}.{kind}" for seed in (20, 23) for kind in ("jpg", "mp4")]
+    assert sorted(path.name for path in (config.out / "films").iterdir()) == names
     page = (config.out / "index.html").read_text()
     assert 'src="films/task1-seed23.mp4"' in page
     assert "failed: seed 23 ends in 3" in page
-    assert page.count('class="trial"') == 1
+    assert 'poster="films/task1-seed23.jpg"' in page and 'src="films/task1-seed20.mp4"' in page
+    assert page.count('class="trial"') == 2
+    assert "<title>Control &#39;expert&#39; on the seven tasks on the RM75</title>" in page
+    assert page.count("<table>") == 1 and "rad/s³" in page
     import av
 
     with av.open(str(config.out / "films" / "task1-seed23.mp4")) as film:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinevla.text import InstructionError, check_instruction, load_task_texts
+from kinevla.text.instruction import normalised, tidy
 
 
 def test_every_task_instruction_is_accepted_as_it_is() -> None:
@@ -54,3 +57,32 @@ def test_something_that_is_no_text_is_refused() -> None:
 
 def test_the_refusal_is_a_value_error() -> None:
     assert issubclass(InstructionError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Place the cup  on the shelf.",
+        "place the cup\u00a0on the \u200bshelf",
+        "\ufeff\u201cplace the cup on the shelf.\u201d",
+        "'PLACE THE CUP ON THE SHELF'!",
+        "place the cup on the shelf\u2026",
+        "ｐｌａｃｅ the cup on the shelf\u3002",
+    ],
+)
+def test_one_sentence_has_one_prompt_however_it_was_typed(typed: str) -> None:
+    assert normalised(typed) == check_instruction(typed) == "place the cup on the shelf"
+
+
+def test_marks_inside_a_sentence_are_kept_and_spelt_in_one_way() -> None:
+    assert (
+        normalised("hold the carrot\u2019s end, then \u201clift\u201d it")
+        == 'hold the carrot\'s end, then "lift" it'
+    )
+    assert normalised("cafe\u0301") == normalised("caf\u00e9")
+
+
+@given(st.text(max_size=60))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalised(normalised(text)) == normalised(text)
+    assert tidy(tidy(text)) == tidy(text)

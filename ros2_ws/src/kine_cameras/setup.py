@@ -31,8 +31,8 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "camera_node = kine_cameras.camera_node:main",
-            "calibrate = kine_cameras.calibration.command:main",
+            "camera_node = kine_cameras.programs:camera_node",
+            "calibrate = kine_cameras.programs:calibrate",
         ]
     },
 )

@@ -25,8 +25,8 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "console_node = kine_console.console_node:main",
-            "kine_console = kine_console.cli:main",
+            "console_node = kine_console.programs:console_node",
+            "kine_console = kine_console.programs:kine_console",
         ]
     },
 )

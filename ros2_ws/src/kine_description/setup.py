@@ -23,5 +23,5 @@ setup(
     maintainer_email="kinevla@example.org",
     description="URDF of the RM75 with gripper and cameras.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["make_urdf = kine_description.make_urdf:main"]},
+    entry_points={"console_scripts": ["make_urdf = kine_description.programs:make_urdf"]},
 )

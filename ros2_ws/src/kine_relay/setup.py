@@ -21,5 +21,5 @@ setup(
     maintainer_email="kinevla@example.org",
     description="Chunks for arms with a joint trajectory controller.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["relay_node = kine_relay.relay_node:main"]},
+    entry_points={"console_scripts": ["relay_node = kine_relay.programs:relay_node"]},
 )

@@ -20,5 +20,5 @@ setup(
     maintainer_email="kinevla@example.org",
     description="Simulated RM75 tabletop behind an emulated Realman controller.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["sim_node = kine_sim.nodes.sim_node:main"]},
+    entry_points={"console_scripts": ["sim_node = kine_sim.programs:sim_node"]},
 )

@@ -23,11 +23,11 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "recorder_node = kine_teleop.recorder_node:main",
-            "repair_bag = kine_teleop.recording.repair:main",
-            "puppet_node = kine_teleop.puppet_node:main",
-            "sim_leader_node = kine_teleop.sim_leader_node:main",
-            "rm75_leader_node = kine_teleop.rm75_leader_node:main",
+            "recorder_node = kine_teleop.programs:recorder_node",
+            "repair_bag = kine_teleop.programs:repair_bag",
+            "puppet_node = kine_teleop.programs:puppet_node",
+            "sim_leader_node = kine_teleop.programs:sim_leader_node",
+            "rm75_leader_node = kine_teleop.programs:rm75_leader_node",
         ]
     },
 )

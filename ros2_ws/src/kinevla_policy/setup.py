@@ -24,9 +24,9 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "policy_node = kinevla_policy.policy_node:main",
-            "compressor_node = kinevla_policy.compressor_node:main",
-            "stack = kinevla_policy.runner:main",
+            "policy_node = kinevla_policy.programs:policy_node",
+            "compressor_node = kinevla_policy.programs:compressor_node",
+            "stack = kinevla_policy.programs:stack",
         ]
     },
 )

@@ -21,5 +21,5 @@ setup(
     maintainer_email="kinevla@example.org",
     description="Driver node of the Realman RM75 on the vendor's SDK.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["driver_node = realman_driver.driver_node:main"]},
+    entry_points={"console_scripts": ["driver_node = realman_driver.programs:driver_node"]},
 )

@@ -23,6 +23,8 @@ from kine_nodes.image_message import camera_info_message, image_message
 from kine_nodes.status import key_values
 from kine_nodes.texts import printable
 
+REMEDY = "Plug it in, or start with another `cameras:=`, or without any camera with `sim:=true`"
+
 
 class CameraNode(ManagedNode):
     """A camera under its node's name: `~/color/image_raw` and `~/color/camera_info`.
@@ -73,7 +75,7 @@ class CameraNode(ManagedNode):
             reconnect_min_s=values["reconnect_min_s"],
             reconnect_max_s=values["reconnect_max_s"],
         )
-        self._worker = CameraWorker(self._source, self._publish, self._say, settings)
+        self._worker = CameraWorker(self._source, self._publish, self._say, settings, self._warn)
         self._worker.start()
 
     def close(self) -> bool:
@@ -84,6 +86,9 @@ class CameraNode(ManagedNode):
 
     def _say(self, text: str) -> None:
         self.get_logger().info(printable(text))
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(f"{printable(text)}; still looking. {REMEDY}")
 
     # --- outputs (images from the camera's thread) ------------------------------------------------------
     def _publish(self, frame: Frame, known: Intrinsics | None) -> None:

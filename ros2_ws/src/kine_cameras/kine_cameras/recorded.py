@@ -56,7 +56,10 @@ class RecordedSource:
         """The next frame when its time has come, however long the pause in the recording is."""
         if self._frames is None:
             raise CameraLost("was closed")
-        item = next(self._frames, None)
+        try:
+            item = next(self._frames, None)
+        except ValueError as error:
+            raise CameraError(str(error)) from error
         if item is None:
             if self._played == 0:
                 raise CameraError("holds no image that can be decoded")

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kine_nodes.image_conversion import ImageError, compressed_to_rgb, image_to_rgb
+from kine_nodes.image_conversion import ImageError, compressed_to_rgb
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+LONGEST_PAUSE_S = 60.0
 _IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 TimedImages = Iterator[tuple[float, NDArray[np.uint8]]]
@@ -64,10 +65,15 @@ def _video(capture: cv2.VideoCapture) -> TimedImages:
 
 
 def _image_topic(path: Path, topic: str) -> str:
-    from rosbags.highlevel import AnyReader  # a quarter of a second to import: only where a bag is played
+    from kinevla.data.bags import open_bag  # some time to import: only where a bag is played
+    from kinevla.data.packing import DataError
 
-    with AnyReader([path]) as reader:
-        known = sorted({c.topic for c in reader.connections if c.msgtype in _IMAGE_TYPES})
+    try:
+        with open_bag(path) as bag:
+            held = {name: item for name, item in bag.topics.items() if item.type in _IMAGE_TYPES}
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    known = sorted(name for name, item in held.items() if item.messages)
     if topic in known:
         return topic
     if not topic and len(known) == 1:
@@ -76,19 +82,25 @@ def _image_topic(path: Path, topic: str) -> str:
 
 
 def _bag(path: Path, topic: str) -> TimedImages:
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import Stores, get_typestore
+    from kinevla.data.bags import open_bag
+    from kinevla.data.packing import DataError
+    from kinevla.data.streams import message_pixels
 
-    with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-        first_ns: int | None = None
-        connections = [c for c in reader.connections if c.topic == topic]
-        for connection, _, raw in reader.messages(connections=connections):
-            message: Any = reader.deserialize(raw, connection.msgtype)
-            stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-            first_ns = stamp_ns if first_ns is None else first_ns
-            compressed = connection.msgtype == _IMAGE_TYPES[1]
-            pixels = compressed_to_rgb(message.data) if compressed else image_to_rgb(message)
-            yield (stamp_ns - first_ns) / 1e9, np.array(pixels)
+    elapsed_s, newest_ns = 0.0, 0
+    try:
+        with open_bag(path) as bag:
+            for raw in bag.messages((topic,)):
+                try:
+                    pixels = np.array(message_pixels(raw))
+                except (DataError, ImageError):  # one bad message costs one image
+                    continue
+                step_s = (raw.stamp_ns - newest_ns) / 1e9
+                newest_ns = raw.stamp_ns
+                # Nobody waits for a clock that was set while recording, or that did not run yet.
+                elapsed_s += step_s if 0.0 < step_s <= LONGEST_PAUSE_S else 0.0
+                yield elapsed_s, pixels
+    except DataError as error:
+        raise ValueError(str(error)) from error
 
 
 def _rgb(bgr: Any) -> NDArray[np.uint8]:

@@ -69,6 +69,7 @@ class CameraWorker:
         deliver: called for each frame, in the worker's thread, with the camera's own intrinsics or None.
         log: called with one sentence for each change: opened, lost, not found. The same cause is said once.
         settings: rate and time-outs.
+        warn: called in place of `log` when the camera is missing.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class CameraWorker:
         deliver: Callable[[Frame, Intrinsics | None], None],
         log: Callable[[str], object],
         settings: WorkerSettings,
+        warn: Callable[[str], object] | None = None,
     ) -> None:
-        self._source, self._deliver, self._log, self._settings = source, deliver, log, settings
+        self._source, self._deliver, self._settings = source, deliver, settings
+        self._log, self._warn = log, warn or log
         self._statistics = FrameStatistics(settings.rate_hz)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -155,4 +158,5 @@ class CameraWorker:
             said = (state, reason) == (self._state, self._reason)
             self._state, self._reason = state, reason
         if not said:
-            self._log(f"{self._source.name}: {reason or state}")
+            say = self._warn if state is CameraState.SEARCHING else self._log
+            say(f"{self._source.name}: {reason or state}")

@@ -83,3 +83,11 @@ def test_a_picture_is_kept_with_its_joints_only_when_arm_and_board_allow_it(robo
     assert [view.name for view in find_views(folder, BOARD).views] == ["000.png"]
     with pytest.raises(ValueError, match="holds pictures already"):
         capture(folder, "wrist", BOARD, True, ask)
+
+
+def test_without_a_terminal_one_sentence_says_that_it_needs_one(robot, tmp_path):
+    def ask(_: str) -> str:
+        raise EOFError
+
+    with pytest.raises(ValueError, match="start it in a terminal"):
+        capture(tmp_path / "pictures", "wrist", BOARD, True, ask)

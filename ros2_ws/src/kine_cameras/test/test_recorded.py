@@ -10,6 +10,7 @@ from camera_rig import Running, wait_for
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
+from kine_cameras import recorded_frames
 from kine_cameras.recorded import RecordedSettings, RecordedSource
 from kine_cameras.worker import CameraState
 
@@ -112,3 +113,51 @@ def test_a_bag_without_the_topic_names_its_images(bag):
 def test_what_is_no_recording_is_refused(tmp_path, path, text):
     with pytest.raises(RuntimeError, match=text):
         RecordedSource(RecordedSettings(str(tmp_path / path))).open()
+
+
+def stored_bag(path, plugin="mcap", *, encoding="rgb8", bad=(), stamps=None, definition="float64 x\n"):
+    """A bag with a camera beside a topic that nobody needs."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    storage = StoragePlugin.MCAP if plugin == "mcap" else StoragePlugin.SQLITE3
+    with Writer(path, version=9, storage_plugin=storage) as writer:
+        writer.add_connection(
+            "/state", "vendor_msgs/msg/State", msgdef=definition, rihs01="RIHS01_" + "0" * 64
+        )
+        kind = "sensor_msgs/msg/Image"
+        topic = writer.add_connection("/a/image_raw", kind, typestore=store)
+        for number in range(4):
+            stamp = (stamps or [10**18 + k * 10**7 for k in range(4)])[number]
+            time = types["builtin_interfaces/msg/Time"](sec=stamp // 10**9, nanosec=stamp % 10**9)
+            header = types["std_msgs/msg/Header"](stamp=time, frame_id="")
+            data = np.tile(np.array([200, 100, 50], np.uint8), 32 * 24)
+            message = types[kind](header=header, height=24, width=32, encoding=encoding, is_bigendian=0,
+                                  step=96, data=data[: 10 if number in bad else None])  # fmt: skip
+            writer.write(topic, 10**18 + number, store.serialize_cdr(message, kind))
+    return path
+
+
+@pytest.mark.parametrize("plugin", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("definition", ["", "custom_msgs/Thing thing\n", "wstring name\n"])
+def test_a_bag_is_played_whatever_else_is_in_it(tmp_path, plugin, definition):
+    path = stored_bag(tmp_path / "bag", plugin, bad=(1,), definition=definition)
+    found = list(recorded_frames.frames(path))
+    assert len(found) == 3 and (found[0][1][0, 0] == (200, 100, 50)).all()
+
+
+def test_a_clock_that_was_set_while_recording_makes_nobody_wait(tmp_path):
+    stamps = [0, 10**18, 10**18 + 10**7, 10**18 - 86400 * 10**9]
+    assert [t for t, _ in recorded_frames.frames(stored_bag(tmp_path / "bag", stamps=stamps))] == [
+        0.0, 0.0, pytest.approx(0.01), pytest.approx(0.01),
+    ]  # fmt: skip
+
+
+def test_a_damaged_bag_is_one_error_of_the_camera(tmp_path):
+    path = stored_bag(tmp_path / "bag")
+    file = next(path.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ValueError, match="damaged or cut off"):
+        recorded_frames.frames(path)

@@ -35,6 +35,7 @@ from kine_nodes import (
 )
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, state_name
 from kine_nodes.status import key_values
+from kine_nodes.which_arm import ARM_STATUS, SIMULATOR, which_arm
 
 CAMERAS = ("front", "wrist")
 
@@ -52,6 +53,7 @@ class ConsoleNode(ManagedNode):
         self._state = ConsoleState()
         self._received: dict[str, int] = {}
         self._received_s = time.monotonic()
+        self._arm_address = ""
         value = self.values
         transport = value["image_transport"]
         if transport not in IMAGE_TYPES:
@@ -143,6 +145,8 @@ class ConsoleNode(ManagedNode):
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            if status.name == ARM_STATUS:
+                self._arm_address = status.hardware_id
             values = {pair.key: pair.value for pair in status.values}
             self._state.take_status(status.name, status.level[0], status.message, values)
 
@@ -151,7 +155,9 @@ class ConsoleNode(ManagedNode):
         self._state.put("services", self._calls.available())
 
     def _look_at_nodes(self) -> None:
-        self._state.take_nodes(self._watch.look())
+        nodes = self._watch.look()
+        self._state.take_nodes(nodes)
+        self._state.take_arm(which_arm(self._arm_address, SIMULATOR in nodes), self._arm_address)
         now_s = time.monotonic()
         before, then_s = self._received, self._received_s
         self._received, self._received_s = {feed.name: feed.received for feed in self._feeds}, now_s
@@ -171,7 +177,9 @@ class ConsoleNode(ManagedNode):
             status.level, status.message = DiagnosticStatus.WARN, "not active"
         else:
             status.level = DiagnosticStatus.OK
-            status.message = f"{server.viewers} viewers at {server.url}"
+            status.message = (
+                f"{server.viewers} {'viewer' if server.viewers == 1 else 'viewers'} at {server.url}"
+            )
             traffic = server.traffic
             values: dict[str, Any] = {
                 "viewers": server.viewers,
@@ -193,14 +201,15 @@ class ConsoleNode(ManagedNode):
 
 
 def main() -> None:
-    """Run the node until SIGINT or SIGTERM; exit code 1 when it cannot start, 2 for a bad parameter."""
+    """Run the node until SIGINT or SIGTERM; exit code 1 when it cannot start or a part died, 2 for a bad
+    parameter.
+    """
     kine_nodes.init()
     node, code = None, 1
     try:
         node = ConsoleNode()
         if kine_nodes.autostart(node):
-            code = 0
-            kine_nodes.spin_until_signal(node, executor=EventsExecutor())
+            code = kine_nodes.spin_until_signal(node, executor=EventsExecutor())
     except (ParameterException, ValueError) as error:
         print(f"kine_console: {error}", file=sys.stderr)
         code = 2

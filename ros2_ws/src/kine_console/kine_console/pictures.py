@@ -9,6 +9,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from kine_nodes.image_conversion import compressed_to_rgb, image_to_rgb, rgb_to_jpeg
+from kinevla.observation.encodings import channels_exchanged
 from kinevla.observation.image_bounds import check_compressed
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
@@ -24,8 +25,8 @@ def encoder(transport: str, quality: int) -> Callable[[bytes], bytes]:
         message: Any = deserialize_message(data, CompressedImage)
         content = bytes(message.data)
         check_compressed(content)
-        if content.startswith(_JPEG_START):
+        if content.startswith(_JPEG_START) and not channels_exchanged(message.format):
             return content
-        return rgb_to_jpeg(compressed_to_rgb(content), quality)
+        return rgb_to_jpeg(compressed_to_rgb(content, message.format), quality)
 
     return compressed

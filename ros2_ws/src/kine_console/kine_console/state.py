@@ -40,6 +40,7 @@ class ConsoleState:
         self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._statuses: dict[str, health.Status] = {}
         self._nodes: dict[str, dict[str, Any]] = {}
+        self._driver_state = ""
 
     # --- filling ---------------------------------------------------------------------------------------
     def put(self, section: str, value: Any) -> None:
@@ -73,11 +74,20 @@ class ConsoleState:
             self._put("plan", {**plan, "latency_s": figures, "received_s": now_s})
 
     def take_driver(self, state: str, reason: str, source: str) -> None:
-        """What the driver does, why, and who moves the arm (empty: nobody)."""
+        """What the driver does, why, and who moves the arm (empty: nobody). Each change is in the log."""
         with self._lock:
             most = health.MAX_TEXT
+            before = self._driver_state
+            self._driver_state = state
+            if before not in ("", state):
+                ok = state not in ("STOPPED", "LOST", "DISCONNECTED")
+                self._log("driver", f"{before} -> {state}", ok, reason, "arm")
             row = {"state": state, "reason": printable(reason, most), "source": printable(source, most)}
             self._put("driver", {**row, "received_s": round(self.clock(), 1)})
+
+    def take_arm(self, which: str, address: str) -> None:
+        """Whether the arm is SIMULATED or REAL (empty: not known), and its controller's address."""
+        self.put("arm", {"which": which, "address": printable(address, health.MAX_TEXT)})
 
     def take_status(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
         """One status of `/diagnostics`."""
@@ -98,6 +108,8 @@ class ConsoleState:
         """
         with self._lock:
             for name in [*self._nodes, *present]:
+                if self._nodes.get(name, {}).get("there") and name not in present:
+                    self._log(name.lstrip("/"), "node gone", False, "was there, and is not any more", "node")
                 self._nodes[name] = {"there": name in present, "lifecycle": present.get(name, "")}
             while len(self._nodes) > health.MAX_STATUSES:
                 gone = next((name for name, row in self._nodes.items() if not row["there"]), None)
@@ -107,10 +119,13 @@ class ConsoleState:
     def log(self, who: str, what: str, ok: bool, message: str) -> None:
         """Add a line to the log of commands that all viewers see."""
         with self._lock:
-            line = {"time_s": self._wall_clock(), "who": who, "what": what, "ok": ok}
-            line["message"] = printable(message, health.MAX_TEXT)
-            self._events.append(line)
-            self._put("events", list(self._events))
+            self._log(who, what, ok, message, "command")
+
+    def _log(self, who: str, what: str, ok: bool, message: str, kind: str) -> None:
+        line = {"time_s": self._wall_clock(), "who": printable(who, health.MAX_TEXT), "what": what, "ok": ok}
+        line |= {"message": printable(message, health.MAX_TEXT), "kind": kind}
+        self._events.append(line)
+        self._put("events", list(self._events))
 
     # --- reading ---------------------------------------------------------------------------------------
     def changes(self, since: int) -> tuple[int, dict[str, Any]]:

@@ -71,6 +71,27 @@ def test_the_drivers_state_is_shown_with_its_reason_and_who_moves_the_arm():
     assert state.changes(0)[1]["driver"] == row
 
 
+def test_a_lost_link_and_a_node_that_died_leave_a_trace_with_the_reason():
+    state = ConsoleState()
+    for name, reason in (
+        ("ENABLED", "enabled on request"),
+        ("LOST", "no state for 0.200 s"),
+        ("CONNECTED", ""),
+    ):
+        state.take_driver(name, reason, "")
+        state.take_driver(name, reason, "")
+    state.take_nodes({"/kinevla": "active"})
+    state.take_nodes({})
+    state.take_nodes({})
+    lines = [(e["kind"], e["who"], e["what"], e["ok"]) for e in state.changes(0)[1]["events"]]
+    assert lines == [
+        ("arm", "driver", "ENABLED -> LOST", False),
+        ("arm", "driver", "LOST -> CONNECTED", True),
+        ("node", "kinevla", "node gone", False),
+    ]
+    assert "no state for 0.200 s" in state.changes(0)[1]["events"][0]["message"]
+
+
 def test_refusals_and_drops_of_all_nodes_are_listed_and_other_figures_are_not():
     state = ConsoleState()
     values = {"chunks_refused": "3", "refused.velocity": "2", "frames_sent": "900", "missed_periods": "0"}

@@ -45,7 +45,7 @@ def main() -> None:
     try:
         text = urdf(options.front_mount, options.wrist_mount)
         if options.out:
-            Path(options.out).write_text(text)
+            Path(options.out).write_text(text, encoding="utf-8")
         else:
             sys.stdout.write(text)
     except (ValueError, OSError) as error:

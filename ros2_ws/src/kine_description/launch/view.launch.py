@@ -9,8 +9,9 @@ robot_state_publisher publishes `/robot_description` and the transforms, which R
 from __future__ import annotations
 
 import os
+import subprocess
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -18,7 +19,6 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from kine_description.make_urdf import urdf
 from kine_nodes.launch_arguments import refuse_unknown
 
 MOUNTS = ("front_mount", "wrist_mount")
@@ -52,7 +52,7 @@ def generate_launch_description() -> LaunchDescription:
 def _publisher(context: LaunchContext) -> list[Node]:
     refuse_unknown(context.argv, (*MOUNTS, "rviz"), __file__)
     files = {name: LaunchConfiguration(name).perform(context) for name in MOUNTS}
-    description = ParameterValue(urdf(**files), value_type=str)
+    description = ParameterValue(_urdf(files), value_type=str)
     return [
         Node(
             package="robot_state_publisher",
@@ -61,3 +61,15 @@ def _publisher(context: LaunchContext) -> list[Node]:
             parameters=[{"robot_description": description}],
         )
     ]
+
+
+def _urdf(mounts: dict[str, str]) -> str:
+    """The URDF, written by this package's program, whose interpreter has what that takes."""
+    program = os.path.join(get_package_prefix("kine_description"), "lib", "kine_description", "make_urdf")
+    line = [program]
+    for name, file in mounts.items():
+        line += [f"--{name.replace('_', '-')}", file] if file else []
+    done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode:
+        raise ValueError(done.stderr.strip() or f"{program} ended with exit code {done.returncode}")
+    return done.stdout

@@ -57,6 +57,13 @@ class DriverWatch:
             return f"{newest.source} moves the arm"
         return not_enabled(newest)
 
+    def missing(self, now_s: float) -> str:
+        """Why there is no arm that could be enabled: no driver, or no link; empty when there is one."""
+        if self._newest is None or now_s - self._heard_s > SILENT_S:
+            return self.obstacle(now_s)
+        linkless = self._newest.state in (DriverState.DISCONNECTED, DriverState.LOST)
+        return not_enabled(self._newest) if linkless else ""
+
     def ended(self, epoch: int, now_s: float) -> str:
         """Why what began in this epoch must end; empty while it may go on."""
         obstacle = self.obstacle(now_s)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +17,7 @@ FIRST, LAST = 40, 99
 FIRST_PORT, PORTS = 7400, 250
 # Of a domain's ports the middleware takes the first two and those from 10 on.
 LOCK_OFFSET = 2
+SHARED_MEMORY = Path("/dev/shm")
 # The domain that the environment named before one was taken, for those that take a second one.
 OUTER = "KINE_OUTER_ROS_DOMAIN_ID"
 
@@ -66,7 +69,8 @@ def _take() -> tuple[int, socket.socket]:
     """A domain and the socket that locks it: the kernel gives the port to one program, and takes it back."""
     numbers = [number for number in range(FIRST, LAST + 1) if str(number) != _outer()]
     random.SystemRandom().shuffle(numbers)
-    busy = {(port - FIRST_PORT) // PORTS for port in _udp_ports()}  # nodes run there
+    # Nodes run there, or have left memory that this user may not open.
+    busy = {(port - FIRST_PORT) // PORTS for port in _udp_ports() | _ports_of_others()}
     for number in numbers:
         if number in busy:
             continue
@@ -78,6 +82,17 @@ def _take() -> tuple[int, socket.socket]:
             continue
         return number, lock
     raise RuntimeError(f"no ROS domain from {FIRST} to {LAST} is free on this computer")
+
+
+def _ports_of_others() -> set[int]:
+    """The ports for which Fast DDS has shared memory of another user, that of killed nodes included."""
+    ports = set()
+    for file in SHARED_MEMORY.glob("*fastrtps_port*"):
+        found = re.search(r"fastrtps_port(\d+)", file.name)
+        with suppress(OSError):  # gone meanwhile
+            if found and file.stat().st_uid != os.geteuid():
+                ports.add(int(found[1]))
+    return ports
 
 
 def _udp_ports() -> set[int]:

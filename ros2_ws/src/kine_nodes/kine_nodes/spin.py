@@ -23,6 +23,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from kine_nodes import parameter_file
 from kine_nodes.bounded import BoundedExecutor
+from kine_nodes.thread_deaths import death, describe, watch_threads
+from kinevla.streams import print_every_letter
 
 # How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
 SWITCH_INTERVAL_S = 0.001
@@ -47,12 +49,15 @@ def init(args: list[str] | None = None) -> None:
     """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context.
 
     Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt. ROS arguments that are not
-    allowed, or a parameter file that cannot be read, end the program with status 2 and one line.
+    allowed, or a parameter file that cannot be read, end the program with status 2 and one line. From now on
+    a thread that dies ends `spin_until_signal`.
     """
     _stop.clear()
     _serving.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
+    watch_threads()
+    print_every_letter()
     try:
         for path in parameter_file.given(sys.argv if args is None else args):
             parameter_file.read(path)
@@ -60,16 +65,20 @@ def init(args: list[str] | None = None) -> None:
     except ValueError as error:
         _refuse(str(error))
     except RuntimeError as error:
-        _refuse(f"ROS arguments that it cannot start with: {error}")
+        _refuse(f"ROS cannot start: {error}")
 
 
-def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | None = None) -> None:
+def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | None = None) -> int:
     """Serve the node's callbacks until SIGINT or SIGTERM; a signal is noticed within `period_s`.
 
     What the node holds when it begins to serve is taken out of the garbage collector's rounds: going through
     all modules and messages holds up every thread for some tens of milliseconds now and then.
 
     `executor` None: a single-threaded one, in which messages that are too large hold up no thread.
+
+    Returns:
+        The program's exit status: 0 after a signal, 1 when a callback raised or a thread of the program died,
+        with one line in the log that says why. The caller closes the node in either case.
     """
     gc.collect()
     gc.freeze()
@@ -78,8 +87,11 @@ def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | No
     executor = executor or BoundedExecutor()
     executor.add_node(node)
     try:
-        while rclpy.ok() and not _stop.is_set():
+        while rclpy.ok() and not _stop.is_set() and not death():
             executor.spin_once(timeout_sec=period_s)
+        failure = death()
+    except Exception as error:
+        failure = f"a callback failed: {describe(error)}"
     finally:
         gc.unfreeze()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -87,3 +99,6 @@ def spin_until_signal(node: Node, period_s: float = 0.1, executor: Executor | No
             signal.signal(number, signal.SIG_IGN)
         executor.remove_node(node)
         executor.shutdown(timeout_sec=0.5)
+    if failure:
+        node.get_logger().fatal(f"ending: {failure}")
+    return 1 if failure else 0

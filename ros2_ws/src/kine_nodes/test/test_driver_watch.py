@@ -42,3 +42,13 @@ def test_what_began_in_an_earlier_epoch_has_ended_even_if_the_time_between_was_n
     assert watch.ended(5, 10.0) == ""
     watch.take(enabled(epoch=6), 11.0)
     assert watch.ended(5, 11.0) == "the arm was enabled anew meanwhile"
+
+
+def test_an_arm_that_only_waits_to_be_enabled_is_not_missing() -> None:
+    watch = DriverWatch("kinevla")
+    assert "not been heard" in watch.missing(10.0)
+    watch.take(DriverState(state=DriverState.DISCONNECTED, reason="192.168.1.18:8080: No route"), 10.0)
+    assert "192.168.1.18:8080: No route" in watch.missing(10.0)
+    watch.take(DriverState(state=DriverState.CONNECTED), 10.0)
+    assert watch.missing(10.0) == ""
+    assert "silent" in watch.missing(20.0)

@@ -55,3 +55,16 @@ def test_a_domain_in_which_a_node_runs_is_left_alone(monkeypatch):
     finally:
         node.destroy_node()
         rclpy.shutdown(context=context)
+
+
+def test_a_domain_in_which_another_user_left_memory_is_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_domain, "SHARED_MEMORY", tmp_path)
+    for number in range(own_domain.FIRST, own_domain.LAST):
+        (
+            tmp_path / f"sem.fastrtps_port{own_domain.FIRST_PORT + own_domain.PORTS * number + 11}_mutex"
+        ).touch()
+    with own_domain.OwnDomain():
+        pass  # of this user: no hindrance
+    monkeypatch.setattr(own_domain.os, "geteuid", lambda: 12345)
+    with own_domain.OwnDomain() as last:
+        assert last.number == own_domain.LAST

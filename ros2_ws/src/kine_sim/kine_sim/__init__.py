@@ -7,16 +7,14 @@ and the rest of the package still works.
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib.util import find_spec
+
+from kinevla.rendering import choose_library
 
 ENVIRONMENT_ID = "kine_sim/KineRealman-v0"
 MAX_EPISODE_STEPS = 150
 
-if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-    # Without a screen MuJoCo's default (a window) cannot render. Must be set before mujoco is imported.
-    os.environ.setdefault("MUJOCO_GL", "egl")
+choose_library()  # MuJoCo reads the choice when it is imported
 
 if find_spec("gymnasium") is not None:
     from gymnasium.envs.registration import register, registry

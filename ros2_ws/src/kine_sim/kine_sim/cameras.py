@@ -14,6 +14,7 @@ import numpy as np
 
 from kine_sim import rm75
 from kine_sim.scene import SceneConfig
+from kinevla.rendering import refusal
 
 CAMERAS: tuple[str, str] = ("front", "wrist")
 MAX_CAMERA_SIZE = (1024, 1280)
@@ -43,6 +44,17 @@ def _free_at_exit(renderer: mujoco.Renderer) -> None:
     if not _renderers:
         atexit.register(_free_renderers_of_this_thread)
     _renderers[renderer] = threading.get_ident()
+
+
+def _new_renderer(model: mujoco.MjModel, size: tuple[int, int]) -> mujoco.Renderer:
+    if not hasattr(mujoco, "GLContext"):
+        raise refusal()
+    try:
+        # MuJoCo takes what it raises itself for a fault of the caller and tells it twice.
+        mujoco.GLContext(*size).free()
+        return mujoco.Renderer(model, *size)
+    except Exception as error:  # each library has its own kind
+        raise refusal(error) from error
 
 
 @dataclass(frozen=True)
@@ -93,12 +105,16 @@ class CameraRig:
         self._local = threading.local()
 
     def render(self, camera: str, snapshot: Snapshot) -> np.ndarray:
-        """Image (height, width, 3) uint8 RGB of a snapshot; takes no lock."""
+        """Image (height, width, 3) uint8 RGB of a snapshot; takes no lock.
+
+        Raises:
+            RenderingError: this machine cannot draw.
+        """
         check_camera(camera)
         renderer = getattr(self._local, "renderer", None)
         if renderer is None:
             _load_triton()
-            renderer = mujoco.Renderer(self._model, *self.size)
+            renderer = _new_renderer(self._model, self.size)
             # Shadows and reflections cost several times the rest of the image.
             for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
                 renderer.scene.flags[flag] = 0

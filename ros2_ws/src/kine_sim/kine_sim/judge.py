@@ -178,7 +178,7 @@ class Judge:
             )
         pushed = self._lift.pushed_m
         return pushed <= LIMITS.max_push_m, (
-            f"the {name} was lifted {pushed * 100:.1f} cm from where it lay; asked: pick first, "
+            f"the {name} slid {pushed * 100:.1f} cm before it was lifted; asked: pick first, "
             f"at most {LIMITS.max_push_m * 100:.0f} cm"
         )
 

@@ -30,6 +30,10 @@ START_JOINT_NOISE_RAD = 0.02
 _MAX_TRIES = 2000
 
 
+class NoPlaceError(ValueError):
+    """A seed for which no free place was found."""
+
+
 @dataclass(frozen=True)
 class SceneConfig:
     """Everything that distinguishes one episode from another.
@@ -99,6 +103,7 @@ def sample_scene(task: Task, seed: int, randomise: bool = True) -> SceneConfig:
 
     Raises:
         ValueError: negative seed.
+        NoPlaceError: no free place was found.
     """
     if seed < 0:
         raise ValueError(f"seed = {seed} is negative")
@@ -117,7 +122,7 @@ def _place_bread(rng: np.random.Generator) -> SceneConfig:
         )
         if clear and hypot(*xy) >= layout.MIN_GOAL_RADIUS_M:
             return SceneConfig("bread", xy, yaw, None)
-    raise RuntimeError("no free place for the bread was found")
+    raise NoPlaceError("no free place for the bread was found")
 
 
 def _place_carrot(rng: np.random.Generator) -> SceneConfig:
@@ -128,7 +133,7 @@ def _place_carrot(rng: np.random.Generator) -> SceneConfig:
         yaw = float(rng.uniform(-CARROT_YAW_RAD, CARROT_YAW_RAD)) + (pi if rng.random() < 0.5 else 0.0)
         if _carrot_is_workable(xy, yaw, plate):
             return SceneConfig("carrot", xy, yaw, plate)
-    raise RuntimeError("no free place for the carrot was found")
+    raise NoPlaceError("no free place for the carrot was found")
 
 
 def _carrot_is_workable(xy: tuple[float, float], yaw: float, plate: tuple[float, float]) -> bool:

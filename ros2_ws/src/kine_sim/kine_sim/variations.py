@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kine_sim import layout
-from kine_sim.scene import SceneConfig
+from kine_sim.scene import NoPlaceError, SceneConfig
 
 CAMERA_SHIFT_M, CAMERA_TURN_RAD = 0.020, radians(2.0)
 REMOUNT_SHIFT_M, REMOUNT_TURN_RAD = 0.030, 0.050
@@ -93,7 +93,7 @@ def distractor(scene: SceneConfig, seed: int) -> SceneConfig:
             clear = clear and gap > layout.PLATE_RIM_RADIUS_M + _CUP_CLEARANCE_M
         if clear:
             return replace(scene, distractor_xy_m=xy)
-    raise RuntimeError("no free place for the cup was found")
+    raise NoPlaceError("no free place for the cup was found")
 
 
 def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -118,6 +118,7 @@ def vary(scene: SceneConfig, name: str, seed: int) -> SceneConfig:
 
     Raises:
         ValueError: unknown name.
+        NoPlaceError: no free place was found for what is added.
     """
     if name not in VARIATIONS:
         raise ValueError(f"variation {name!r} is unknown: choose one of {', '.join(VARIATIONS)}")

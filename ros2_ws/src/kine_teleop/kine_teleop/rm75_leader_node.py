@@ -10,8 +10,10 @@ from sensor_msgs.msg import JointState
 
 import kine_nodes
 from kine_nodes import ManagedNode
+from kine_nodes.texts import printable
 from kine_teleop.parameters import RM75_LEADER
 from kine_teleop.puppet.rm75_leader import Rm75Leader
+from realman_driver import sdk_output
 from realman_driver.arm_model import AXIS_NAMES
 from realman_driver.sdk_arm import LinkSettings, RealmanArm
 
@@ -28,7 +30,9 @@ class Rm75LeaderNode(ManagedNode):
         ip, port = value["robot_ip"], value["robot_port"]
         settings = LinkSettings(ip, port, value["udp_host_ip"], value["udp_port"], udp_period_ms=5)
         arm = RealmanArm(settings, lambda: int(self.get_clock().now().nanoseconds))
-        self._leader = Rm75Leader(arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"])
+        self._leader = Rm75Leader(
+            arm, ip, value["sensitivity"], value["gripper"], value["state_timeout_s"], say=self._say
+        )
         self._published_ns = 0
         self._count = len(AXIS_NAMES) if value["gripper"] else len(AXIS_NAMES) - 1
         self._publisher = self.create_publisher(JointState, "/leader/joint_states", 10)
@@ -39,6 +43,13 @@ class Rm75LeaderNode(ManagedNode):
     def begin(self) -> None:
         """Connect and switch drag teach on."""
         self._leader.start()
+
+    def _say(self, level: str, text: str) -> None:
+        """Thread of the leader. rclpy ties a severity to the line of the call: one line each."""
+        if level == "warning":
+            self.get_logger().warning(f"leader: {printable(text)}")
+        else:
+            self.get_logger().info(f"leader: {printable(text)}")
 
     def _publish(self) -> None:
         newest = self._leader.position(time.monotonic())
@@ -66,6 +77,7 @@ class Rm75LeaderNode(ManagedNode):
 
 def main() -> None:
     """Run the leader until SIGINT or SIGTERM; exit code 2 when a parameter is not allowed."""
+    sdk_output.hide()
     kine_nodes.run("rm75_leader_node", Rm75LeaderNode)
 
 

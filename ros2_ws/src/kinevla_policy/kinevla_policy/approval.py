@@ -67,7 +67,7 @@ class ApprovalDesk:
             try:
                 edited = self._check(edited)
             except ValueError as error:
-                return Answer(False, f"the edited reasoning is refused: {error}")
+                return Answer(False, f"{error}; the plan still waits, with the reasoning as proposed")
         used = edited or proposal.kinematics_text
         self._approved = Proposal(proposal.instruction_id, proposal.goal_text, used)
         self._proposal = None

@@ -168,7 +168,7 @@ class DemoClient:
         """Wait until `ready` gives something true.
 
         Raises:
-            StackError: the time is up, or `alive` says that the stack has ended.
+            StackError: the time is up, `alive` says that the stack has ended, or this client's thread died.
         """
         deadline_s = time.monotonic() + timeout_s
         while True:
@@ -177,6 +177,8 @@ class DemoClient:
                 return result
             if not alive():
                 raise StackError(f"the stack ended while waiting for {what}")
+            if not self._thread.is_alive():
+                raise StackError(f"the thread that listens to ROS died while waiting for {what}")
             if time.monotonic() > deadline_s:
                 raise StackError(f"{what} did not happen within {timeout_s:.0f} s")
             time.sleep(0.02)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from kinevla.data.video import whole_film
+
 VIEW_PX = 384
 TEXT_PX = 160
 FRAMES_PER_S = 10
@@ -58,8 +60,7 @@ def draw(frame: FilmFrame) -> NDArray[np.uint8]:
 
 def write_mp4(frames: Sequence[FilmFrame], path: Path) -> Path:
     """Write an H.264 film at 10 frames/s."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
+    with whole_film(path) as part, av.open(str(part), "w") as container:
         stream = container.add_stream("libx264", rate=FRAMES_PER_S)
         stream.width, stream.height, stream.pix_fmt = 2 * VIEW_PX, VIEW_PX + TEXT_PX, "yuv420p"
         stream.options = {"crf": "23", "preset": "veryfast"}

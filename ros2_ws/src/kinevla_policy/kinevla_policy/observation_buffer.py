@@ -93,16 +93,17 @@ class ObservationBuffer:
             return self._newest(not_before_ns)
 
     def silence(self, not_before_ns: int) -> str:
-        """Which camera, or the joint states, have not been heard since then, in words; empty: none."""
+        """Which cameras, or the joint states, have not been heard since then, in words; empty: none."""
         with self._changed:
             newest = {f"image from the {c} camera": f[-1][0] if f else None for c, f in self._frames.items()}
             newest["joint state"] = self._states[-1][0] if self._states else None
-        for what, stamp_ns in newest.items():
-            if stamp_ns is None:
-                return f"no {what} yet"
-            if stamp_ns < not_before_ns:
-                return f"the newest {what} is {(not_before_ns - stamp_ns) / NS_PER_S:.3f} s too old"
-        return ""
+        missing = [f"no {what} yet" for what, stamp_ns in newest.items() if stamp_ns is None]
+        late_s = {
+            what: (not_before_ns - (stamp_ns or not_before_ns)) / NS_PER_S
+            for what, stamp_ns in newest.items()
+        }
+        missing += [f"the newest {what} is {s:.3f} s too old" for what, s in late_s.items() if s > 0.0]
+        return "; ".join(missing)
 
     def wait_newest(self, not_before_ns: int, timeout_s: float) -> SyncedObservation | str:
         """Like `newest`, but waits up to `timeout_s` for one."""

@@ -35,6 +35,8 @@ from kinevla_policy.policy_diagnostics import STACK_ID, policy_status
 
 IMAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 MAX_ANSWER = 2000
+# Cameras and driver that are started together with this node are there by then.
+PATIENCE_S = 15.0
 
 
 class PolicyNode(ManagedNode):
@@ -110,6 +112,7 @@ class PolicyNode(ManagedNode):
         self.create_service(Approve, "/kinevla/approve", self._approve)
         self._gate = InstructionGate(self._understood, self._value("min_instruction_interval_s"))
         self.create_timer(1.0, self._publish_diagnostics)
+        self.create_timer(1.0, self.while_active(self._tell_what_is_missing))
         self.create_timer(0.2, self._look_at_driver)
 
     def begin(self) -> None:
@@ -124,6 +127,7 @@ class PolicyNode(ManagedNode):
             self._settings,
             self._instruction_ids,
         )
+        self._begun_s, self._missed = time.monotonic(), False
         self.get_logger().info("ready for instructions")
 
     def close(self) -> bool:
@@ -152,7 +156,7 @@ class PolicyNode(ManagedNode):
         assert self._buffer is not None
         try:
             if isinstance(message, CompressedImage):
-                pixels = compressed_to_rgb(message.data)
+                pixels = compressed_to_rgb(bytes(message.data), message.format)
             else:
                 pixels = image_to_rgb(message)
         except ImageError as error:
@@ -209,11 +213,21 @@ class PolicyNode(ManagedNode):
 
     def _obstacles(self) -> list[str]:
         """Why no instruction can begin now, whatever it says."""
+        return [text for text in (self._driver.obstacle(time.monotonic()), self._silence()) if text]
+
+    def _silence(self) -> str:
+        """Which camera is silent, or the joint states; empty: none."""
         assert self._buffer is not None
-        found = [self._driver.obstacle(time.monotonic())]
-        oldest_ns = self._now_ns() - int(self._settings.max_observation_age_s * 1e9)
-        found.append(self._buffer.silence(oldest_ns))
-        return [text for text in found if text]
+        return self._buffer.silence(self._now_ns() - int(self._settings.max_observation_age_s * 1e9))
+
+    def _tell_what_is_missing(self) -> None:
+        """Once, when the robot has had the time to come up: what an instruction would be refused for."""
+        if self._missed or time.monotonic() - self._begun_s < PATIENCE_S:
+            return
+        self._missed = True
+        found = [text for text in (self._driver.missing(time.monotonic()), self._silence()) if text]
+        if found:
+            self.get_logger().warning(f"no instruction can begin yet: {printable('; '.join(found))}")
 
     # --- services ------------------------------------------------------------------------------------
     def _instruct(self, request: Instruct.Request, response: Instruct.Response) -> Instruct.Response:

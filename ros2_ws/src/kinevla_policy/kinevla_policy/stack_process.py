@@ -41,7 +41,7 @@ class StackProcess:
         self._own = OwnDomain()
         self.domain = self._own.number
         own = ["--stack-id", self.stack_id, "--black-box-folder", str(log.parent / "black_box")]
-        self._file = log.open("w")
+        self._file = log.open("w", encoding="utf-8")
         self._process = subprocess.Popen(
             module_command(_RUNNER, *own, *options),
             stdin=subprocess.PIPE,  # closed by the kernel when this program ends

@@ -44,7 +44,7 @@ class FakePolicy:
 
     def check_reasoning(self, text: str) -> str:
         if "flamingo" in text:
-            raise ValueError("a word outside the vocabulary: 'flamingo'")
+            raise ValueError("'flamingo': outside the vocabulary")
         return " ".join(text.split())
 
     def understand(self, observation: SyncedObservation, instruction: str) -> None:

@@ -236,8 +236,8 @@ class BlackBox:
             text = (done.stdout if done.returncode == 0 else done.stderr).decode("utf-8", "replace").strip()
             last_line = text.splitlines()[-1] if text else f"exit code {done.returncode}"
             self._tell(done.returncode == 0, last_line)
-        except (OSError, subprocess.SubprocessError) as error:
-            self._tell(False, str(error))
+        except Exception as error:  # whatever it is, the arm is not to stop for want of a record
+            self._tell(False, str(error) or type(error).__name__)
         finally:
             self._busy.release()
 

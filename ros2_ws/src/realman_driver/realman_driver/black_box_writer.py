@@ -7,9 +7,11 @@ is printed; without room on the disk nothing is left behind, and the reason is t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +25,29 @@ from .black_box import Recording, read_recording
 TARGETS, STATES = "/realman_driver/target", "/joint_states"
 CHUNKS, REMARKS = "/realman_driver/joint_trajectory", "/realman_driver/log"
 PREFIX = "stop_"
+UNFINISHED = "unfinished"
 _LEVELS = {"info": 20, "warning": 30, "error": 40}
 
 
 def make_room(folder: Path, max_bags: int, min_free_mb: float) -> None:
-    """Delete the oldest bags until one more fits.
+    """Delete the oldest bags of `write` until one more fits.
 
     Raises:
         OSError: there is less than `min_free_mb` on the disk, even without any bag.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bags = sorted(path for path in folder.iterdir() if path.name.startswith(PREFIX) and path.is_dir())
+    bags = sorted(path for path in folder.iterdir() if _is_bag(path))
     while bags and (len(bags) >= max_bags or _free_mb(folder) < min_free_mb):
         shutil.rmtree(bags.pop(0), ignore_errors=True)
     free_mb = _free_mb(folder)
     if free_mb < min_free_mb:
         raise OSError(f"{free_mb:.0f} MB are free in {folder}, at least {min_free_mb:.0f} MB must stay free")
+
+
+def _is_bag(path: Path) -> bool:
+    """Whether `write` made it: the folder is the user's choice, and holds what it may."""
+    named = re.fullmatch(PREFIX + r"\d{8}-\d{6}-\d+", path.name)
+    return bool(named) and not path.is_symlink() and (path / "metadata.yaml").is_file()
 
 
 def write(recording: Recording, folder: Path) -> Path:
@@ -48,14 +57,19 @@ def write(recording: Recording, folder: Path) -> Path:
         OSError: the disk failed.
     """
     final = folder / f"{PREFIX}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    partial = folder / f".{final.name}"
+    # The files of a bag are named after their folder: one that begins with a dot would hide them for good.
+    partial = folder / UNFINISHED / final.name
     try:
+        partial.parent.mkdir(exist_ok=True)
         with Writer(partial, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
             _fill(writer, recording)
         partial.rename(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        with suppress(OSError):  # another process is writing there
+            partial.parent.rmdir()
     return final
 
 

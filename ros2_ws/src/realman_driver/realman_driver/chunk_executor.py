@@ -35,6 +35,8 @@ STREAMED_TARGET_S = 0.25
 LEADS_S = (0.015, 0.06, 0.24)
 # Half a frame: poses of a curve that are looked at.
 SAMPLE_S = 0.005
+# Stamps of one moment differ by this much where clocks were converted: two chunks of one observation.
+SAME_MOMENT_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class ChunkExecutor:
     def _out_of_time(
         self, chunk: Chunk, times_s: Array, observed_s: float, moment: _Moment
     ) -> Refusal | None:
-        if self.active and observed_s < self._observed_s:
+        if self.active and observed_s < self._observed_s - SAME_MOMENT_S:
             late_s = self._observed_s - observed_s
             text = f"its observation is {late_s:.3f} s older than that of the chunk being executed"
             return Refusal("order", "", late_s, "not older than the running chunk", text)

@@ -23,6 +23,7 @@ from .gate import ReceivedChunk, Refusal, Space
 from .homing import HomeParts, HomeSettings, Homing
 from .hooks import DriverHooks
 from .link import ArmLink
+from .link_news import LinkNews
 from .request_worker import RequestWorker, WorkerTiming
 from .state_watch import StateWatch
 from .stop_sender import StopSender
@@ -84,7 +85,7 @@ class Driver:
             config.chunk_rules(), self.link, self.supervisor, self.streamer, self.clock, self.black_box
         )
         self._stopped_connection = 0
-        self._last_link_failure = ""
+        self._link_news = LinkNews(self._say)
         self.chunk_sources: int | None = None
         self.last_stop_s: float | None = None
         self.enabled_at_s = 0.0
@@ -171,9 +172,12 @@ class Driver:
         answer: Future[Decision] = Future()
 
         def ask() -> None:
-            with suppress(ArmError):
-                self._arm.take_over()
-            answer.set_result(self.supervisor.reset([], asked_after))
+            try:
+                with suppress(ArmError):
+                    self._arm.take_over()
+                answer.set_result(self.supervisor.reset([], asked_after))
+            except Exception as error:  # told to the one who asked
+                answer.set_exception(error)
 
         threading.Thread(target=ask, name="realman-take-over", daemon=True).start()
         return answer
@@ -268,14 +272,12 @@ class Driver:
         text = self.link.connect()
         if self.link.info is not None:
             self.streamer.ranges = self.link.info.limits
-        self._last_link_failure = ""
+        self._link_news.connected()
         self.supervisor.link_up(text)
 
     def _connect_failed(self, reason: str) -> None:
         self.supervisor.link_failed(reason)
-        if reason != self._last_link_failure:  # said once, not at each attempt
-            self._last_link_failure = reason
-            self._say("error", f"cannot connect: {reason}")
+        self._link_news.failed(reason)
 
     def _poll(self) -> None:
         reason = self.link.poll_gripper()

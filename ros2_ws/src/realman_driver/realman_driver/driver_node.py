@@ -311,8 +311,7 @@ def _run() -> int:
     code = 1
     try:
         if kine_nodes.autostart(node):
-            code = 0
-            kine_nodes.spin_until_signal(node)
+            code = kine_nodes.spin_until_signal(node)
     except KeyboardInterrupt:  # while it was still starting
         code = 0
     finally:

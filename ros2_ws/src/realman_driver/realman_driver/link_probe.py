@@ -6,6 +6,8 @@ import socket
 
 from .arm_interface import ArmError
 
+REMEDY = "is the arm on, its cable in, the address right? Without an arm: sim:=true"
+
 
 def require_reachable(ip: str, port: int, timeout_s: float) -> None:
     """Open and close a TCP connection, so that an unreachable controller fails soon and with a cause.
@@ -19,9 +21,9 @@ def require_reachable(ip: str, port: int, timeout_s: float) -> None:
         with socket.create_connection((ip, port), timeout=timeout_s):
             pass
     except TimeoutError as error:
-        raise ArmError(f"{ip}:{port} did not answer within {timeout_s:g} s") from error
+        raise ArmError(f"{ip}:{port} did not answer within {timeout_s:g} s; {REMEDY}") from error
     except OSError as error:
-        raise ArmError(f"{ip}:{port}: {error.strerror or error}") from error
+        raise ArmError(f"{ip}:{port}: {error.strerror or error}; {REMEDY}") from error
 
 
 def local_ip_towards(ip: str, port: int) -> str:

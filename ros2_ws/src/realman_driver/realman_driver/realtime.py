@@ -22,6 +22,9 @@ def raise_priority(priority: int) -> str:
     """
     if priority == 0:
         return ""
+    if len(os.sched_getaffinity(0)) < 2:
+        # With one processor it may wait, spinning in the kernel, for what runs only when it does not.
+        return "this process may use one processor only: the stream runs at normal priority"
     try:
         for thread in THREADS.iterdir():
             os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))

@@ -2,8 +2,8 @@
 
 SDK 1.1.6 aborts its process on an answer of more than about 1 kB, and can hang in a call for ever. Here it
 takes nothing but this process with it. Three threads serve the three kinds of orders, so that a stop waits
-for neither a frame nor a request. When the node is gone (killed, crashed), this process stops the arm and
-ends.
+for neither a frame nor a request. When the node is gone (killed, crashed), or one of the threads, this
+process stops the arm and ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import sdk_wire
+from kine_nodes.thread_deaths import describe, watch_threads
+
+from . import sdk_output, sdk_wire
 from .arm_interface import ArmError, LinkSettings, MotionEvent, RawState
 from .sdk_arm import RealmanArm
 
@@ -45,11 +47,16 @@ class SdkHost:
 
     def run(self) -> None:
         """Serve until the node is gone."""
+        watch_threads(self._orphaned)
         self._sockets.news.setblocking(False)
         self._arm.set_callbacks(self._on_state, self._on_event)
         for serve in (self._serve_frames, self._serve_stops):
             threading.Thread(target=serve, name=serve.__name__, daemon=True).start()
-        self._serve_requests()
+        try:
+            self._serve_requests()
+        except Exception as error:
+            print(f"sdk_host: requests are served no more: {describe(error)}", file=sys.stderr)
+            self._orphaned()
 
     def _serve_frames(self) -> None:
         while data := _receive(self._sockets.frames):
@@ -105,8 +112,10 @@ class SdkHost:
         """The node is gone: nobody watches the arm any more."""
         with self._orphan_lock:
             self._void_up_to = sys.maxsize
-            self._stop()
-            self._leave()
+            try:
+                self._stop()
+            finally:
+                self._leave()
 
     def _on_state(self, raw: RawState) -> None:
         self._tell(sdk_wire.pack_state(raw))
@@ -141,6 +150,7 @@ def main(arguments: list[str]) -> None:
     # A Ctrl-C reaches the whole group; this process ends when the node has, after it stopped the arm.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    sdk_output.hide()
     settings = LinkSettings(**json.loads(arguments[0]))
     sockets = sdk_wire.from_descriptors([int(text) for text in arguments[1:]])
     gc.freeze()  # frames and stops must not wait for a collection through all modules

@@ -82,6 +82,8 @@ class StateReceiver:
             except TimeoutError:
                 continue
             except OSError:
+                if self._socket is one:  # nobody has closed it: an arm that is not heard is no quiet arm
+                    raise
                 return
             # A datagram that waited, since this computer was busy, is as old as it is. Time never goes back.
             arrived_s = time.monotonic() - waited_s(ancillary, time.time_ns())

@@ -74,6 +74,18 @@ def test_the_bag_holds_targets_states_chunks_and_the_reason(tmp_path: Path) -> N
     assert abs(state.header.stamp.sec - time.time()) < 60.0  # type: ignore[attr-defined]
 
 
+def test_a_file_manager_shows_every_file_of_a_bag(tmp_path: Path) -> None:
+    stand = Stand(tmp_path / "box")
+    stand.fill()
+    stand.write()
+    shown = [path for path in (tmp_path / "box").rglob("*") if not path.name.startswith(".")]
+    assert {path.suffix for path in shown if path.is_file()} == {".mcap", ".yaml"}
+    assert shown == list((tmp_path / "box").rglob("*"))
+    assert all(path.parent == tmp_path / "box" for path in shown if path.is_dir()), (
+        "a half-written bag is left"
+    )
+
+
 def test_what_is_too_old_to_be_written_does_not_stay_in_memory(tmp_path: Path) -> None:
     box = Stand(tmp_path / "box", duration_s=0.2).box
     end_s = time.monotonic() + 1.2
@@ -117,11 +129,16 @@ def test_what_is_older_than_the_ring_is_left_out(tmp_path: Path) -> None:
 
 
 def test_the_oldest_bags_make_room_for_new_ones(tmp_path: Path) -> None:
-    for name in ("stop_20200101-000000-1", "stop_20200102-000000-1", "stop_20200103-000000-1", "mine"):
+    for number in (1, 2, 3):
+        (tmp_path / f"stop_2020010{number}-000000-1").mkdir()
+        (tmp_path / f"stop_2020010{number}-000000-1" / "metadata.yaml").touch()
+    others = ["mine", "stop_19990101-000000-1", "stop_motion_film"]
+    for name in others:
         (tmp_path / name).mkdir()
+    (tmp_path / "stop_motion_film" / "metadata.yaml").touch()
     black_box_writer.make_room(tmp_path, 3, 0.0)
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["mine", "stop_20200102-000000-1", "stop_20200103-000000-1"]
+    assert left == sorted([*others, "stop_20200102-000000-1", "stop_20200103-000000-1"])
 
 
 def test_a_disk_with_too_little_room_is_left_alone_and_said(tmp_path: Path) -> None:

@@ -142,6 +142,15 @@ def test_an_older_observation_does_not_replace_a_newer_one() -> None:
     assert refusal.rule == "order"
 
 
+def test_two_chunks_of_one_observation_are_not_told_apart_by_a_rounding_of_clocks() -> None:
+    player = Player()
+    observed_s = player.now_s
+    assert player.executor.load(chunk(*(0.02 * (k + 1) for k in range(5))), observed_s) is None
+    player.run(10)
+    again = player.executor.load(chunk(*(0.02 * (k + 1) for k in range(5))), observed_s - 2e-7)
+    assert again is None, again
+
+
 def test_without_a_successor_it_slows_down_and_holds_at_the_last_point() -> None:
     """Underrun at full speed: never beyond the last point, which is the last one that was checked."""
     player = Player()

@@ -60,7 +60,10 @@ def test_an_unreachable_controller_is_named_and_found_when_it_appears(
     emulator = Emulator(tmp_path / "wire.jsonl", port=port)
     try:
         client.wait_state("CONNECTED")
-        assert driver.output.count("cannot connect") == 1, "one cause is said once, not at each attempt"
+        assert driver.output.count("not connected yet") == 1, "one cause is said once, not at each attempt"
+        assert "[ERROR]" not in driver.output
+        lines = driver.output.splitlines()
+        assert [line for line in lines if not line.startswith("[")] == [], "raw lines of the SDK"
     finally:
         emulator.close()
 

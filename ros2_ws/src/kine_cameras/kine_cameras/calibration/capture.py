@@ -90,7 +90,7 @@ def capture(
         ask: asks the user and returns the answer.
 
     Raises:
-        ValueError: the folder holds pictures already.
+        ValueError: the folder holds pictures already, or there is nobody to ask.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.png")):
@@ -107,6 +107,8 @@ def capture(
             try:
                 pixels, state = node.take(with_joints)
             except ValueError as error:
+                if not thread.is_alive():
+                    raise ValueError("the thread that listens to ROS died") from error
                 print(f"  not taken: {error}")
                 continue
             name = f"{count:03}.png"
@@ -120,6 +122,9 @@ def capture(
                 write_joints(folder, joints)
             count += 1
             print(f"  {name}: {len(view.pixels)} corners")
+    except EOFError as error:
+        if not count:
+            raise ValueError("each picture is asked for: start it in a terminal") from error
     finally:
         executor.shutdown()
         thread.join(2.0)

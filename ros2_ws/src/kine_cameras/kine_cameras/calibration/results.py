@@ -60,7 +60,7 @@ def mount_mapping(
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write a result file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _pose(pose: Any) -> dict[str, list[float]]:

@@ -2,12 +2,12 @@
 
 import { Arm } from './arm.js';
 import { Link } from './link.js';
-import { showCounters, showEvents, showNodes, showPlan, showStates } from './panels.js';
+import { resetCounters, showCounters, showEvents, showNodes, showPlan, showStates, showWhich } from './panels.js';
 import { Plot } from './plot.js';
 
 const $ = (id) => document.getElementById(id);
 const COLOURS = ['#56a8ff', '#42c268', '#f0b429', '#ff7a72', '#c08bff', '#3fd0c9', '#e8eef4'];
-const OLD_PICTURE_MS = 2000, OLD_JOINTS_S = 1;
+const OLD_PICTURE_MS = 2000, OLD_JOINTS_S = 1, JUST_STARTED_MS = 3000, NEAR_LIMIT_DEG = 5;
 const CARD = {
   instruct: 'answer-instruct', end_instruction: 'answer-instruct', approve: 'answer-approve', enable: 'answer-arm',
   home: 'answer-arm', disable: 'answer-arm', reset: 'answer-arm', record_start: 'answer-record',
@@ -17,7 +17,8 @@ const CARD = {
 const news = { driver: null, statuses: {}, services: {}, nodes: {}, counters: [], cameras: {}, joints: null, plan: null, viewers: 0 };
 let nodeTime = 0, nodeTimeAt = 0;        // the node's clock, s, and when it was told, ms
 let token = sessionStorage.getItem('token') || '';
-let inControl = false, armState = '', approvalOf = 0;
+let inControl = false, armState = '', approvalOf = 0, startedAt = -Infinity;
+const ownEvents = [];                    // what befell this page: links lost and found
 let arm = null;
 const cameras = [...document.querySelectorAll('.camera')].map((figure) => ({
   figure, image: figure.querySelector('img'), text: figure.querySelector('p'), note: figure.querySelector('figcaption span'), at: -Infinity,
@@ -40,7 +41,7 @@ const link = new Link({
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = text;
-      button.onclick = () => { $('instruction').value = text; $('instruction').focus(); box.open = false; };
+      button.onclick = () => { $('instruction').value = text; $('instruction').focus(); box.open = false; refresh(); };
       return button;
     }));
     jointPlot.rows = hello.history.joints.map((r) => [r[0], ...r.slice(1, 8).map(degrees)]);
@@ -52,7 +53,7 @@ const link = new Link({
     Object.assign(news, changed);
     if (changed.joints) takeJoints(changed.joints);
     if (changed.plan) takePlan(changed.plan);
-    if (changed.events) showEvents(news.events);
+    if (changed.events) showEvents([...news.events, ...ownEvents]);
     if (changed.counters || changed.statuses) showCounters(news.counters, news.statuses);
     $('viewers').textContent = `${news.viewers} ${news.viewers === 1 ? 'viewer' : 'viewers'} of this page`;
   },
@@ -68,6 +69,7 @@ const link = new Link({
   state(alive, text) {
     if (!alive) inControl = false;
     else if (token && !inControl) takeControl();   // also after a silence on the same connection
+    note(alive, text);
     document.body.classList.toggle('no-link', !alive);
     $('banner').hidden = alive;
     if (!alive) {
@@ -76,6 +78,17 @@ const link = new Link({
     refresh();
   },
 });
+
+/** A lost link of this page leaves a line in its log. */
+let linked = null;
+function note(alive, text) {
+  if (alive === linked || (linked === null && alive)) { linked = alive; return; }
+  linked = alive;
+  const what = alive ? 'link to the console is back' : 'link to the console lost';
+  ownEvents.push({ time_s: Date.now() / 1000, kind: 'page', who: 'this page', what, ok: alive, message: text || (alive ? '' : 'no news from the console') });
+  if (ownEvents.length > 20) ownEvents.shift();
+  showEvents([...(news.events || []), ...ownEvents]);
+}
 
 function banner(title, text) {
   const small = document.createElement('small');
@@ -96,6 +109,11 @@ function takeJoints(joints) {
     box.style.background = COLOURS[k];
     name.append(box, `J${k + 1}`);
     value.textContent = v === null ? 'none' : degrees(v).toFixed(1);
+    const limit = jointPlot.limits[k];
+    if (limit) {
+      line.title = `limit ±${limit.toFixed(0)}°`;
+      line.className = v !== null && limit - Math.abs(degrees(v)) < NEAR_LIMIT_DEG ? 'near' : '';
+    }
     line.append(name, value);
     return line;
   }));
@@ -105,12 +123,14 @@ function takePlan(plan) {
   const l = plan.latency_s;
   latencyPlot.add([plan.received_s, l.total === null ? null : l.total * 1000, l.age === null ? null : l.age * 1000]);
   $('latency-empty').hidden = true;
-  $('latency-text').textContent = `${Math.round((l.total || 0) * 1000)} ms, from a look ${Math.round((l.age || 0) * 1000)} ms old`;
+  $('latency-total').textContent = `${Math.round((l.total || 0) * 1000)} ms to plan`;
+  $('latency-age').textContent = `picture ${Math.round((l.age || 0) * 1000)} ms old`;
 }
 
 // --- what is drawn at its own pace -----------------------------------------------------------------
 function refresh() {
   const now = nodeNow(), alive = link?.alive ?? false;
+  showWhich(news.arm, news.driver, now);
   armState = showStates(news.driver, news.statuses, news.services, now);
   showNodes(news.nodes, news.statuses, now);
   if (news.plan) showPlan(news.plan, now);
@@ -128,7 +148,8 @@ function refresh() {
   empty.className = news.joints ? '' : 'first';
   empty.textContent = news.joints ? `No joint states for ${Math.round(age)} s: this is where the arm was` : 'Waiting for joint states';
   const policy = news.statuses['kinevla: policy'];
-  $('instruction-now').textContent = $('instruction-now').title = policy?.values.instruction && policy.message !== 'idle' ? `running: ${policy.values.instruction}` : 'none running';
+  const runs = policy?.message !== 'idle' && policy?.values.instruction;
+  $('instruction-now').textContent = !runs ? 'none running' : runs === $('instruction').value ? 'running' : `running: ${runs}`;
   showRecording();
   showApproval(policy);
   enableButtons(alive);
@@ -153,6 +174,29 @@ function showApproval(policy) {
   if (wanted && approvalOf !== plan.received_s) {
     approvalOf = plan.received_s;
     $('approval-text').value = plan.kinematics_reasoning;
+    fit($('approval-text'));
+  }
+}
+
+/** A text field as high as its text. */
+function fit(field) {
+  field.style.height = 'auto';
+  field.style.height = `${field.scrollHeight + 2}px`;
+}
+
+/** Why a command means nothing now; empty when it does. */
+function meaningless(name) {
+  const policy = news.statuses['kinevla: policy'];
+  const empty = !$('instruction').value.trim();
+  switch (name) {
+    case 'instruct': return armState && armState !== 'ENABLED' ? 'Enable the arm first' : empty ? 'Write an instruction first' : '';
+    case 'end_instruction': return policy?.message === 'idle' && performance.now() - startedAt > JUST_STARTED_MS ? 'No instruction is running' : '';
+    case 'enable': return { ENABLED: 'The arm is enabled', HOMING: 'The arm is enabled', STOPPED: 'Press Reset first' }[armState] || '';
+    case 'disable': return { CONNECTED: 'The arm is disabled', STOPPED: 'The arm is stopped' }[armState] || '';
+    case 'home': return armState && armState !== 'ENABLED' ? 'Enable the arm first' : '';
+    case 'reset': return armState === 'ENABLED' || armState === 'HOMING' ? 'No stop is latched' : '';
+    case 'record_start': return empty ? 'Write the instruction that is shown first' : '';
+    default: return '';
   }
 }
 
@@ -160,8 +204,9 @@ function enableButtons(alive) {
   const may = alive && inControl;
   for (const button of document.querySelectorAll('button[data-command]')) {
     const there = Boolean(news.services[button.dataset.command]);
-    button.disabled = !(may && there);
-    button.title = !alive ? 'No link to the console' : !inControl ? 'View only: enter the control token first' : there ? '' : 'The node that does this is not running';
+    const why = meaningless(button.dataset.command);
+    button.disabled = !(may && there) || Boolean(why);
+    button.title = !alive ? 'No link to the console' : !inControl ? 'View only: enter the control token first' : there ? why : 'The node that does this is not running';
   }
   // The step that comes next stands out.
   for (const [name, state] of [['enable', 'CONNECTED'], ['reset', 'STOPPED']]) {
@@ -191,6 +236,8 @@ async function command(name, args = {}) {
   const place = CARD[name];
   say(place, 'busy', `${name.replaceAll('_', ' ')} …`);
   const answer = await link.request(name, args, token);
+  if (name === 'instruct' && answer.ok) startedAt = performance.now();
+  if (answer.ok && args.text) answer.message = answer.message.replace(`: ${args.text}`, '');   // it stands above
   say(place, answer.ok ? 'good' : 'bad', answer.ok ? answer.message || 'done' : `Refused: ${answer.message}`);
 }
 
@@ -266,7 +313,15 @@ for (const button of document.querySelectorAll('button[data-command]')) {
     button.addEventListener('click', () => command(name, args ? args() : {}));
   }
 }
-$('approval-undo').onclick = () => { $('approval-text').value = news.plan?.kinematics_reasoning || ''; };
+$('approval-undo').onclick = () => { $('approval-text').value = news.plan?.kinematics_reasoning || ''; fit($('approval-text')); };
+$('approval-text').oninput = () => fit($('approval-text'));
+$('instruction').addEventListener('keydown', (event) => {   // one sentence: Enter gives it
+  if (event.key !== 'Enter') return;
+  event.preventDefault();
+  $('instruct-form').requestSubmit();
+});
+$('instruction').oninput = refresh;
+$('counters-reset').onclick = () => resetCounters(news.counters, news.statuses);
 
 // A token in the address (…/#token=…) is taken, and taken out of the address.
 function takeFromAddress() {
@@ -281,6 +336,7 @@ window.addEventListener('hashchange', takeFromAddress);
 
 fetch('/rm75.json').then((response) => response.json()).then((table) => {
   arm = new Arm($('arm'), table);
+  jointPlot.limits = table.joints.map((joint) => degrees(joint.limit_rad));
   if (news.joints) takeJoints(news.joints);
 });
 setInterval(refresh, 250);

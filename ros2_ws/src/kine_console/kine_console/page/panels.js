@@ -22,6 +22,16 @@ function pill(id, tone, word, detail) {
 
 function old(row, now) { return !row || now - row.received_s > OLD_S; }
 
+/** SIMULATED or REAL, with the address of the controller; nothing while the driver is not heard. */
+export function showWhich(arm, driver, now) {
+  const known = Boolean(arm?.which) && !old(driver, now);
+  $('which').hidden = !known;
+  if (!known) return;
+  $('which').className = arm.which === 'REAL' ? 'real' : 'simulated';
+  $('which').querySelector('b').textContent = arm.which === 'REAL' ? 'REAL ARM' : arm.which;
+  $('which').querySelector('span').textContent = arm.address;
+}
+
 /** The three states at the top; returns the arm's state, or '' when it is not known. */
 export function showStates(driver, statuses, services, now) {
   const arm = statuses['realman_driver: arm'];
@@ -95,7 +105,7 @@ export function showNodes(nodes, statuses, now) {
     if (!node.there) return row(['em', 'GONE', 'bad'], ['b', short], ['span', 'was there, and is not any more']);
     const found = Object.entries(statuses).find(([key]) => key.split(':')[0].trim() === short);
     const state = node.lifecycle;
-    let [tone, word] = state && state !== 'active' ? ['warn', state.toUpperCase()] : ['good', state ? 'ACTIVE' : 'THERE'];
+    let [tone, word] = state && state !== 'active' ? ['warn', state.toUpperCase()] : ['good', state ? 'ACTIVE' : 'RUNNING'];
     let text = '';
     if (found) {
       const status = found[1], silent = old(status, now);
@@ -112,21 +122,42 @@ export function showNodes(nodes, statuses, now) {
   fill('nodes', rows, 'No node was found');
 }
 
-export function showCounters(counters, statuses) {
-  fill('counters', counters.map((c) => row(['em', String(c.count), 'warn'], ['b', c.what], ['span', c.node])), 'Nothing refused, nothing dropped');
-  const last = (statuses['realman_driver: arm'] || { values: {} }).values.last_refusal;
-  $('last-refusal').textContent = last ? `Last refused chunk: ${last}` : '';
+let refusalBefore = '';
+let zero = new Map();   // what the counters said when the operator began to count
+const counter = (c) => `${c.node} ${c.what}`;
+
+function lastRefusal(statuses) { return (statuses['realman_driver: arm'] || { values: {} }).values.last_refusal || ''; }
+
+/** Count from now on. */
+export function resetCounters(counters, statuses) {
+  zero = new Map(counters.map((c) => [counter(c), c.count]));
+  refusalBefore = lastRefusal(statuses);
+  $('counters-since').textContent = `since ${new Date().toTimeString().slice(0, 8)}`;
+  showCounters(counters, statuses);
 }
 
+export function showCounters(counters, statuses) {
+  const more = counters.map((c) => {
+    const before = zero.get(counter(c)) ?? 0;
+    return { ...c, count: c.count < before ? c.count : c.count - before };   // fewer than before: its node began anew
+  }).filter((c) => c.count > 0);
+  fill('counters', more.map((c) => row(['em', String(c.count), 'warn'], ['b', c.what], ['span', c.node])), 'Nothing refused, nothing dropped');
+  const last = lastRefusal(statuses);
+  $('last-refusal').textContent = last && last !== refusalBefore ? `Last refused chunk: ${last}` : '';
+}
+
+const WORDS = { command: ['DONE', 'REFUSED'], arm: ['ARM', 'ARM'], node: ['NODE', 'NODE'], page: ['PAGE', 'PAGE'] };
+
+/** The log, newest first: what the console knows of, and what befell this page itself. */
 export function showEvents(events) {
-  const rows = [...events].reverse().map((e) => row(
+  const rows = [...events].sort((a, b) => b.time_s - a.time_s).map((e) => row(
     ['time', new Date(e.time_s * 1000).toTimeString().slice(0, 8)],
-    ['em', e.ok ? 'DONE' : 'REFUSED', e.ok ? 'good' : 'bad'],
+    ['em', (WORDS[e.kind] || WORDS.command)[e.ok ? 0 : 1], e.ok ? 'good' : 'bad'],
     ['b', `${e.what.replaceAll('_', ' ')} (${e.who})`],
     ['span', e.message],
   ));
   for (const line of rows) line.lastChild.title = line.lastChild.textContent;
-  fill('events', rows, 'No command yet');
+  fill('events', rows, 'Nothing yet');
 }
 
 function set(id, text) {

@@ -1,17 +1,22 @@
 // Curves over the last seconds, on a canvas.
 
 const LEFT = 44, BOTTOM = 16, TOP = 6, RIGHT = 8;
+const LINE = 18;   // pixels between two labels, at least
 
 function step(range, lines) {
   const raw = range / lines, power = 10 ** Math.floor(Math.log10(raw));
-  return [1, 2, 5, 10].map((k) => k * power).find((s) => s >= raw);
+  return [1, 2, 2.5, 5, 10].map((k) => k * power).find((s) => s >= raw);
 }
 
 export class Plot {
-  /** colours: one per curve; seconds: width; low, least: lowest value shown and smallest range; dots: mark the points. */
+  /**
+   * colours: one per curve; seconds: width; low, least: lowest value shown and smallest range; dots: mark the points.
+   * `limits`, one per curve: drawn dashed at plus and minus, where they are in sight.
+   */
   constructor(canvas, { colours, seconds, low = null, least = 1, dots = false }) {
     Object.assign(this, { canvas, colours, seconds, low, least, dots });
     this.rows = [];
+    this.limits = [];
   }
 
   /** A row: time in s, then one value per curve, or null. */
@@ -45,7 +50,7 @@ export class Plot {
     g.fillStyle = '#9aa9b8';
     g.strokeStyle = '#243140';
     g.lineWidth = 1;
-    const size = step(high - low, height > 110 ? 4 : 2);
+    const size = step(high - low, Math.max(2, Math.floor(height / LINE)));
     g.textAlign = 'right';
     g.textBaseline = 'middle';
     for (let v = Math.ceil(low / size) * size; v <= high; v += size) {
@@ -57,6 +62,14 @@ export class Plot {
       g.textAlign = s === 0 ? 'right' : s === this.seconds ? 'left' : 'center';
       g.fillText(s === 0 ? 'now' : `-${s} s`, x(now - s), height - 3);
     }
+    g.setLineDash([5, 4]);
+    this.limits.forEach((limit, k) => {
+      g.strokeStyle = this.colours[k];
+      for (const v of [-limit, limit]) {
+        if (v > low && v < high) { g.beginPath(); g.moveTo(LEFT, y(v)); g.lineTo(width - RIGHT, y(v)); g.stroke(); }
+      }
+    });
+    g.setLineDash([]);
     g.lineWidth = 1.6;
     this.colours.forEach((colour, k) => {
       g.strokeStyle = g.fillStyle = colour;

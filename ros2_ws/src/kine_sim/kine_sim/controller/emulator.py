@@ -100,6 +100,11 @@ class EmulatedController:
         return self._port
 
     @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return self._server.client_count
+
+    @property
     def core(self) -> Core:
         """The controller's parts, for inspection by tests and nodes."""
         return self._core
@@ -168,7 +173,7 @@ class EmulatedController:
             "trajectory": core.motion.trajectory_type(),
             "joint_errors": core.errors.joint_codes(),
             "system_errors": core.errors.system_codes(),
-            "clients": self._server.client_count,
+            "clients": self.clients,
             "canfd_received": self.log.canfd_received,
             "unsafe_frames": sum(c.unsafe_frames for c in tuple(self._dispatcher.checkers.values())),
             "violations": [v.text for c in tuple(self._dispatcher.checkers.values()) for v in c.violations],

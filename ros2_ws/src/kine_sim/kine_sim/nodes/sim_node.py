@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -26,6 +27,10 @@ from kine_sim.nodes.parameters import TABLE
 from kine_sim.scene import sample_scene
 from kine_sim.tasks import TASKS
 from kine_sim.world import World
+from kinevla.rendering import RenderingError
+
+# A driver that ends at the same time stops its arm first, which takes it up to two seconds.
+CLIENTS_END_S = 2.5
 
 
 class SimNode(Node):
@@ -38,6 +43,8 @@ class SimNode(Node):
         scene = sample_scene(task, value["seed"], value["randomise"])
         size = value["camera_size_px"]
         self._world = World(scene, camera_size=(size, size))
+        self._world.render("front")  # here rather than in the thread of the cameras: can this machine draw?
+        self._world.close_renderers()
         self._frames = {
             name: (
                 self.create_publisher(Image, f"/{name}/color/image_raw", self._qos()),
@@ -92,7 +99,10 @@ class SimNode(Node):
         return response
 
     def close(self) -> None:
-        """Stop controller, physics and cameras."""
+        """Let the driver stop its arm and leave, then stop controller, physics and cameras."""
+        end_s = time.monotonic() + CLIENTS_END_S
+        while self._controller.clients and time.monotonic() < end_s:
+            time.sleep(0.02)
         self._controller.stop()
         self._live.stop()
 
@@ -105,21 +115,22 @@ def _camera_matrix(size: tuple[int, int], fovy_deg: float) -> NDArray[np.float64
 
 
 def main() -> None:
-    """Run the simulated robot until SIGINT or SIGTERM; exit code 2 when it cannot start."""
+    """Run the simulated robot until SIGINT or SIGTERM; code 2 when it cannot start, 1 when a part died."""
     kine_nodes.init()
     try:
         node = SimNode()
-    except (OSError, ValueError, ParameterException) as error:
+    except (OSError, ValueError, ParameterException, RenderingError) as error:
         print(f"sim_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         sys.exit(2)
     except KeyboardInterrupt:
         rclpy.try_shutdown()
         return
-    kine_nodes.spin_until_signal(node)
+    code = kine_nodes.spin_until_signal(node)
     node.close()
     node.destroy_node()
     rclpy.try_shutdown()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

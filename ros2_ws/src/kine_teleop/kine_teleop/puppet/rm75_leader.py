@@ -10,6 +10,7 @@ from typing import Protocol
 
 from realman_driver.arm_interface import ArmError, ArmInfo, MotionEvent, RawState, StateCallback
 from realman_driver.arm_model import JOINT_COUNT
+from realman_driver.link_news import LinkNews
 from realman_driver.state import StateKeeper
 
 from .mapping import Pose
@@ -57,6 +58,7 @@ class Rm75Leader:
         state_timeout_s: age of the newest datagram beyond which the link counts as lost.
         period_s: pause between two readings of the gripper, and between two looks at the link.
         retry_s: pause between two attempts to connect.
+        say: told level ("info" or "warning") and what became of the link.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Rm75Leader:
         state_timeout_s: float = 0.15,
         period_s: float = 0.05,
         retry_s: float = 1.0,
+        say: Callable[[str, str], None] = lambda level, text: None,
     ) -> None:
         self._arm = arm
         self._keeper = StateKeeper(sender_ip)
@@ -80,6 +83,7 @@ class Rm75Leader:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.link_text = "not connected yet"
+        self._say, self._news = say, LinkNews(say)
 
     def _on_state(self, raw: RawState) -> None:
         self._keeper.accept(raw)
@@ -116,6 +120,7 @@ class Rm75Leader:
                 self._serve(time.monotonic)
             except ArmError as error:
                 self.link_text = str(error)
+                self._news.failed(self.link_text)
             finally:
                 self._leave()
             self._closing.wait(self._retry_s)
@@ -127,6 +132,8 @@ class Rm75Leader:
         self._arm.set_drag_sensitivity(self._sensitivity)
         self._arm.start_drag_teach()
         self.link_text = f"{info.model}, controller {info.controller_version}, drag teach is on"
+        self._news.connected()
+        self._say("info", self.link_text)
 
     def _serve(self, clock: Callable[[], float]) -> None:
         begun_s = clock()

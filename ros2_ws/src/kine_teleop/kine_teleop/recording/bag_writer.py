@@ -192,7 +192,7 @@ class BagWriter:
             counts = {(t, self._topics[t].type_name): n for t, n in self.written.items()}
             write_metadata(self.folder, self.name, BagContents(counts, self._first, self._last))
             return []
-        from kine_teleop.recording.repair import finish_file  # repair also needs `write_metadata`
+        from kine_teleop.recording.unfinished import finish_file  # which needs `BagContents`
 
         contents = finish_file(self.folder / self.name)
         write_metadata(self.folder, self.name, contents)

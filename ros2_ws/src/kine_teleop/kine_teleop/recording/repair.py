@@ -1,214 +1,30 @@
 """Finish recordings that were cut off: the file ends behind its last complete chunk and gets its summary.
 
-The file is repaired where it lies, so that a full disk does not stand in the way; a repair that is itself
-cut off can be repeated.
+A file of this recorder is repaired where it lies, so that a full disk does not stand in the way; a repair
+that is itself cut off can be repeated. What is complete is never written to, and neither is any file of
+another recorder: those are rescued into new files (`kinevla.data.rescue`).
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import struct
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from mcap.data_stream import ReadDataStream, RecordBuilder
 from mcap.exceptions import McapError
-from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, ChunkIndex, DataEnd, Footer, Header, MessageIndex, Schema, Statistics
 
+from kine_nodes.files import read_json
 from kine_teleop.recording.audit import SUSPECT, Audit
-from kine_teleop.recording.bag_writer import RESERVE_NAME, BagContents, write_metadata
+from kine_teleop.recording.bag_writer import RESERVE_NAME, write_metadata
 from kine_teleop.recording.episode import FILE, Episode, file_away
 from kine_teleop.recording.schemas import has_header, header_stamp_ns
 from kine_teleop.recording.topics import Topic
-
-MAX_CHUNK_BYTES = 1 << 30
-MAGIC = b"\x89MCAP0\r\n"
-_HEAD = struct.Struct("<BQ")
-_MESSAGE = struct.Struct("<HIQQ")
-Visit = Callable[[str, str, int, bytes], None]  # topic, type, receive time in ns, serialised message
-
-
-@dataclass
-class _Scan:
-    """What the complete chunks hold."""
-
-    schemas: dict[int, Schema] = field(default_factory=dict)
-    channels: dict[int, Channel] = field(default_factory=dict)
-    counts: dict[int, int] = field(default_factory=dict)
-    chunks: list[ChunkIndex] = field(default_factory=list)
-    pending: list[MessageIndex] = field(default_factory=list)  # index of the last chunk
-    end: int = 0  # behind the last complete chunk
-
-    def contents(self) -> BagContents:
-        """For metadata.yaml."""
-        counts = {
-            (self.channels[i].topic, self.schemas[self.channels[i].schema_id].name): n
-            for i, n in self.counts.items()
-        }
-        first = min((c.message_start_time for c in self.chunks), default=0)
-        last = max((c.message_end_time for c in self.chunks), default=0)
-        return BagContents(counts, first, last)
-
-
-def is_finished(path: Path) -> bool:
-    """Whether the mcap file has its summary and closing mark."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size < 2 * len(MAGIC):
-            return False
-        file.seek(-len(MAGIC), 2)
-        return file.read() == MAGIC
-
-
-def finish_file(path: Path, visit: Visit | None = None) -> BagContents:
-    """Cut `path` behind its last complete chunk and append index, summary and footer.
-
-    Args:
-        path: mcap file, uncompressed chunks; missing or empty: an empty bag is made.
-        visit: called for every message, in order.
-
-    Raises:
-        OSError: the file cannot be read or written.
-        ValueError: it is being recorded right now, is no mcap file, or has compressed chunks.
-    """
-    with path.open("r+b" if path.exists() else "w+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{path} is being recorded right now") from None
-        scan = _scan(file, path, visit)
-        file.truncate(scan.end)
-        file.seek(scan.end)
-        file.write(_tail(scan))
-    return scan.contents()
-
-
-def _scan(file: BinaryIO, path: Path, visit: Visit | None) -> _Scan:
-    scan = _Scan()
-    size = file.seek(0, 2)
-    file.seek(0)
-    start = file.read(len(MAGIC) + _HEAD.size)
-    if not MAGIC.startswith(start[: len(MAGIC)]):
-        raise ValueError(f"{path} is no mcap file")
-    position = len(MAGIC)
-    if len(start) < len(MAGIC) + _HEAD.size or position + _HEAD.size + _HEAD.unpack(start[8:])[1] > size:
-        builder = RecordBuilder()
-        Header("ros2", "kine_teleop").write(builder)
-        file.seek(0)
-        file.write(MAGIC + builder.end())
-        scan.end = file.tell()
-        return scan
-    while position + _HEAD.size <= size:
-        file.seek(position)
-        opcode, length = _HEAD.unpack(file.read(_HEAD.size))
-        after = position + _HEAD.size + length
-        if after > size or opcode == Opcode.DATA_END:
-            break
-        if opcode == Opcode.CHUNK:
-            _close_chunk(scan)
-            if length > MAX_CHUNK_BYTES:
-                raise ValueError(f"{path}: a chunk has {length} bytes, the bound is {MAX_CHUNK_BYTES}")
-            chunk = Chunk.read(ReadDataStream(BytesIO(file.read(length))))
-            if chunk.compression:
-                raise ValueError(f"{path} has {chunk.compression} chunks; only plain ones are read")
-            _read_chunk(scan, chunk, position, after - position, visit)
-            scan.end = after
-        elif opcode == Opcode.HEADER:
-            scan.end = after
-        elif opcode == Opcode.MESSAGE_INDEX and scan.chunks:
-            _keep_index(scan, position, after)
-        position = after
-    return scan
-
-
-def _read_chunk(scan: _Scan, chunk: Chunk, start: int, length: int, visit: Visit | None) -> None:
-    index: dict[int, MessageIndex] = {}
-    data, position = chunk.data, 0
-    while position < len(data):
-        opcode, size = _HEAD.unpack_from(data, position)
-        body = position + _HEAD.size
-        if opcode == Opcode.MESSAGE:
-            channel_id, _, log_time, _ = _MESSAGE.unpack_from(data, body)
-            index.setdefault(channel_id, MessageIndex(channel_id, [])).records.append((log_time, position))
-            scan.counts[channel_id] = scan.counts.get(channel_id, 0) + 1
-            if visit is not None:
-                channel = scan.channels[channel_id]
-                message = data[body + _MESSAGE.size : body + size]
-                visit(channel.topic, scan.schemas[channel.schema_id].name, log_time, message)
-        elif opcode == Opcode.SCHEMA:
-            schema = Schema.read(ReadDataStream(BytesIO(data[body : body + size])))
-            scan.schemas[schema.id] = schema
-        elif opcode == Opcode.CHANNEL:
-            channel = Channel.read(ReadDataStream(BytesIO(data[body : body + size])))
-            scan.channels[channel.id] = channel
-        position = body + size
-    scan.pending = list(index.values())
-    scan.chunks.append(
-        ChunkIndex(
-            chunk_start_offset=start,
-            chunk_length=length,
-            compression="",
-            compressed_size=len(data),
-            uncompressed_size=chunk.uncompressed_size,
-            message_start_time=chunk.message_start_time,
-            message_end_time=chunk.message_end_time,
-            message_index_offsets={},
-            message_index_length=0,
-        )
-    )
-
-
-def _keep_index(scan: _Scan, position: int, after: int) -> None:
-    """An index record that is on disk; those that were cut off are written again by `_tail`."""
-    chunk = scan.chunks[-1]
-    if not scan.pending:
-        return
-    channel_id = scan.pending.pop(0).channel_id
-    chunk.message_index_offsets[channel_id] = position
-    chunk.message_index_length += after - position
-    scan.end = after
-
-
-def _close_chunk(scan: _Scan) -> None:
-    scan.pending = []
-
-
-def _tail(scan: _Scan) -> bytes:
-    """Missing index records of the last chunk, then the end of data, the summary and the footer."""
-    builder = RecordBuilder()
-    for index in scan.pending:
-        scan.chunks[-1].message_index_offsets[index.channel_id] = scan.end + builder.count
-        index.write(builder)
-    if scan.pending:
-        scan.chunks[-1].message_index_length += builder.count
-    DataEnd(0).write(builder)
-    data = builder.end()
-    summary = RecordBuilder()
-    contents = scan.contents()
-    statistics = Statistics(
-        attachment_count=0,
-        channel_count=len(scan.channels),
-        channel_message_counts=scan.counts,
-        chunk_count=len(scan.chunks),
-        message_count=sum(scan.counts.values()),
-        message_start_time=contents.first_ns,
-        message_end_time=contents.last_ns,
-        metadata_count=0,
-        schema_count=len(scan.schemas),
-    )
-    for record in (*scan.schemas.values(), *scan.channels.values(), statistics, *scan.chunks):
-        record.write(summary)
-    text = summary.end()
-    footer = RecordBuilder()
-    # A checksum of 0 means: none.
-    Footer(summary_start=scan.end + len(data), summary_offset_start=0, summary_crc=0).write(footer)
-    return bytes(data + text + footer.end() + MAGIC)
+from kine_teleop.recording.unfinished import finish_file, read_file
+from kinevla.data.bags import read_metadata
+from kinevla.data.packing import DataError
+from kinevla.data.rescue import Rescue, recording_files, rescue
 
 
 @dataclass(frozen=True)
@@ -241,30 +57,53 @@ def repair(folder: Path) -> Repair:
 
 
 def _repair(folder: Path, episode: Episode, bag: Path) -> Repair:
-    if bag.exists() and is_finished(bag) and (folder / "metadata.yaml").exists() and episode.audit:
-        return Repair(folder, False, 0, str(episode.audit["verdict"]))
+    described = _has_metadata(folder)
+    if described and (episode.audit or not bag.exists()):
+        return Repair(folder, False, 0, str(episode.audit.get("verdict", "unknown")))
+    if others := [file.name for file in recording_files(folder) if file != bag]:
+        raise ValueError(f"{folder} holds {', '.join(others)}, which this recorder did not write")
     audit = Audit.of((Topic(**item) for item in episode.topics), 0)
 
     def visit(name: str, kind: str, receive_ns: int, data: bytes) -> None:
         if name in audit.topics:
             audit.add(name, receive_ns, header_stamp_ns(data) if has_header(kind) else None)
 
-    contents = finish_file(bag, visit)
+    contents = read_file(bag, visit) if described else finish_file(bag, visit)
     (folder / RESERVE_NAME).unlink(missing_ok=True)
-    write_metadata(folder, bag.name, contents)
     audit.incident(SUSPECT, "the recording was interrupted and repaired")
     episode.ended_ns = contents.last_ns or episode.started_ns
     episode.complete = False
     episode.audit = audit.report()
     episode.save(folder)
+    if not described:  # last: it says that all is done
+        write_metadata(folder, bag.name, contents)
     messages = sum(contents.counts.values())
     return Repair(file_away(folder, episode), True, messages, str(episode.audit["verdict"]))
+
+
+def _has_metadata(folder: Path) -> bool:
+    """Whether there is a description of the bag that can be read."""
+    try:
+        return bool(read_metadata(folder)[0])
+    except (DataError, ValueError):
+        return False
+
+
+def is_episode(folder: Path) -> bool:
+    """Whether `episode.json` is one of this recorder, and not a sentence that somebody put beside a bag."""
+    try:
+        content = read_json(folder / FILE)
+    except (OSError, ValueError):
+        return (folder / FILE).exists()
+    return not isinstance(content, dict) or "episode_id" in content
 
 
 def repair_all(folder: Path) -> tuple[list[Repair], list[str]]:
     """Repair every unfinished episode below `folder`; returns what was repaired, and what could not be."""
     done, failed = [], []
     for file in sorted(folder.glob("*/episode.json")):
+        if not is_episode(file.parent):
+            continue
         try:
             result = repair(file.parent)
         except (ValueError, OSError) as error:
@@ -275,30 +114,58 @@ def repair_all(folder: Path) -> tuple[list[Repair], list[str]]:
     return done, failed
 
 
+def rescue_all(folder: Path) -> tuple[list[Rescue], list[str]]:
+    """Rescue the recordings of other recorders at `folder` or right below it; as `repair_all`."""
+    done, failed = [], []
+    below = sorted(item for item in folder.iterdir() if item.is_dir()) if folder.is_dir() else []
+    for item in (folder, *below):
+        try:
+            if is_episode(item) or not recording_files(item):
+                continue
+            done.append(rescue(item))
+        except (DataError, OSError) as error:
+            failed.append(" ".join(str(error).split()))
+    return done, failed
+
+
 def main() -> None:
-    """Command line `repair_bag FOLDER ...`: episodes, or folders of episodes; exit code 1 when one fails."""
+    """Command line `repair_bag FOLDER ...`: recordings, or folders of them; exit code 1 when one fails."""
     parser = argparse.ArgumentParser(description="Make interrupted recordings readable.")
-    parser.add_argument("folders", nargs="+", type=Path, help="an episode, or a folder of episodes")
+    parser.add_argument("folders", nargs="+", type=Path, help="a recording, or a folder of recordings")
     errors: list[str] = []
     for folder in parser.parse_args().folders:
         if not folder.is_dir():
             errors.append(f"{folder} is no folder")
             continue
-        done: list[Repair] = []
-        if (folder / "episode.json").exists():
-            try:
-                done = [repair(folder)]
-            except (ValueError, OSError) as error:
-                errors.append(f"{folder}: {error}")
-        else:
-            done, failed = repair_all(folder)
-            errors += failed
-        for result in done:
-            state = f"repaired, {result.messages} messages" if result.repaired else "was complete"
-            print(f"{result.folder}: {state}, {result.verdict}")
+        lines, failed = _put_in_order(folder)
+        print("\n".join(lines), end="\n" if lines else "")
+        errors += failed
+        if not lines and not failed:
+            errors.append(f"{folder} holds no recording")
     for text in errors:
         print(f"repair_bag: {text}", file=sys.stderr)
     sys.exit(1 if errors else 0)
+
+
+def _put_in_order(folder: Path) -> tuple[list[str], list[str]]:
+    """Return what was done at and below a folder, and what could not be."""
+    lines, errors = [], []
+    below = sorted(file.parent for file in folder.glob(f"*/{FILE}"))
+    for item in (folder, *below):
+        if not is_episode(item):
+            continue
+        try:
+            result = repair(item)
+        except (ValueError, OSError) as error:
+            errors.append(f"{item}: {error}")
+            continue
+        state = f"repaired, {result.messages} messages" if result.repaired else "was complete"
+        lines.append(f"{result.folder}: {state}, {result.verdict}")
+    rescued, failed = rescue_all(folder)
+    for found in rescued:
+        state = "repaired" if found.repaired else "was complete"
+        lines.append(f"{found.folder}: {state}, {found.messages} messages")
+    return lines, errors + failed
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from kine_teleop.recording.episode import (
 )
 from kine_teleop.recording.task_texts import fill, known_texts
 from kine_teleop.recording.topics import AUDIT_TOPIC, Topic
+from kinevla.text.instruction import normalised, seen, tidy
 
 MIB = 1024 * 1024
 MAX_NOTE, MAX_OPERATOR = 1000, 100
@@ -120,12 +121,13 @@ class Recorder:
         """
         if self._running:
             raise RecorderError(f"episode {self._running.episode.episode_id} is running: stop it first")
-        if not 1 <= len(instruction.strip()) <= 200:
+        instruction = seen(instruction).strip()
+        if not 1 <= len(instruction) <= 200 or not normalised(instruction):
             raise RecorderError(
-                f"the instruction has {len(instruction.strip())} characters, allowed are 1 to 200"
+                f"the instruction has {len(normalised(instruction))} characters, allowed are 1 to 200"
             )
         for what, text, most in (
-            ("instruction", instruction.strip(), 200),
+            ("instruction", instruction, 200),
             ("goal reasoning", goal, MAX_NOTE),
             ("kinematics reasoning", kinematics, MAX_NOTE),
             ("operator's name", operator, MAX_OPERATOR),
@@ -142,9 +144,9 @@ class Recorder:
         goal, kinematics = fill(instruction, goal, kinematics, self._texts)
         episode = Episode(
             f"{local}-{now // 1_000_000 % 1000:03d}",
-            instruction.strip(),
-            goal,
-            kinematics,
+            normalised(instruction),
+            tidy(goal),
+            tidy(kinematics),
             operator,
             started_ns=now,
             versions=versions(),

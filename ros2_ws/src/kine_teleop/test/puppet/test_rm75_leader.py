@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import socket
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from kine_teleop.puppet.rm75_leader import Rm75Leader
+from realman_driver import link_news
 from realman_driver.sdk_arm import LinkSettings, RealmanArm
 
 RIG = Path(__file__).resolve().parents[3] / "realman_driver" / "test" / "emulator_rig.py"
@@ -51,3 +53,22 @@ def test_a_leader_led_by_hand_reports_where_the_hand_took_it_and_falls_silent_wi
     finally:
         leader.close()
     assert emulator.requests("stop_drag_teach"), "drag teach is left on"
+
+
+def test_a_leader_that_is_not_there_is_said_once_as_a_warning_with_what_to_look_at(monkeypatch):
+    monkeypatch.setattr(link_news, "PATIENCE_S", 0.3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    said: list[tuple[str, str]] = []
+    settings = LinkSettings("127.0.0.1", port, "127.0.0.1", 0, 5)
+    arm = RealmanArm(settings, time.time_ns)
+    leader = Rm75Leader(arm, "127.0.0.1", retry_s=0.1, say=lambda level, text: said.append((level, text)))
+    leader.start()
+    try:
+        rig.wait_for(lambda: "warning" in dict(said), 10.0, "a warning")
+        time.sleep(1.0)
+    finally:
+        leader.close()
+    assert [level for level, _ in said] == ["info", "warning"]
+    assert f"127.0.0.1:{port}: Connection refused" in said[1][1] and "cable" in said[1][1]

@@ -18,7 +18,7 @@ def run(name: str, build: Callable[[], ManagedNode], executor: Callable[[], Exec
     """Build a node, activate it unless its parameter `autostart` is false, and spin it until a signal.
 
     It ends with one line and status 2 when a parameter is not allowed or the node cannot be configured as
-    they say, with status 1 when it cannot be activated.
+    they say, with status 1 when it cannot be activated, and when a callback raised or a thread died.
 
     Args:
         name: of the program, for its error message.
@@ -36,12 +36,15 @@ def run(name: str, build: Callable[[], ManagedNode], executor: Callable[[], Exec
     except KeyboardInterrupt:  # while it was still starting
         rclpy.try_shutdown()
         return
+    died = 0
     if node is not None and not code:
-        spin_until_signal(node, executor=None if executor is None else executor())
+        died = spin_until_signal(node, executor=None if executor is None else executor())
     if node is not None:
         node.end()
         node.destroy_node()
     rclpy.try_shutdown()
+    if died:
+        sys.exit(died)
     if code:
         print(f"{name}: {printable(error)}", file=sys.stderr)
         sys.exit(code)

@@ -1,0 +1,48 @@
+"""What a file of a recording gives: topics and messages, nothing decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from kinevla.bounded import MIB
+
+MAX_CHUNK_BYTES = 1024 * MIB
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One message as it lies in a file: topic, type, time of recording in ns, bytes."""
+
+    topic: str
+    type: str
+    received_ns: int
+    data: bytes
+
+
+@dataclass
+class Topic:
+    """What a file tells of a topic.
+
+    Attributes:
+        type: message type, such as sensor_msgs/msg/Image.
+        serialization: "cdr" for everything ROS 2 writes.
+        definition: text of the type in the `.msg` format; empty where there is none.
+        messages: how many.
+    """
+
+    type: str
+    serialization: str
+    definition: str = ""
+    messages: int = 0
+
+
+class MessageFile(Protocol):
+    """An open file of a recording."""
+
+    topics: dict[str, Topic]
+
+    def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
+        """Yield the messages of some topics in the order of recording."""
+        ...

@@ -1,0 +1,196 @@
+"""Which images and joint states of a recording a frame shows, judged by their stamps before anything is made.
+
+Time that is taken from stamps can be anything: a clock that was set, or none at all. The work that is done
+here is in proportion to the messages and not to the time between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinevla.data.convert_config import ConvertConfig
+from kinevla.data.episode import CAMERAS
+from kinevla.data.packing import DataError
+from kinevla.observation.pairing import FRAMES_KEPT, NS_PER_S, choose
+
+Array = NDArray[np.float64]
+Stamps = NDArray[np.int64]
+Value = TypeVar("Value")
+_JUMP_NS = NS_PER_S
+
+
+def in_time(samples: Sequence[tuple[int, Value]], what: str) -> tuple[list[tuple[int, Value]], str]:
+    """Return the samples of a topic without single ones far beside their neighbours, and what was left out.
+
+    Args:
+        samples: stamp in ns and value, in the order of recording.
+        what: the topic, for the text.
+
+    Raises:
+        DataError: the stamps run back by more than a second: a clock was set.
+    """
+    stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)
+    kept, reason = list(samples), ""
+    if len(stamps) > 2:
+        far = abs(np.diff(stamps)) > _JUMP_NS
+        beside = np.zeros(len(stamps), dtype=np.bool_)
+        beside[1:-1] = far[:-1] & far[1:] & (abs(stamps[2:] - stamps[:-2]) <= _JUMP_NS)
+        # At either end there is one neighbour alone: a single message there is no stretch of its own.
+        beside[0], beside[-1] = far[0] and not far[1], far[-1] and not far[-2]
+        if beside.any():
+            index = int(beside.argmax())
+            near = stamps[index + 1 if index == 0 else index - 1]
+            away = seconds(stamps[index] - near)
+            reason = f"its stamp {seconds(stamps[index])} lies {away} from its neighbour's"
+            kept = [sample for sample, wrong in zip(samples, beside, strict=True) if not wrong]
+            stamps = stamps[~beside]
+    steps = np.diff(stamps)
+    if len(steps) and steps.min() < -_JUMP_NS:
+        at = int(steps.argmin())
+        raise DataError(
+            f"the stamps of {what} run back by {seconds(-steps[at])}, from {seconds(stamps[at])} to "
+            f"{seconds(stamps[at + 1])}, bound {seconds(_JUMP_NS)}: a clock was set while recording"
+        )
+    return kept, reason
+
+
+def seconds(time_ns: int | np.int64) -> str:
+    """Write a time for people."""
+    return f"{int(time_ns) / NS_PER_S:.3f} s"
+
+
+def rising(frames: Sequence[tuple[int, Value]]) -> list[tuple[int, Value]]:
+    """Leave out images whose stamp repeats or runs backwards, as the live policy does."""
+    kept: list[tuple[int, Value]] = []
+    for frame in frames:
+        if not kept or frame[0] > kept[-1][0]:
+            kept.append(frame)
+    return kept
+
+
+def in_order(samples: Sequence[tuple[int, Array]], what: str) -> tuple[Stamps, Array]:
+    """Return stamps (N,) and values (N, D), sorted and without repeated stamps.
+
+    Raises:
+        DataError: fewer than two samples.
+    """
+    if len(samples) < 2:
+        raise DataError(f"{what} has {len(samples)} messages, at least 2 are needed")
+    stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)
+    stamps, index = np.unique(stamps, return_index=True)
+    return stamps, np.stack([samples[position][1] for position in index])
+
+
+def interpolated(times_ns: Stamps, stamps: Stamps, values: Array) -> Array:
+    """Interpolate (N, D) values linearly; before the first and after the last they are held."""
+    zero = stamps[0]
+    columns = [np.interp(times_ns - zero, stamps - zero, column) for column in values.T]
+    return np.stack(columns, axis=1)
+
+
+def frame_times(
+    joints: Stamps,
+    images: dict[str, Stamps],
+    first_target: int | None,
+    config: ConvertConfig,
+    joint_topic: str,
+) -> Stamps:
+    """Return the times of the frames, ns: from when all has begun until the first thing ends.
+
+    Args:
+        joints: stamps of the joint states, rising.
+        images: stamps per camera, rising.
+        first_target: stamp of the first joint target; None where the measured joints serve as targets.
+        config: rate and bounds.
+        joint_topic: name of the joint states' topic.
+
+    Raises:
+        DataError: no common time, or a gap that no frame may span.
+    """
+    period_ns = round(NS_PER_S / config.rate_hz)
+    starts = [joints[0], *(_first_from(joints[0], stamps) for stamps in images.values())]
+    ends = [joints[-1], *(stamps[-1] for stamps in images.values())]
+    if first_target is not None:
+        starts.append(np.int64(first_target))
+    else:
+        ends.append(joints[-1] - period_ns)
+    start, end = int(max(starts)), int(min(ends))
+    if end <= start:
+        spans = {joint_topic: joints, **{f"{camera} images": stamps for camera, stamps in images.items()}}
+        said = [f"{what} {seconds(stamps[0])} to {seconds(stamps[-1])}" for what, stamps in spans.items()]
+        said += [] if first_target is None else [f"targets from {seconds(first_target)}"]
+        raise DataError(
+            f"images, joints and targets share no time: {', '.join(said)}: are the clocks synchronised?"
+        )
+    _check_gap(
+        joints, start, end, round(config.max_joint_gap_s * NS_PER_S), joint_topic, config.max_joint_gap_s
+    )
+    for camera, stamps in images.items():
+        # In a gap wider than this at least one frame falls that is too old; narrower ones are judged there.
+        bound_ns = round(config.max_image_age_s * NS_PER_S) + period_ns
+        _check_gap(stamps, start, end, bound_ns, f"the {camera} camera", bound_ns / NS_PER_S)
+    return np.arange(start, end + 1, period_ns, dtype=np.int64)
+
+
+def _check_gap(stamps: Stamps, start: int, end: int, bound_ns: int, what: str, bound_s: float) -> None:
+    within = stamps[(stamps >= start) & (stamps <= end)]
+    gaps = np.diff(within)
+    if len(gaps) and gaps.max() > bound_ns:
+        at = int(gaps.argmax())
+        raise DataError(
+            f"{what} has a gap of {seconds(gaps[at])}, bound {bound_s:g} s, from stamp {seconds(within[at])} "
+            f"to {seconds(within[at + 1])}"
+        )
+
+
+def _first_from(time_ns: np.int64, stamps: Stamps) -> np.int64:
+    """Return the first stamp at or after a time, the last one where there is none."""
+    return np.int64(stamps[min(int(np.searchsorted(stamps, time_ns)), len(stamps) - 1)])
+
+
+def together(
+    grid: Stamps, image_stamps: dict[str, Stamps], joint_stamps: Stamps, config: ConvertConfig
+) -> dict[str, Stamps]:
+    """Return which images and which joint state a frame shows: those the live policy would take.
+
+    Raises:
+        DataError: nothing belongs together at some frame, or an image is too old.
+    """
+    stamps = {camera: image_stamps[camera].tolist() for camera in CAMERAS}
+    joints = joint_stamps.tolist()
+    # The live policy keeps the latest frames; later ones do not exist yet.
+    ends = {camera: np.searchsorted(image_stamps[camera], grid, side="right").tolist() for camera in CAMERAS}
+    found = []
+    for k, time_ns in enumerate(grid):
+        first = {camera: max(0, ends[camera][k] - FRAMES_KEPT) for camera in CAMERAS}
+        front, wrist = (stamps[camera][first[camera] : ends[camera][k]] for camera in CAMERAS)
+        places = choose(
+            front,
+            wrist,
+            joints,
+            max_pair_gap_s=config.max_pair_gap_s,
+            max_state_gap_s=config.max_joint_gap_s / 2,
+        )
+        if isinstance(places, str):
+            raise DataError(f"{places} (at {(time_ns - grid[0]) / NS_PER_S:.2f} s)")
+        found.append((first["front"] + places.front, first["wrist"] + places.wrist, places.state))
+    chosen = dict(zip((*CAMERAS, "state"), np.array(found).T, strict=True))
+    _check_ages(grid, image_stamps, chosen, config)
+    return chosen
+
+
+def _check_ages(
+    grid: Stamps, stamps: dict[str, Stamps], chosen: dict[str, Stamps], config: ConvertConfig
+) -> None:
+    for camera in CAMERAS:
+        age_s = (grid - stamps[camera][chosen[camera]]) / NS_PER_S
+        if age_s.max() > config.max_image_age_s:
+            at_s = (grid[age_s.argmax()] - grid[0]) / NS_PER_S
+            raise DataError(
+                f"the newest image of the {camera} camera is {age_s.max():.3f} s old at {at_s:.2f} s, "
+                f"bound {config.max_image_age_s} s"
+            )

@@ -1,0 +1,1 @@
+"""The command `kine`: the services of the stack from the command line."""
