@@ -68,7 +68,9 @@ def test_a_thread_that_ends_as_it_should_ends_nothing():
 
 def test_ctrl_c_in_a_program_that_is_no_node_is_one_line(tmp_path):
     (tmp_path / "waiting.py").write_text(
-        "import os, signal\ndef main():\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        # Started in the background a program ignores the signal unless it says otherwise.
+        "import os, signal\ndef main():\n    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
     )
     code = f"import sys; sys.path.append({str(tmp_path)!r}); import kine_nodes.start as s; s.start('waiting')"
     done = subprocess.run(

@@ -348,8 +348,8 @@ def test_a_second_driver_on_the_same_arm_is_refused_and_names_the_first(
     stand.start_slow_motion()
     began_s = time.monotonic()
     second = start_driver(stand.emulator.port)
-    wait_for(lambda: "cannot connect" in second.output, 30.0, "a refusal")
-    assert "is driven by another driver on this computer" in second.output
+    said = "is driven by another driver on this computer"
+    wait_for(lambda: said in second.output, 30.0, "a refusal")
     assert f"(process {stand.driver.process.pid})" in second.output
     assert second.interrupt(timeout_s=20.0)[0] == 0
     # The diagnostics of both carry the same name; the wire tells whether the first was disturbed.
