@@ -44,6 +44,16 @@ check_interpreter() {
     "($(readlink -m -- "$1/bin/python")): make .venv with a Python that is there for this user"
 }
 
+check_domain() {
+  [[ "${ROS_DOMAIN_ID:-0}" =~ ^[0-9]+$ ]] && ((10#${ROS_DOMAIN_ID:-0} <= 232)) \
+    || fail "ROS_DOMAIN_ID='$ROS_DOMAIN_ID' must be a number 0..232"
+}
+
+check_log_folder() {
+  [[ -z "${ROS_LOG_DIR:-}" ]] || { mkdir -p -- "$ROS_LOG_DIR" && [[ -w "$ROS_LOG_DIR" ]]; } 2>/dev/null \
+    || fail "ROS_LOG_DIR='$ROS_LOG_DIR' cannot be written: unset it, or name a folder that can be"
+}
+
 # rclpy loads the middleware by name and dies in the loader when it is not there.
 check_middleware() {
   local prefix prefixes

@@ -22,6 +22,8 @@ if [[ -z "${FASTDDS_DEFAULT_PROFILES_FILE:-}" ]]; then
   export RMW_FASTRTPS_USE_QOS_FROM_XML=1
 fi
 check_middleware
+check_domain
+check_log_folder
 # Texts are UTF-8 whatever the locale says; sentences and reports hold letters that Latin-1 does not have.
 export PYTHONUTF8="${PYTHONUTF8:-1}"
 # The logs of ROS, and more, go to the home.

@@ -154,12 +154,12 @@ def open_bag(path: Path) -> Iterator[Bag]:
     if not (path / METADATA).is_file():
         raise DataError(
             f"{path} is no rosbag2 folder: it has no {METADATA} (where a recorder was killed, "
-            "ros2 run kine_teleop repair_bag FOLDER writes it)"
+            "repair_bag FOLDER of the package kine_teleop writes it)"
         )
     try:
         names, promised = read_metadata(path)
         with ExitStack() as stack:
-            named = _files(path, names)
+            named = named_files(path, names)
             bag = Bag(path, [stack.enter_context(open_file(file)) for file in named], promised)
             bag.unnamed = _unnamed(path, named)
             yield bag
@@ -211,7 +211,7 @@ def _text(value: object) -> str:
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _files(path: Path, names: list[str]) -> list[Path]:
+def named_files(path: Path, names: list[str]) -> list[Path]:
     """Return a bag's files; some recorders name them without the ending that compression added."""
     found, missing = [], []
     for name in names:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from kinevla.bounded import printable
 from kinevla.data.bags import METADATA, Bag, BagInfo, open_bag, read_info
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
@@ -41,6 +42,9 @@ from kinevla.observation.pairing import NS_PER_S
 from kinevla.text.instruction import normalised
 
 Value = TypeVar("Value")
+
+MAX_REFUSAL = 600
+"""Most characters of what is said about a recording."""
 
 
 @dataclass(frozen=True)
@@ -277,4 +281,5 @@ def convert_all(
 
 def _one_line(bag: Path, error: Exception | None) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if str(bag) in text else f"{bag}: {text}"
+    named = " ".join(str(bag).split())
+    return printable(text if named in text else f"{named}: {text}", MAX_REFUSAL)

@@ -17,7 +17,7 @@ from mcap.writer import CompressionType, Writer
 
 from kinevla.bounded import TooLargeError
 from kinevla.data.bag_files import kind_of, open_file
-from kinevla.data.bags import METADATA, REPAIRED, read_metadata
+from kinevla.data.bags import METADATA, REPAIRED, named_files, read_metadata
 from kinevla.data.cut_mcap import cut_records
 from kinevla.data.packing import DataError
 
@@ -57,7 +57,8 @@ def rescue(folder: Path) -> Rescue:
     """
     if (folder / METADATA).exists():
         try:
-            _, promised = read_metadata(folder)
+            names, promised = read_metadata(folder)
+            named_files(folder, names)
         except (DataError, TooLargeError) as error:
             raise DataError(f"{error}: move it away, then it is written anew") from error
         return Rescue(folder, False, sum(promised.values()))

@@ -511,3 +511,20 @@ def write_plan(path: Path, store, kind: str, plan, keep_definitions: bool) -> No
         base.execute("DELETE FROM message_definitions")
         base.commit()
         base.close()
+
+
+def test_a_name_cannot_forge_a_line_or_colour_the_terminal(tmp_path, capsys):
+    bag = tmp_path / "evil\nrefused: fake\x1b[31mred"
+    bag.mkdir()
+    (bag / "metadata.yaml").write_text("nothing")
+    assert command(bag, out=tmp_path / "set") == 1
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert sum(line.startswith("refused:") for line in told.splitlines()) == 1
+
+
+def test_a_refusal_is_short_however_long_the_sentence(tmp_path, capsys):
+    write_bag(tmp_path / "a")
+    (tmp_path / "a" / "episode.json").write_text(json.dumps({"format": 1, "instruction": "go " * 5000}))
+    assert command(tmp_path / "a", out=tmp_path / "set") == 1
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 700

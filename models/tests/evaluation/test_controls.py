@@ -116,7 +116,7 @@ def test_the_lookup_takes_any_sentence_for_its_nearest_one(build):
     controller = build("lookup")
     chunks = []
     for sentence in (
-        "grab the bread and bring it, the bread, to the front",
+        "pick up the bread and move it, as ever, to the front",
         TASKS[2].instruction,
         TASKS[3].instruction,
     ):

@@ -41,7 +41,7 @@ def test_a_task_of_another_form_is_said_with_the_words_it_came_with() -> None:
 @pytest.mark.parametrize("instruction", INSTRUCTIONS)
 def test_a_task_has_hundreds_of_wordings_that_may_all_be_said(instruction: str) -> None:
     found = wordings(instruction)
-    assert len(found) > 0.9 * WORDINGS
+    assert len(found) > 0.8 * WORDINGS
     assert all(check_instruction(text) == text.rstrip(".! ") for text in found)
 
 

@@ -11,11 +11,12 @@ class InstructionGate:
     A flood would otherwise replace each instruction before its first chunk is planned.
 
     Args:
-        check: returns the normalised text, or raises ValueError with the reason.
+        check: returns the normalised text, or raises ValueError with the reason; told whether something else
+            keeps the instruction from beginning anyway.
         min_interval_s: shortest time between two accepted instructions.
     """
 
-    def __init__(self, check: Callable[[str], str], min_interval_s: float) -> None:
+    def __init__(self, check: Callable[[str, bool], str], min_interval_s: float) -> None:
         self._check, self._min_interval_s = check, min_interval_s
         self._last_s: float | None = None
 
@@ -35,7 +36,7 @@ class InstructionGate:
             raise ValueError(
                 f"the last instruction came {since_s:.2f} s ago, at least {self._min_interval_s:.2f} s apart"
             )
-        checked = self._check(text)
+        checked = self._check(text, bool(obstacles))
         if obstacles:
             raise ValueError("; ".join(obstacles))
         self._last_s = now_s

@@ -253,19 +253,23 @@ class PolicyNode(ManagedNode):
         self.get_logger().info(f"instruction {response.instruction_id}: {text}")
         return response
 
-    def _understood(self, text: str) -> str:
+    def _understood(self, text: str, hindered: bool) -> str:
         """Let the policy say what it makes of a sentence before anything moves, and return it normalised.
 
-        Where it cannot see, which is an obstacle of its own, only the form is judged.
+        Args:
+            text: what was asked.
+            hindered: something else keeps the instruction from beginning, so that its form may be enough.
 
         Raises:
-            ValueError: what is wrong with the sentence, or what of it was not understood.
+            ValueError: what is wrong with the sentence or not understood of it, or why nothing is seen.
         """
         assert self._policy is not None and self._buffer is not None
         checked = self._policy.check_instruction(text)
         seen = self._buffer.newest(self._now_ns() - int(self._settings.max_observation_age_s * 1e9))
         if not isinstance(seen, str):
             self._policy.understand(seen, checked)
+        elif not hindered:
+            raise ValueError(f"the policy cannot see what is meant: {seen}")
         return checked
 
     def _approve(self, request: Approve.Request, response: Approve.Response) -> Approve.Response:

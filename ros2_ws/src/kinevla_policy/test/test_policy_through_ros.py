@@ -197,7 +197,9 @@ def test_an_instruction_is_refused_while_a_camera_is_silent(robot: Robot):
     picture = robot.brightness.pop("front")
     silent = robot.images.pop("front")
     try:
-        robot.wait_for("the refusal", lambda: "front" in robot.client.instruct(TASKS[0].instruction).message)
+        robot.wait_for(
+            "the refusal", lambda: "front camera" in robot.client.instruct(TASKS[0].instruction).message
+        )
         assert not robot.client.instruct(TASKS[0].instruction).accepted
     finally:
         robot.brightness["front"], robot.images["front"] = picture, silent

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from kinevla_policy.chunk_timeline import ChunkTimeline
 from kinevla_policy.instruction_gate import InstructionGate
 from kinevla_policy.latency import LatencyPredictor
+from kinevla_policy.policy_node import PolicyNode
 
 MS = 1_000_000
 
@@ -45,7 +48,7 @@ def test_the_next_look_is_early_enough_for_its_chunk_to_come_before_the_arm_brak
 
 
 def test_instructions_faster_than_a_person_speaks_are_refused_with_the_bound():
-    gate = InstructionGate(str.lower, 0.2)
+    gate = InstructionGate(lambda text, hindered: text.lower(), 0.2)
     assert gate.admit("GO", 10.0) == "go"
     with pytest.raises(ValueError, match=r"came 0\.05 s ago, at least 0\.20 s apart"):
         gate.admit("GO", 10.05)
@@ -53,14 +56,14 @@ def test_instructions_faster_than_a_person_speaks_are_refused_with_the_bound():
 
 
 def test_an_obstacle_refuses_an_instruction_that_is_understood_with_every_reason():
-    gate = InstructionGate(str.lower, 0.2)
+    gate = InstructionGate(lambda text, hindered: text.lower(), 0.2)
     with pytest.raises(ValueError, match="the arm is not enabled; no image from the front camera yet"):
         gate.admit("GO", 10.0, ["the arm is not enabled", "no image from the front camera yet"])
     assert gate.admit("GO", 10.01) == "go", "a refused one does not hold up the next"
 
 
 def test_a_refused_instruction_does_not_hold_up_the_next_one():
-    def check(text: str) -> str:
+    def check(text: str, hindered: bool) -> str:
         if not text:
             raise ValueError("empty")
         return text
@@ -69,3 +72,16 @@ def test_a_refused_instruction_does_not_hold_up_the_next_one():
     with pytest.raises(ValueError, match="empty"):
         gate.admit("", 10.0)
     assert gate.admit("go", 10.01) == "go"
+
+
+def test_a_sentence_is_refused_while_no_pictures_of_one_moment_show_what_is_meant():
+    """Cameras that are heard but never together: nothing can be said about the sentence, so nothing moves."""
+    node = SimpleNamespace(
+        _policy=SimpleNamespace(check_instruction=str.lower),
+        _buffer=SimpleNamespace(newest=lambda not_before_ns: "the closest images are 0.150 s apart"),
+        _now_ns=lambda: 0,
+        _settings=SimpleNamespace(max_observation_age_s=0.3),
+    )
+    with pytest.raises(ValueError, match=r"cannot see what is meant: the closest images are 0\.150 s apart"):
+        PolicyNode._understood(node, "Dance", False)
+    assert PolicyNode._understood(node, "Dance", True) == "dance", "what else is in the way is told instead"

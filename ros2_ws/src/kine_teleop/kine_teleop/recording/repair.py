@@ -22,7 +22,7 @@ from kine_teleop.recording.episode import FILE, Episode, file_away
 from kine_teleop.recording.schemas import has_header, header_stamp_ns
 from kine_teleop.recording.topics import Topic
 from kine_teleop.recording.unfinished import finish_file, read_file
-from kinevla.data.bags import read_metadata
+from kinevla.data.bags import named_files, read_metadata
 from kinevla.data.packing import DataError
 from kinevla.data.rescue import Rescue, recording_files, rescue
 
@@ -52,12 +52,16 @@ def repair(folder: Path) -> Repair:
             raise ValueError(f"{path} is a link: only what lies in the folder itself is repaired")
     try:
         return _repair(folder, episode, bag)
+    except DataError as error:
+        raise ValueError(str(error)) from error
     except (struct.error, LookupError, TypeError, AttributeError, McapError) as error:
         raise ValueError(f"{bag} is damaged beyond repair: {error!r}") from error
 
 
 def _repair(folder: Path, episode: Episode, bag: Path) -> Repair:
     described = _has_metadata(folder)
+    if described:
+        named_files(folder, read_metadata(folder)[0])
     if described and (episode.audit or not bag.exists()):
         return Repair(folder, False, 0, str(episode.audit.get("verdict", "unknown")))
     if others := [file.name for file in recording_files(folder) if file != bag]:

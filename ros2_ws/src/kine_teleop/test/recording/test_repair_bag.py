@@ -83,6 +83,15 @@ def test_a_recording_with_a_readable_description_is_never_written_to(tmp_path, c
     assert changed == ({"episode.json"} if change == "audit_lost" else set())
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_recording_of_which_a_file_is_lost_is_not_called_complete(tmp_path, own):
+    folder = episode(tmp_path) if own else plain(tmp_path / "plain")
+    next(folder.glob("*.mcap")).rename(folder / "tidied.mcap")
+    before = hashes(folder)
+    _, (text,) = repair.repair_all(tmp_path) if own else repair.rescue_all(folder)
+    assert "named in metadata.yaml is missing" in text and hashes(folder) == before
+
+
 def test_a_whole_file_whose_description_was_lost_is_described_and_not_written_to(tmp_path):
     folder = episode(tmp_path)
     (folder / "metadata.yaml").write_text("")
