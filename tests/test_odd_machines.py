@@ -28,7 +28,11 @@ def checkout(folder: Path) -> Path:
 
 
 def called(*line: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | variables
+    # As from a shell, also where this suite was itself started by make.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    environment |= variables
     words = [str(word) for word in line]
     return subprocess.run(
         words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
