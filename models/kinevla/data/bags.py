@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
 from kinevla.data.bag_files import open_file, unpacked
+from kinevla.data.bag_metadata import METADATA
 from kinevla.data.cdr import JointPositions
 from kinevla.data.packing import DataError
 from kinevla.data.stored import MessageFile, Topic
 from kinevla.observation.image_bounds import ImageError
 
 JOINT_NAMES = (*(f"joint_{number}" for number in range(1, 8)), "gripper")
-METADATA, SIDECAR = "metadata.yaml", "episode.json"
+SIDECAR = "episode.json"
 REPAIRED = "_repaired"
 """Ends the name of a file that was rescued out of one that another recorder left unfinished."""
 MAX_INFO_BYTES = 4 * MIB

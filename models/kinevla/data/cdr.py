@@ -8,6 +8,8 @@ such a message for damaged. Source: the CDR encoding of OMG DDSI-RTPS, and messa
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +71,8 @@ def joint_positions(data: bytes) -> JointPositions:
     Raises:
         DataError: no such message.
     """
-    try:
-        reader = _Reader(data)
-        reader.header()
+    with _reading(data, "JointState") as reader:
         return JointPositions(reader.strings(), reader.doubles())
-    except (struct.error, ValueError) as error:
-        raise DataError(f"a message of {len(data)} bytes is no JointState: {error}") from error
 
 
 def chunk(data: bytes) -> Chunk:
@@ -83,17 +81,13 @@ def chunk(data: bytes) -> Chunk:
     Raises:
         DataError: no such message.
     """
-    try:
-        reader = _Reader(data)
-        reader.header()
+    with _reading(data, "JointTrajectory") as reader:
         names, points = reader.strings(), []
         for _ in range(reader.count(at_least=16)):
             positions = reader.doubles()
             for _ in ("velocities", "accelerations", "effort"):
                 reader.doubles()
             points.append((reader.time_ns(), positions))
-    except (struct.error, ValueError) as error:
-        raise DataError(f"a message of {len(data)} bytes is no JointTrajectory: {error}") from error
     return Chunk(names, tuple(points))
 
 
@@ -103,14 +97,10 @@ def raw_image(data: bytes) -> RawImage:
     Raises:
         DataError: no such message.
     """
-    try:
-        reader = _Reader(data)
-        reader.header()
+    with _reading(data, "Image") as reader:
         height, width, encoding = reader.number(), reader.number(), reader.string()
         reader.byte()  # is_bigendian: no supported encoding has more than 8 bits
         return RawImage(height, width, encoding, reader.number(), reader.octets())
-    except (struct.error, ValueError) as error:
-        raise DataError(f"a message of {len(data)} bytes is no Image: {error}") from error
 
 
 def compressed_image(data: bytes) -> CompressedImage:
@@ -119,12 +109,8 @@ def compressed_image(data: bytes) -> CompressedImage:
     Raises:
         DataError: no such message.
     """
-    try:
-        reader = _Reader(data)
-        reader.header()
+    with _reading(data, "CompressedImage") as reader:
         return CompressedImage(reader.string(), reader.octets())
-    except (struct.error, ValueError) as error:
-        raise DataError(f"a message of {len(data)} bytes is no CompressedImage: {error}") from error
 
 
 def plan_texts(data: bytes) -> PlanTexts:
@@ -133,16 +119,23 @@ def plan_texts(data: bytes) -> PlanTexts:
     Raises:
         DataError: no such message.
     """
-    try:
-        reader = _Reader(data)
-        reader.header()
+    with _reading(data, "BiLevelPlan") as reader:
         instruction = reader.string()
         reader.skip(8, 8)  # instruction_id
         reader.skip(4, 4)  # chunk_id
         reader.skip(1, 1)  # awaiting_approval
         return PlanTexts(instruction, reader.string(), reader.string())
+
+
+@contextmanager
+def _reading(data: bytes, kind: str) -> Iterator[_Reader]:
+    """Give a reader behind the header of a message; what cannot be read in it is a DataError."""
+    try:
+        reader = _Reader(data)
+        reader.header()
+        yield reader
     except (struct.error, ValueError) as error:
-        raise DataError(f"a message of {len(data)} bytes is no BiLevelPlan: {error}") from error
+        raise DataError(f"a message of {len(data)} bytes is no {kind}: {error}") from error
 
 
 class _Reader:

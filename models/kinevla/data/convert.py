@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kinevla.bounded import printable
-from kinevla.data.bags import METADATA, Bag, BagInfo, open_bag, read_info
+from kinevla.data.bag_metadata import METADATA
+from kinevla.data.bags import Bag, BagInfo, open_bag, read_info
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinevla.data.bag_files import kind_of
-from kinevla.data.bags import METADATA
+from kinevla.data.bag_metadata import METADATA
 
 _SCHEMA_BYTES = 1 << 16
 _SET_ASIDE = ("quarantine", "discarded")

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from mcap.records import Channel, Message, Schema
 from mcap.writer import CompressionType, Writer
 
 from kinevla.bounded import TooLargeError
 from kinevla.data.bag_files import kind_of, open_file
-from kinevla.data.bags import METADATA, REPAIRED, named_files, read_metadata
+from kinevla.data.bag_metadata import METADATA, BagContents, bag_information, write_information
+from kinevla.data.bags import REPAIRED, named_files, read_metadata
 from kinevla.data.cut_mcap import cut_records
 from kinevla.data.packing import DataError
 
@@ -31,15 +30,6 @@ class Rescue:
     folder: Path
     repaired: bool
     messages: int
-
-
-@dataclass
-class _Contents:
-    """Messages per topic with its type, and the first and last time of recording."""
-
-    counts: dict[tuple[str, str], int]
-    first_ns: int = 0
-    last_ns: int = 0
 
 
 def recording_files(folder: Path) -> list[Path]:
@@ -72,17 +62,17 @@ def rescue(folder: Path) -> Rescue:
             f"{odd} is a {kind_of(odd)} file, which is not repaired: unpack it with unzstd, or convert it "
             "with rosbags-convert, and repair what comes out"
         )
-    contents = _Contents({})
+    contents = BagContents({})
     names = []
     for file in files:
         if file.stem.removesuffix(REPAIRED) + REPAIRED in {other.stem for other in files if other != file}:
             continue  # an earlier rescue of it was itself cut off behind its file
         names.append(_whole(file, contents).name)
-    _write_metadata(folder, str(kinds.pop()), names, contents)
+    write_information(folder, bag_information(str(kinds.pop()), names, contents))
     return Rescue(folder, True, sum(contents.counts.values()))
 
 
-def _whole(file: Path, contents: _Contents) -> Path:
+def _whole(file: Path, contents: BagContents) -> Path:
     """Return the file, or what could be saved of it, after adding up what it holds."""
     try:
         _add(file, contents)
@@ -102,7 +92,7 @@ def _whole(file: Path, contents: _Contents) -> Path:
     return saved
 
 
-def _add(file: Path, contents: _Contents) -> None:
+def _add(file: Path, contents: BagContents) -> None:
     times, counts = [], dict[tuple[str, str], int]()
     with open_file(file) as opened:
         for item in opened.messages(frozenset(opened.topics)):
@@ -137,37 +127,3 @@ def _save(file: Path, out: Path) -> int:
                 count += 1
         writer.finish()
     return count
-
-
-def _write_metadata(folder: Path, kind: str, names: list[str], contents: _Contents) -> None:
-    def span() -> dict[str, Any]:
-        return {
-            "starting_time": {"nanoseconds_since_epoch": contents.first_ns},
-            "duration": {"nanoseconds": contents.last_ns - contents.first_ns},
-            "message_count": sum(contents.counts.values()),
-        }
-
-    topics = [
-        {
-            "topic_metadata": {
-                "name": name,
-                "type": type_name,
-                "serialization_format": "cdr",
-                "offered_qos_profiles": "",
-            },
-            "message_count": count,
-        }
-        for (name, type_name), count in contents.counts.items()
-    ]
-    information = {
-        "version": 5,
-        "storage_identifier": kind,
-        "relative_file_paths": names,
-        **span(),
-        "topics_with_message_count": topics,
-        "compression_format": "",
-        "compression_mode": "",
-    }
-    part = folder / f"{METADATA}.part"
-    part.write_text(yaml.safe_dump({"rosbag2_bagfile_information": information}, sort_keys=False), "utf-8")
-    part.replace(folder / METADATA)

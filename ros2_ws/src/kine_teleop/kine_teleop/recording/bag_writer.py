@@ -8,14 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from mcap.writer import CompressionType, Writer
 
 from kine_teleop.recording.schemas import definition, type_hash
 from kine_teleop.recording.topics import Topic
+from kinevla.data.bag_metadata import BagContents, bag_information, write_information
 
 CHUNK_BYTES = 4 * 1024 * 1024
 FLUSH_S = 0.2  # at most this much lies in memory, besides the queue
@@ -52,57 +51,19 @@ class PlainFile:
         os.close(self._fd)
 
 
-@dataclass(frozen=True)
-class BagContents:
-    """What metadata.yaml tells: messages per topic (with type), first and last receive time in ns."""
-
-    counts: dict[tuple[str, str], int]
-    first_ns: int
-    last_ns: int
-
-
 def write_metadata(folder: Path, bag_name: str, contents: BagContents) -> None:
     """Write metadata.yaml in the rosbag2 format (version 8)."""
-    span = {
-        "starting_time": {"nanoseconds_since_epoch": contents.first_ns},
-        "duration": {"nanoseconds": contents.last_ns - contents.first_ns},
-        "message_count": sum(contents.counts.values()),
-    }
-    topics = [
-        {
-            "topic_metadata": {
-                "name": name,
-                "type": type_name,
-                "serialization_format": "cdr",
-                "offered_qos_profiles": "",
-                "type_description_hash": type_hash(type_name),
-            },
-            "message_count": count,
-        }
-        for (name, type_name), count in contents.counts.items()
-    ]
-    information = {
+    information = bag_information("mcap", [bag_name], contents)
+    for topic in information["topics_with_message_count"]:
+        described = topic["topic_metadata"]
+        described["type_description_hash"] = type_hash(described["type"])
+    information |= {
         "version": 8,
-        "storage_identifier": "mcap",
-        "relative_file_paths": [bag_name],
-        **span,
-        "topics_with_message_count": topics,
-        "compression_format": "",
-        "compression_mode": "",
-        "files": [{"path": bag_name, **span}],
+        "files": [{"path": bag_name, **contents.span()}],
         "custom_data": None,
         "ros_distro": os.environ.get("ROS_DISTRO", "jazzy"),
     }
-    partial = folder / "metadata.yaml.part"
-    # Copies, because YAML would otherwise write references between the equal parts.
-    text = yaml.dump({"rosbag2_bagfile_information": information}, Dumper=_NoAliases, sort_keys=False)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / "metadata.yaml")
-
-
-class _NoAliases(yaml.SafeDumper):
-    def ignore_aliases(self, data: object) -> bool:
-        return True
+    write_information(folder, information)
 
 
 class BagWriter:
