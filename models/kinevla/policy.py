@@ -17,7 +17,7 @@ from kinevla.flow import absolute_targets, chunk_of_sequence
 from kinevla.generation import Draft, Generation, Generator, Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.text.instruction import InstructionError, check_instruction
-from kinevla.understanding import Understanding, unclear
+from kinevla.understanding import Understanding
 
 __all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
 
@@ -41,6 +41,7 @@ class Plan:
             'generation' (both), 'action_decoder' and 'total'.
         period_s: time between action rows.
         doubt_nat: how unlikely the least likely word of both texts was; 0 where they were forced.
+        unclear: what is wrong with the texts; such a plan must not be followed. Empty where there is nothing.
         draft: this answer in ids, for the next call.
     """
 
@@ -56,12 +57,8 @@ class Plan:
     latency_s: dict[str, float]
     period_s: float
     doubt_nat: float
+    unclear: str
     draft: Draft = field(repr=False)
-
-    @property
-    def unclear(self) -> str:
-        """What was not understood; such a plan must not be followed. Empty where there is a goal."""
-        return unclear(self.goal_text)
 
 
 class KineVLAPolicy:
@@ -225,9 +222,10 @@ class KineVLAPolicy:
             "action_decoder": end - generated,
             "total": end - begin,
         }
+        goal_text, kinematics_text = map(builder.decode_text, (answer.goal_text, answer.kinematics_text))
         return Plan(
-            goal_text=builder.decode_text(answer.goal_text),
-            kinematics_text=builder.decode_text(answer.kinematics_text),
+            goal_text=goal_text,
+            kinematics_text=kinematics_text,
             goal_codes=answer.goal_codes,
             kinematics_codes=answer.kinematics_codes,
             actions=actions,
@@ -238,6 +236,7 @@ class KineVLAPolicy:
             latency_s=latency_s,
             period_s=self.period_s,
             doubt_nat=max(answer.surprise),
+            unclear=self._understanding.problem(goal_text, kinematics_text),
             draft=answer.draft,
         )
 

@@ -37,28 +37,34 @@ class Understanding:
         self._clauses = frozenset(clause for text in texts for clause in clauses(text[2]))
         self._limit = doubt_limit_nat
 
-    def check(self, sentence: str, goal_text: str, kinematics_text: str, doubt_nat: float) -> None:
-        """Refuse to act on what was not understood.
+    def problem(self, goal_text: str, kinematics_text: str, doubt_nat: float = 0.0) -> str:
+        """Say what is wrong with what the network wrote; empty where it may be followed.
 
         Args:
-            sentence: what was asked.
-            goal_text: what the network wrote about it.
+            goal_text: what it wrote about the goal.
             kinematics_text: likewise.
             doubt_nat: how unlikely its least likely word was.
+        """
+        if why := unclear(goal_text):
+            return why
+        if self._goals and goal_text not in self._goals:
+            return f"the policy made {goal_text!r} of it, which is no goal it knows"
+        odd = [item for item in clauses(kinematics_text) if item not in self._clauses]
+        if self._clauses and odd:
+            return f"the policy made {odd[0]!r} of it, which it has not learned"
+        if doubt_nat > self._limit:
+            return (
+                f"the policy is not sure of what it understood ({doubt_nat:.1f} nat, limit {self._limit:.1f})"
+            )
+        return ""
+
+    def check(self, sentence: str, goal_text: str, kinematics_text: str, doubt_nat: float) -> None:
+        """Refuse to act on what was not understood; arguments as of `problem`.
 
         Raises:
             InstructionError: what was not understood, and the nearest sentence that would be.
         """
-        why = unclear(goal_text) or None
-        if why is None and self._goals and goal_text not in self._goals:
-            why = f"the policy made {goal_text!r} of it, which is no goal it knows"
-        if why is None and (odd := [item for item in clauses(kinematics_text) if item not in self._clauses]):
-            why = f"the policy made {odd[0]!r} of it, which it has not learned"
-        if why is None and doubt_nat > self._limit:
-            why = (
-                f"the policy is not sure of what it understood ({doubt_nat:.1f} nat, limit {self._limit:.1f})"
-            )
-        if why is not None:
+        if why := self.problem(goal_text, kinematics_text, doubt_nat):
             near = nearest_sentence(sentence, self._instructions) if self._instructions else ""
             hint = f"; the nearest sentence it knows: {near!r}" if near else ""
             raise InstructionError(f"{sentence!r} {NOT_UNDERSTOOD}: {why}{hint}")

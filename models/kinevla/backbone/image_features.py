@@ -21,6 +21,8 @@ CHANNELS = (24, 40, 112)
 STRIDES = (4, 8, 16)
 """Pixels per cell of the maps."""
 _LAST_BLOCKS = (2, 4, 10)
+FORM = "each cell normalised"
+"""What is done to the maps; stored ones of another form are computed anew."""
 _MEAN, _SCALE = 0.498, 0.502
 
 
@@ -67,7 +69,8 @@ class ImageFeatures(nn.Module):
             images: (B, N, S, S, 3) uint8 RGB of N cameras, S a multiple of 16.
 
         Returns:
-            One map (B, N, S / stride, S / stride, C) per scale, in the order of `STRIDES`.
+            One map (B, N, S / stride, S / stride, C) per scale, in the order of `STRIDES`, each cell's
+            channels with mean 0 and variance 1.
         """
         leading = images.shape[:2]
         x = images.flatten(0, 1).permute(0, 3, 1, 2)
@@ -77,7 +80,8 @@ class ImageFeatures(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in _LAST_BLOCKS:
-                maps.append(x.permute(0, 2, 3, 1).unflatten(0, leading))
+                cells = x.permute(0, 2, 3, 1)
+                maps.append(nn.functional.layer_norm(cells, cells.shape[-1:]).unflatten(0, leading))
         return tuple(maps)
 
 

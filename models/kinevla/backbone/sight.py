@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kinevla.backbone.config import SightConfig
 from kinevla.backbone.image_features import CHANNELS
@@ -44,14 +43,16 @@ class Sight(nn.Module):
 
     def cells(self, maps: tuple[Tensor, ...]) -> Tensor:
         """Join three maps (B, N, h, w, C) of `ImageFeatures` to cells (B, N, cells, width)."""
-        quarter, eighth, sixteenth = (
-            functional.layer_norm(item.to(self.fine.weight), item.shape[-1:]) for item in maps
-        )
+        device, precision = self.fine.weight.device.type, self.fine.weight.dtype
+        if torch.is_autocast_enabled(device):
+            precision = torch.get_autocast_dtype(device)
+        quarter, eighth, sixteenth = (item.to(precision) for item in maps)
         b, n, h, w, c = quarter.shape
         folded = quarter.view(b, n, h // 2, 2, w // 2, 2, c).transpose(3, 4).flatten(4)
-        x = self.fine(torch.cat([folded, eighth], dim=-1)) + self.camera[:, None, None]
-        x = x + self.coarse(sixteenth).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-        return self.out(x + self.mix(self.norm(x))).flatten(2, 3)
+        x = self.fine(torch.cat([folded, eighth], dim=-1))
+        coarse = self.coarse(sixteenth) + self.camera[:, None, None].to(x)
+        x = x.view(b, n, h // 4, 2, w // 4, 2, -1) + coarse.to(x)[:, :, :, None, :, None]
+        return self.out(x + self.mix(self.norm(x))).flatten(2, 5)
 
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """See.

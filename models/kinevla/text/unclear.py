@@ -29,6 +29,15 @@ _FORMS: dict[str, list[str]] = json.loads(
     resources.files("kinevla.text").joinpath("unclear.json").read_text(encoding="utf-8")
 )
 
+_OTHER_PLACES = {
+    "left": ("right",),
+    "right": ("left",),
+    "left front": ("right front", "front", "back"),
+    "right front": ("left front", "front", "back"),
+    "front": ("left front", "right front", "back"),
+}
+"""Where else it could go, by the place that is meant."""
+
 
 def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
     """Draw a sentence that none of the instructions is meant by, and the text about it.
@@ -111,7 +120,7 @@ def _contradiction(sentence: str, meaning: Meaning, rng: np.random.Generator) ->
         "p": meaning.part,
         "b": meaning.base,
         "s": meaning.place,
-        "o": {"left": "right", "right": "left"}.get(meaning.place),
+        "o": _of(rng, _OTHER_PLACES[meaning.place]),
     }
     if meaning.part is not None and rng.random() < 0.5:
         return _of(rng, _FORMS["both_parts"]).format(**words), UNCLEAR["part"]

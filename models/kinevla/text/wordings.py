@@ -33,6 +33,9 @@ _FORMS: dict[str, Any] = json.loads(
 WORDINGS = 2000
 """How many numbered wordings of an instruction there are."""
 
+_HURRIED_SHARE = 0.1
+"""Share of wordings without articles, as they are typed in a hurry."""
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -94,6 +97,8 @@ def say(meaning: Meaning, rng: np.random.Generator) -> str:
     sentence = form.format(**words)
     if form.startswith(("{pick}", "{hold}", "{put}", "use", "take")):
         sentence = _choose(rng, forms["before"]) + sentence + _choose(rng, forms["after"])
+    if rng.random() < _HURRIED_SHARE:
+        sentence = sentence.replace("the ", "")
     return " ".join(sentence.split())
 
 

@@ -70,7 +70,7 @@ class PolicyTrainConfig:
     """Reasoning texts in the sequence (off: an ablation)."""
     reasoning_loss: bool = True
     """Cross-entropy of the reasoning ids, eq. 4."""
-    reasoning_loss_fraction: float = 0.25
+    reasoning_loss_fraction: float = 0.125
     """Share of a batch that carries it, and with the readout is read by the decoder; texts are learned sooner
     than motion, and costly to score."""
     reasoning_weight: float = 0.5

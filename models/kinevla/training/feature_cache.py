@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from kinevla.backbone.image_features import CHANNELS, STRIDES, ImageFeatures
+from kinevla.backbone.image_features import CHANNELS, FORM, STRIDES, ImageFeatures
 from kinevla.backbone.pretrained import SIGHT
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.frames import FrameReader
@@ -90,7 +90,7 @@ def open_cache(
     pipeline = config.images.on(reader.images)
     digest = hashlib.sha256(json.dumps(to_plain(config), sort_keys=True).encode())
     files = [data / MANIFEST_NAME, *(split for split in (data / SPLIT_NAME,) if split.is_file())]
-    digest.update("".join([SIGHT.sha256, *map(file_sha256, files)]).encode())
+    digest.update("".join([SIGHT.sha256, FORM, *map(file_sha256, files)]).encode())
     directory = root / digest.hexdigest()[:20]
     directory.mkdir(parents=True, exist_ok=True)
     frames = sum(entry.frames for entry in reader.entries)

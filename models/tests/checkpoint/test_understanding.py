@@ -127,6 +127,14 @@ def test_the_limit_of_the_checkpoint_decides(loaded: CheckpointParts) -> None:
         taught(loaded, plan, plan.doubt_nat - 0.01).understand(look(), SENTENCE)
 
 
+def test_every_plan_says_which_of_its_texts_was_never_taught(loaded: CheckpointParts) -> None:
+    plan = KineVLAPolicy(loaded).plan(look(), SENTENCE)
+    assert "which is no goal it knows" in plan.unclear
+    assert taught(loaded, plan, -1.0).plan(look(), SENTENCE).unclear == ""
+    other = KineVLAPolicy(replace(loaded, texts=((SENTENCE, plan.goal_text, "Never written;"),)))
+    assert "which it has not learned" in other.plan(look(), SENTENCE).unclear
+
+
 def test_forced_reasoning_leaves_no_doubt(loaded: CheckpointParts) -> None:
     plan = KineVLAPolicy(loaded).plan(look(), SENTENCE, forced_reasoning=("move the bread", "to the front"))
     assert (plan.goal_text, plan.doubt_nat) == ("move the bread", 0.0)

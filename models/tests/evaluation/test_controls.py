@@ -15,7 +15,6 @@ from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.policy import InstructionError, KineVLAPolicy
 from kinevla.text import load_task_texts
 from kinevla.text.similarity import nearest_sentence
-from kinevla.text.unclear import UNCLEAR
 from kinevla.understanding import NOT_UNDERSTOOD
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
@@ -192,7 +191,7 @@ def test_a_goal_that_becomes_unclear_on_the_way_stops_the_policy(build, nano, mo
     plan = nano.plan
 
     def lost(*args, **kwargs):
-        return replace(plan(*args, **kwargs), goal_text=UNCLEAR["absent"])
+        return replace(plan(*args, **kwargs), unclear="the thing it names is not seen")
 
     monkeypatch.setattr(nano, "plan", lost)
     with pytest.raises(InstructionError, match="the thing it names is not seen"):
