@@ -130,7 +130,7 @@ def test_the_limit_of_the_checkpoint_decides(loaded: CheckpointParts) -> None:
 def test_every_plan_says_which_of_its_texts_was_never_taught(loaded: CheckpointParts) -> None:
     plan = KineVLAPolicy(loaded).plan(look(), SENTENCE)
     assert "which is no goal it knows" in plan.unclear
-    assert taught(loaded, plan, -1.0).plan(look(), SENTENCE).unclear == ""
+    assert taught(loaded, plan, 0.0).plan(look(), SENTENCE).unclear == ""
     other = KineVLAPolicy(replace(loaded, texts=((SENTENCE, plan.goal_text, "Never written;"),)))
     assert "which it has not learned" in other.plan(look(), SENTENCE).unclear
 
