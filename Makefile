@@ -47,7 +47,8 @@ demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n (writes d
 # --- checks ---------------------------------------------------------------------------------------
 test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
-	$(RUN) python -m pytest models/tests ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
+	$(RUN) python -m pytest models/tests -m "not slow" -n 2 --dist loadfile
+	$(RUN) python -m pytest ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
 		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
 		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
 

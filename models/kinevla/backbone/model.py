@@ -42,15 +42,18 @@ class Seen:
     tokens: Tensor
     looks: tuple[Tensor, ...] = ()
 
+    def of(self, rows: Tensor) -> Seen:
+        """Return the looks of some rows."""
+        return Seen(self.tokens[rows], tuple(look[rows] for look in self.looks))
+
 
 class KineVLAModel(nn.Module):
     """Vision-language-action network of §3.3: ``BOS | observation | instruction | text and codes``.
 
-    With a `SightConfig` images and instruction are read by frozen encoders that come by pip, and the
-    decoder reads
-    the sequence in two ways. As a writer it reads all of it and says what it understood. As a reader it
-    reads the
-    same sequence without the instruction and moves the arm: codes can follow nothing but what is written.
+    With a `SightConfig` images and instruction are read by frozen encoders that come by pip. The decoder
+    writes what it understood, and a readout moves the arm as these words ask for it: codes can follow nothing
+    but what is written. Without a readout the decoder reads its sequence again without the instruction, and
+    chooses the codes there.
 
     With a `TowersConfig` the names `vision_backbone.featurizer`, `vision_backbone.fused_featurizer`,
     `projector.fc1..3` and `language_model` are those of the public OpenVLA weights, and all is one sequence.
@@ -85,9 +88,6 @@ class KineVLAModel(nn.Module):
                 robot = self.observation.robot.width
                 self.readout = MotionReadout(config.readout, vision, hidden, robot)
                 self.phrases = Phrases(config.vocabulary_size, pad_id, config.readout.words, hidden)
-                self.context = nn.Linear(hidden, hidden, bias=False)
-                # The words come first: a state that still varies with everything would drown them.
-                nn.init.zeros_(self.context.weight)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
             "hidden_size": hidden,
@@ -186,28 +186,18 @@ class KineVLAModel(nn.Module):
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
-    def asked(self, words: Tensor, state: Tensor | None = None, rows: Tensor | None = None) -> Tensor:
-        """Return what levels ask of the readout: the words themselves, and what the decoder made of them.
+    def motions(self, words: Tensor, seen: Seen) -> Tensor:
+        """Read the motions of levels from what is seen, as their words ask for it.
 
         Args:
             words: (B, levels, L) ids of each level's text, the pad id elsewhere.
-            state: (b, levels, hidden) decoder state in front of each level's codes; None for words alone.
-            rows: (b,) whose these states are; None for all.
+            seen: of the B samples.
 
         Returns:
-            (B, levels, hidden).
+            (B, levels, T, D), normalised.
         """
-        asked: Tensor = self.phrases(words)
-        if state is not None and rows is not None:
-            asked = asked.index_add(0, rows, self.context(state).to(asked))
-        elif state is not None:
-            asked = asked + self.context(state)
-        return asked
-
-    def motions(self, asked: Tensor, seen: Seen) -> Tensor:
-        """Read the motions (B, L, T, D), normalised, of L levels from what they ask, (B, L, hidden)."""
         assert self.readout is not None, "this network has no readout"
-        motion: Tensor = self.readout(asked, *seen.looks)
+        motion: Tensor = self.readout(self.phrases(words), *seen.looks)
         return motion
 
     def embed_ids(self, ids: Tensor) -> Tensor:

@@ -4,8 +4,7 @@ What is asked says where to look and how to move: it makes queries over the map 
 perceptron over what they found. Nothing else is seen here, so a word moves the arm by moving the look: the
 upper end of a thing and the lower one are two places before they are two motions. The motion is turned into a
 point of the action tokenizer's latent space by its own encoder; the codes of the level are those nearest to
-what the codes before have left of it. So the decoder decides on the motion and the tokenizer on its spelling,
-and nothing has to be learned twice.
+what the codes before have left of it, so nothing has to be learned twice.
 """
 
 from __future__ import annotations

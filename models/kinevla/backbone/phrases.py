@@ -1,8 +1,8 @@
 """What the words of a text ask of the motion, so that one word among fifty is heard.
 
-The decoder's state in front of the codes has read the text too, but there a word that decides on the motion
-is one of many that attention averages, and training left it unheard. Here every word has a vector of its own
-that nothing dilutes; neighbours are read together, so that a left end and a left side differ.
+In a decoder's state a word that decides on the motion is one of many that attention averages, and training
+left it unheard. Here every word has a vector of its own that nothing dilutes; neighbours are read together,
+so that a left end and a left side differ.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.gripper import opening
 from kinevla.data.identity import name_seed, task_number, texts_for
+from kinevla.data.joint_angles import check_radians
 from kinevla.data.packing import DataError
 from kinevla.data.recordings import find_bags
 from kinevla.data.sources import SourceRegister, fingerprint
@@ -177,10 +178,12 @@ def _episode(job: Job, info: BagInfo, bag: Bag, streams: Streams) -> Episode:
     )
     chosen = together(grid, image_stamps, joint_stamps, config)
     observed = np.minimum(*(image_stamps[camera][chosen[camera]] for camera in CAMERAS))
+    check_radians(joints[:, :-1], JOINT_TOPIC)
     joints[:, -1] = opening(joints[:, -1], config.gripper_closed, config.gripper_open, JOINT_TOPIC)
     state = joints[chosen["state"]]
     if targets:
         target_stamps, target_values = in_order(targets, "the joint targets")
+        check_radians(target_values[:, :-1], "the joint targets")
         target_values[:, -1] = opening(
             target_values[:, -1], config.gripper_closed, config.gripper_open, "the joint targets"
         )

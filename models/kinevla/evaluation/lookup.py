@@ -54,8 +54,8 @@ class LookupController:
         """Return the next chunk of its motion."""
         seen = observation_of(observation)
         memory = self._memories[self._sentence]
-        if memory.states is not None:
-            return Decision(recall(self._policy, seen, memory.states))
+        if memory.words is not None:
+            return Decision(recall(self._policy, seen, memory.words))
         texts = {"goal": memory.goal_text, "kinematics": memory.kinematics_text}
         goal, kinematics = (texts[name] if name in self._levels else None for name in texts)
         plan = self._policy.plan(seen, self._sentence, forced_reasoning=(goal, kinematics))

@@ -3,7 +3,7 @@
 The previous texts and codes are a draft. One forward pass over prompt and draft tells what greedy decoding
 would have chosen at every position; the draft is kept up to the first difference and decoding goes on from
 there. The result is therefore the same, id for id, as decoding one id at a time, at a fraction of the passes:
-an unchanged answer text costs two passes per level instead of one per word. (The same up to rounding: two
+an unchanged answer text costs a pass or two per level instead of one per word. (The same up to rounding: two
 ids whose scores differ by less than a matrix product's rounding have no defined order in either case.)
 """
 
@@ -46,7 +46,7 @@ class PassTiming:
     Attributes:
         kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
             well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any,
-            'read' one of the reader, which has not seen the instruction.
+            'read' one that reads codes: from what is written and seen, never from the instruction.
         new_tokens: positions computed.
         seconds: time since the pass before, the choice of ids included.
         drafted: proposed ids among these positions.
@@ -89,8 +89,8 @@ class Generation:
 
     @property
     def forward_passes(self) -> int:
-        """Decoder passes, the first included."""
-        return len(self.passes)
+        """Decoder passes, the first included; a readout needs none for its codes."""
+        return sum(item.new_tokens > 0 for item in self.passes)
 
     @property
     def first_pass_s(self) -> float:
@@ -111,9 +111,10 @@ class Generation:
 class Generator:
     """Generates answers for single observations, one at a time (it holds the caches).
 
-    A network whose codes follow from what is written alone (`ModelConfig.reads_alone`) gets a second
-    sequence, the first without the instruction: the writer's states choose texts, the reader's choose codes.
-    Without reasoning there is nothing written, and the codes see the instruction.
+    The codes of a network with a readout spell the motion that is read as the level's words ask for it. Where
+    codes are chosen by the decoder and follow from what is written alone (`ModelConfig.reads_alone`), there
+    is a second sequence, the first without the instruction: the writer's states choose texts, the reader's
+    choose codes. Without reasoning there is nothing written, and the codes see the instruction.
 
     Args:
         model: the network, on any device and of any floating-point type.
@@ -138,7 +139,8 @@ class Generator:
         self.config = config or GeneratorConfig()
         self._spelling = spelling
         self._decoder = CachedDecoder(model)
-        self._reader = CachedDecoder(model) if model.config.reads_alone and grammar.reasoning else None
+        alone = model.config.reads_alone and grammar.reasoning and spelling is None
+        self._reader = CachedDecoder(model) if alone else None
 
     @torch.inference_mode()
     def generate(
@@ -174,19 +176,21 @@ class Generator:
         if self._reader is not None:
             self._reader.reset()
         accepted, read = 0, 0
+        apart = self._reader is not None or self._spelling is not None
         while True:
             fixed = _take_determined(cursor)
             if cursor.done:
                 break
-            if self._reader is not None and isinstance(cursor.segment, Codes):
+            if apart and isinstance(cursor.segment, Codes):
                 before = len(cursor.written)
-                start = self._write_codes(
-                    cursor, seen, torch.cat([start, self._embed(cursor.written[read:])])
-                )
-                read = len(cursor.written)
+                if self._spelling is not None:
+                    self._spell_codes(cursor, seen, self._spelling)
+                else:
+                    start = self._read_codes(cursor, torch.cat([start, self._embed(cursor.written[read:])]))
+                    read = len(cursor.written)
                 pending = torch.cat([pending, self._embed([*fixed, *cursor.written[before:]])])
                 continue
-            proposal = drafter.propose(cursor, texts_only=self._reader is not None)
+            proposal = drafter.propose(cursor, texts_only=apart)
             drafted = len(proposal.ids)
             embeddings = torch.cat([pending, self._embed([*fixed, *proposal.ids])])
             hidden = self._decoder.extend(embeddings, wanted=drafted + 1)
@@ -218,35 +222,30 @@ class Generator:
             surprise=(self._surprise["goal"], self._surprise["kinematics"]),
         )
 
-    def _write_codes(self, cursor: Cursor, seen: Seen, pending: Tensor) -> Tensor:
-        """Let the reader write the codes of a level.
+    def _spell_codes(self, cursor: Cursor, seen: Seen, spelling: Spelling) -> None:
+        """Write the codes of a level: those of the motion that its words ask for."""
+        segment = cursor.segment
+        assert isinstance(segment, Codes)
+        text = list(cursor.text(segment.name)) or [self.model.pad_id]
+        motion = self.model.motions(torch.tensor([[text]], device=self.model.device), seen)[:, 0]
+        written = torch.tensor([cursor.all_codes()], dtype=torch.long)
+        codes = spelling.spell(motion, written, len(segment.stages))[0].tolist()
+        self._count("read", 0)
+        for stage, code in zip(segment.stages, codes, strict=True):
+            cursor.advance(self.grammar.vocabulary.code_id(stage, code))
+
+    def _read_codes(self, cursor: Cursor, pending: Tensor) -> Tensor:
+        """Let the reader choose the codes of a level.
 
         Args:
             cursor: at the first of them; it is moved behind the last.
-            seen: what is seen.
             pending: embeddings of what the reader has not read yet, the delimiter in front of the codes last.
 
         Returns:
             Embeddings of what the reader has not read afterwards.
         """
-        assert self._reader is not None
-        segment = cursor.segment
-        assert isinstance(segment, Codes)
-        vocabulary = self.grammar.vocabulary
-        if self._spelling is not None:
-            hidden = self._reader.extend(pending, wanted=1)
-            text = list(cursor.text(segment.name)) or [self.model.pad_id]
-            words = torch.tensor([[text]], device=hidden.device)
-            asked = self.model.asked(words, hidden[None, -1:])
-            motion = self.model.motions(asked, seen)[:, 0]
-            written = torch.tensor([cursor.all_codes()], dtype=torch.long)
-            codes = self._spelling.spell(motion, written, len(segment.stages))[0].tolist()
-            ids = [vocabulary.code_id(stage, code) for stage, code in zip(segment.stages, codes, strict=True)]
-            self._count("read", len(pending))
-            for token in ids:
-                cursor.advance(token)
-            return self._embed(ids)
-        for _ in segment.stages:
+        assert self._reader is not None and isinstance(cursor.segment, Codes)
+        for _ in cursor.segment.stages:
             choices = [cursor.admissible()]
             hidden = self._reader.extend(pending, wanted=1)
             choice = self._choose(hidden, choices, len(cursor.written))[0][0]

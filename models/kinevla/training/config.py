@@ -71,8 +71,8 @@ class PolicyTrainConfig:
     reasoning_loss: bool = True
     """Cross-entropy of the reasoning ids, eq. 4."""
     reasoning_loss_fraction: float = 0.125
-    """Share of a batch that carries it, and with the readout is read by the decoder; texts are learned sooner
-    than motion, and costly to score."""
+    """Share of a batch that carries it, and with the readout the goal level's motion; texts are learned
+    sooner than motion, and costly to score."""
     reasoning_weight: float = 0.5
     """Weight of that loss beside the action loss; with a fifth of it the words that tell two ways of a task
     apart stayed a coin toss (small network)."""

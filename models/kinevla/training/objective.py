@@ -1,7 +1,7 @@
 """One forward pass of training: features of a batch in, the losses out.
 
 Each term is a function of its own: `reasoning_term` (eq. 4), `action_term` (eq. 5), `coupling_term` (eq. 6
-and 7). `motion_distance` and `flow_term` take the place of the action term with the readout and with the flow
+and 7). `readout_term` and `flow_term` take the place of the action term with the readout and with the flow
 head, and `writer_term` that of the reasoning term where the instruction is read apart from the codes.
 """
 
@@ -123,34 +123,45 @@ def writer_term(
     return token_cross_entropy(logits, ids, divisor or float(len(batch.sentences)))
 
 
-def asked_by_levels(
-    model: KineVLAModel,
-    states: SequenceStates | None,
-    batch: TokenBatch,
-    goal_codes: int,
-    rows: Tensor | None = None,
-) -> Tensor:
-    """Return what each level asks of the readout: (B, levels, hidden), see `KineVLAModel.asked`.
+def level_words(model: KineVLAModel, batch: TokenBatch, goal_codes: int) -> Tensor:
+    """Return the words of each level: (B, levels, L) ids, the pad id elsewhere.
 
     Args:
         model: the network.
-        states: of the whole batch or of some rows; None where no row is read by the decoder.
         batch: the sequences.
         goal_codes: codes of the goal level.
-        rows: (b,) which rows the states are of; None for all.
     """
     firsts = [0] + ([goal_codes] if goal_codes < batch.code_positions.shape[1] else [])
     places = batch.code_positions[:, firsts]
     ahead = torch.arange(batch.ids.shape[1], device=batch.ids.device) < places.unsqueeze(-1)
     # The words of a level are those in front of its codes that are not in front of the codes before.
     own = torch.cat([ahead[:, :1], ahead[:, 1:] & ~ahead[:, :-1]], dim=1) & batch.span.unsqueeze(1)
-    words = batch.ids.unsqueeze(1).masked_fill(~own, model.pad_id)
-    if states is None:
-        return model.asked(words)
-    if rows is not None:
-        places = places[rows]
-    index = torch.arange(len(places), device=batch.ids.device).unsqueeze(1)
-    return model.asked(words, states.before[index, places], rows)
+    return batch.ids.unsqueeze(1).masked_fill(~own, model.pad_id)
+
+
+def readout_term(
+    model: KineVLAModel, seen: Seen, batch: TokenBatch, goal_codes: int, weight: Tensor, rows: Tensor
+) -> Tensor:
+    """Distance of the motions that are read from the demonstrated ones; takes the place of eq. 5.
+
+    All samples carry the motion of the kinematics level, which moves the arm, some that of the goal level,
+    which only its codes spell.
+
+    Args:
+        model: the network.
+        seen: what is seen of the B samples.
+        batch: their sequences.
+        goal_codes: codes of the goal level.
+        weight: (D,) weight of each action dimension.
+        rows: (b,) samples that carry the goal level as well.
+    """
+    words = level_words(model, batch, goal_codes)
+    total = motion_distance(model.motions(words[:, -1:], seen), batch.chunks, weight)
+    if words.shape[1] > 1 and len(rows):
+        motions = model.motions(words[rows, :1], seen.of(rows))
+        # As a sum over few samples divided by all, it is the same in whatever parts a batch is computed.
+        total = total + motion_distance(motions, batch.chunks[rows], weight) * len(rows) / len(words)
+    return total
 
 
 def action_term(
@@ -213,7 +224,7 @@ def policy_loss(
     generator: torch.Generator | None = None,
     goal_codes: int = 0,
     weight: Tensor | None = None,
-) -> tuple[PolicyLoss, Tensor | None]:
+) -> PolicyLoss:
     """Compute the training objective of a batch (differentiable); a term that is off is zero.
 
     Args:
@@ -233,21 +244,14 @@ def policy_loss(
         goal_codes: codes of the goal level; needed with a readout.
         weight: (D,) weight of each action dimension; needed with a readout.
 
-    Returns:
-        The losses, and with a readout the motions (B, levels, T, D) that were read.
-
     Raises:
         ValueError: settings ask for the flow head and the network has none.
     """
-    rows = _read_rows(model, config, writing)
     states = None
-    if rows is None:
+    if model.readout is None or config.coupling_weight > 0.0:
         told = None if sentences is None else model.told(sentences)
         states = sequence_states(model, seen, batch.ids, bos, told)
-    elif len(rows):
-        states = sequence_states(model, Seen(seen.tokens[rows]), batch.ids[rows], bos)
     reasoning = action = coupling = seen.tokens.new_zeros((), dtype=torch.float32)
-    motions = None
     if config.reasoning and config.reasoning_loss:
         words = positions.reasoning if positions else None
         if model.config.reads_alone:
@@ -260,8 +264,8 @@ def policy_loss(
             reasoning = reasoning_term(model, states, batch, spoken, words)
     if config.action_loss and model.readout is not None:
         assert weight is not None
-        motions = model.motions(asked_by_levels(model, states, batch, goal_codes, rows), seen)
-        action = motion_distance(motions, batch.chunks, weight)
+        rows = torch.zeros(0, dtype=torch.long) if writing is None else writing.rows
+        action = readout_term(model, seen, batch, goal_codes, weight, rows.to(model.device))
     elif config.action_loss:
         assert states is not None
         if config.action_head == "flow":
@@ -272,15 +276,4 @@ def policy_loss(
         assert states is not None
         coupling = coupling_term(model, states, batch, config, gather)
     total = config.reasoning_weight * reasoning + action + config.coupling_weight * coupling
-    return PolicyLoss(total, reasoning, action, coupling), motions
-
-
-def _read_rows(model: KineVLAModel, config: PolicyTrainConfig, writing: WriterBatch | None) -> Tensor | None:
-    """Return which samples of a batch the decoder reads for their motions; None for all.
-
-    With a readout it reads for those it writes for. The words of the others must do by themselves: a network
-    that hears them alone learns them sooner, and reading is what costs most. The coupling compares all.
-    """
-    if model.readout is None or config.coupling_weight > 0.0 or not config.reasoning_loss:
-        return None
-    return torch.zeros(0, dtype=torch.long, device=model.device) if writing is None else writing.rows
+    return PolicyLoss(total, reasoning, action, coupling)

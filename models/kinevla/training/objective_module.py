@@ -37,14 +37,11 @@ class Objective(nn.Module):
         self.goal_codes = vocabulary.goal_codes
         self.register_buffer("weight", weight)
 
-    def forward(self, part: Part) -> tuple[PolicyLoss, Tensor | None]:
+    def forward(self, part: Part) -> PolicyLoss:
         """Return the losses of a part; their mean over all parts of a step is the loss of its whole batch.
 
         The comparison of eq. 7 spans the samples of all processes, but not those of other accumulation parts,
         whose embeddings no longer exist: its mean over the parts stands for the loss of the batch.
-
-        Returns:
-            The losses, and with a readout the motions that were read.
         """
         device = part.state.device.type
         # For short sequences on a CPU the plain attention kernel is over half again as fast as the fused one.

@@ -12,7 +12,7 @@ from kinevla.training.dataset import TokenBatch
 from kinevla.training.inputs import on_device, visual_features
 from kinevla.training.objective import (
     SequenceStates,
-    asked_by_levels,
+    level_words,
     sequence_states,
     writer_states,
 )
@@ -111,16 +111,8 @@ def _choose_codes(
     ids = batch.ids.clone()
     index = torch.arange(len(ids), device=ids.device)
     blocks = [vocabulary.block(level) for level in vocabulary.levels()]
-    first = torch.tensor([block.start for block in blocks], device=ids.device)
     if model.readout is not None:
-        codes = torch.zeros_like(batch.code_positions)
-        # Twice: what is read for the kinematics codes follows from the goal codes.
-        for _ in range(1 + bool(vocabulary.kinematics_codes)):
-            ids.scatter_(1, batch.code_positions, codes + first)
-            states = sequence_states(model, seen, ids, vocabulary.bos)
-            codes = spelt(
-                run, model.motions(asked_by_levels(model, states, batch, vocabulary.goal_codes), seen)
-            )
+        codes = spelt(run, model.motions(level_words(model, batch, vocabulary.goal_codes), seen))
         return np.asarray(codes.cpu().numpy())
     chosen = []
     for stage, block in enumerate(blocks):

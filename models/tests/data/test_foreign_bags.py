@@ -421,6 +421,17 @@ def test_grippers_of_another_range_are_asked_for(tmp_path, capsys, scale, offset
     assert (episode.state[0, 7], episode.state[-1, 7]) == (0.0, 1.0)
 
 
+def test_joints_in_degrees_are_refused_with_joint_value_and_bound(tmp_path):
+    def change(topic, message):
+        if message.__msgtype__ == "sensor_msgs/msg/JointState":
+            message.position[2] += 45.0
+        return message
+
+    write_bag(tmp_path / "a", change=change)
+    with pytest.raises(DataError, match=r"joint 3 of /joint_states reaches 4\d\..*, bound 6\.33 rad"):
+        convert(tmp_path / "a")
+
+
 def test_a_minimal_description_and_one_of_wrong_types(tmp_path):
     write_bag(tmp_path / "a")
     (tmp_path / "a" / "episode.json").write_text(

@@ -10,7 +10,17 @@ from kinevla.backbone import KineVLAModel
 from kinevla.generation import Grammar, SequenceBuilder
 from kinevla.text import Vocabulary
 
-from .tiny import BUILDER, GRAMMAR, PROMPT, TOKENIZER, VOCABULARY, generator, observation, random_model
+from .tiny import (
+    BUILDER,
+    GRAMMAR,
+    PROMPT,
+    SMALL,
+    TOKENIZER,
+    VOCABULARY,
+    generator,
+    observation,
+    random_model,
+)
 
 SHORT = dataclasses.replace(GRAMMAR, max_text_tokens=10)
 GOAL, FINE = BUILDER.text("move the bread"), BUILDER.text("the carrot")
@@ -40,7 +50,7 @@ def test_a_draft_is_used_for_the_level_that_is_not_forced(model: KineVLAModel) -
     again = made.generate(observation(9), PROMPT, plain.draft, {"goal": GOAL})
     assert again.ids == plain.ids
     assert (again.goal_text_reused, again.kinematics_text_reused) == (False, True)
-    assert again.forward_passes == (3 if model.readout is not None else 4)
+    assert again.forward_passes == (1 if model.readout is not None else 4)
 
 
 @pytest.mark.parametrize(
@@ -83,17 +93,19 @@ def test_passes_say_what_each_was_for_in_one_sequence() -> None:
     assert again.forward_passes == len(again.passes)
 
 
-def test_passes_say_what_each_was_for_where_codes_are_read_apart() -> None:
-    made = generator(random_model(0), SHORT)
+@pytest.mark.parametrize("kind", SMALL)
+def test_passes_say_what_each_was_for_where_codes_are_read_apart(kind: str) -> None:
+    made = generator(random_model(0, kind), SHORT)
     plain = made.generate(observation(0), PROMPT)
     assert plain.passes[0].kind == "prefill"
-    assert [item.kind for item in plain.passes].count("read") == 2
+    reads = ["read"] * (1 if kind == "motion" else 2)  # A motion holds all codes of its level.
     again = made.generate(observation(0), PROMPT, plain.draft)
-    assert [item.kind for item in again.passes] == ["prefill", "read", "verify", "read"]
+    assert [item.kind for item in again.passes] == ["prefill", *reads, "verify", *reads]
     assert sum(item.drafted for item in again.passes) == again.accepted
-    # The reader reads up to the delimiter in front of the last codes; the instruction is not there.
+    # The reader reads up to the last code; the instruction is not there. A readout needs no decoder.
     read = [item.new_tokens for item in again.passes if item.kind == "read"]
-    assert sum(read) == 1 + 5 + again.ids.index(VOCABULARY.delimiter("<kin_act>")) + 1
+    before_codes = again.ids.index(VOCABULARY.delimiter("<kin_act>")) + 1
+    assert sum(read) == (0 if kind == "motion" else 1 + 5 + before_codes + 1)
     # The writer reads up to its last choice, which nothing of its own follows.
     written = again.ids.index(VOCABULARY.delimiter("</kin>"))
     written -= len(again.kinematics_text) == SHORT.max_text_tokens

@@ -61,8 +61,8 @@ def test_a_draft_changes_the_time_but_not_one_id(keep: float, draft_codes: bool,
         assert drafted.surprise == pytest.approx(plain.surprise, rel=1e-4)
 
 
-def test_an_unchanged_text_costs_two_passes_a_level() -> None:
-    for kind, passes in (("motion", 4), ("codes", 6), ("towers", 4)):
+def test_an_unchanged_text_costs_one_pass_and_its_codes_what_they_need() -> None:
+    for kind, passes in (("motion", 2), ("codes", 6), ("towers", 4)):
         made = generator(random_model(0, kind))
         plain = made.generate(observation(0), PROMPT)
         assert made.generate(observation(0), PROMPT, plain.draft).forward_passes == passes, kind
@@ -107,7 +107,7 @@ def test_forced_reasoning_stands_in_the_answer_and_counts_as_not_reused(kind: st
     assert answer.goal_text == forced["goal"]
     assert answer.kinematics_text == forced["kinematics"]
     assert not answer.goal_text_reused
-    assert answer.forward_passes == (2 if kind == "motion" else 4)
+    assert answer.forward_passes == (0 if kind == "motion" else 4)
     assert answer.surprise == (0.0, 0.0)
 
 

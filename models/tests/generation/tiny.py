@@ -80,7 +80,6 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
     if model.readout is not None:
         for parameter in model.readout.out.parameters():
             parameter.mul_(5.0)
-        model.context.weight.copy_(torch.randn(model.context.weight.shape) * 0.1)  # It begins at zero.
     return model
 
 
@@ -124,7 +123,8 @@ def slow_greedy(
                 state = _last_state(model, seen, told[:0] if alone else told, cursor.written)
                 if codes and model.readout is not None:
                     if cursor.offset == 0:
-                        motion = model.motions(_asked(model, seen, cursor), seen)[:, 0]
+                        words = torch.tensor([[list(cursor.text(cursor.segment.name)) or [model.pad_id]]])
+                        motion = model.motions(words, seen)[:, 0]
                     token = _nearest(cursor, motion)
                 else:
                     scores = model.logits(state)
@@ -133,15 +133,6 @@ def slow_greedy(
                     token = max(candidates, key=lambda index: float(scores[index]))
             cursor.advance(token)
     return tuple(cursor.written)
-
-
-def _asked(model: KineVLAModel, seen: Seen, cursor: Cursor) -> torch.Tensor:
-    """What the reader asks at the first code of a level: (1, 1, hidden)."""
-    start = model.embed_ids(torch.tensor([VOCABULARY.bos]))
-    answer = model.embed_ids(torch.tensor(cursor.written, dtype=torch.long))
-    states = model.hidden_states(torch.cat([start, seen.tokens[0], answer])[None])[0]
-    words = torch.tensor([[list(cursor.text(cursor.segment.name)) or [model.pad_id]]])
-    return model.asked(words, states[None, -1:])
 
 
 def _last_state(model: KineVLAModel, seen: Seen, told: torch.Tensor, written: list[int]) -> torch.Tensor:

@@ -29,7 +29,7 @@ train_policy(pickle.load(open(sys.argv[1], "rb")))
 def _weights(directory: Path) -> dict[str, torch.Tensor]:
     content = torch.load(directory / STATE_NAME, weights_only=True)["content"]
     mean = {f"mean of {name}": value for name, value in content["average"].items()}
-    return content["model"] | mean | {"written": content["written"]}
+    return content["model"] | mean
 
 
 def test_a_run_killed_at_a_random_step_and_resumed_ends_with_the_same_weights(

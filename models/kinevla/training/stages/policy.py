@@ -23,7 +23,7 @@ from kinevla.training.objective_module import Objective
 from kinevla.training.policy_run import PolicyRun, prepare_run
 from kinevla.training.samples import Part, StepSamples, iterate_steps
 from kinevla.training.state import ResumeError
-from kinevla.training.validation import spelt, validate
+from kinevla.training.validation import validate
 from kinevla.training.weight_average import WeightAverage
 
 _LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
@@ -85,9 +85,6 @@ class PolicyStage(Stage):
         self.run, self.config, self.accelerator = run, run.config, accelerator
         self.max_steps = run.config.max_steps
         self._steps: Iterator[list[Part]] | None = None
-        # The codes the network itself wrote for each frame when it last saw it. They stand in its context, as
-        # at run time; the demonstration's would tell it there what it has to find out.
-        self._written = torch.zeros(len(run.data.states), run.data.codes.shape[1], dtype=torch.int16)
 
     def start(self, state: dict[str, Any] | None) -> None:
         """Move the network to its device, let it begin or take it up, and join the processes.
@@ -109,7 +106,6 @@ class PolicyStage(Stage):
                 raise ResumeError(f"{config.out} holds the state of another network: {', '.join(unlike[:3])}")
             model.load_state_dict(state["model"], strict=False)
             optimiser.load_state_dict(state["optimiser"])
-            self._written = state["written"]
         self.average = WeightAverage(trainable_parameters(model), config.average_decay)
         if state is not None:
             self.average.load(state["average"])
@@ -129,50 +125,26 @@ class PolicyStage(Stage):
             self._steps = iterate_steps(self.samples, number, self.config.workers)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        losses, written = [], []
+        losses = []
         for part in next(self._steps):
             torch.manual_seed(part.seed)  # Dropout, where there is any, differs from part to part.
-            self._put_written(part)
             with accelerator.accumulate(self.objective):
-                loss, motions = self.objective(on_device(part, accelerator.device))
-                written.append(self._new_codes(part, motions))
+                loss = self.objective(on_device(part, accelerator.device))
                 accelerator.backward(loss.total)
                 if accelerator.sync_gradients:
                     accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
                 self.optimiser.step()
                 self.optimiser.zero_grad()
             losses.append(torch.stack([term.detach().float() for term in loss]))
-        # Behind the step, so that the parts a batch is computed in do not read each other's.
-        for rows, codes in filter(None, written):
-            self._written[rows] = codes
         self.average.update(number)
         return dict(zip(_LOSSES, torch.stack(losses).mean(0), strict=True))
 
-    def _put_written(self, part: Part) -> None:
-        """Write the network's own codes into the context of a part."""
-        if self.run.spelling is None:
-            return
-        vocabulary = self.run.builder.vocabulary
-        blocks = torch.tensor([vocabulary.block(level)[0] for level in vocabulary.levels()])
-        codes = self._written[part.rows].long() + blocks
-        part.tokens.ids.scatter_(1, part.tokens.code_positions, codes)
-
-    @torch.no_grad()
-    def _new_codes(self, part: Part, motions: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Spell what the network read from a part: the rows and codes of all processes."""
-        if motions is None or self.run.spelling is None:
-            return None
-        codes = spelt(self.run, motions.detach())
-        rows, codes = self.accelerator.gather((part.rows.to(codes.device), codes))
-        return rows.cpu(), codes.cpu().to(self._written.dtype)
-
     def state(self) -> dict[str, Any]:
-        """Return what is trained, its running mean, the codes last written, and the optimiser."""
+        """Return what is trained, its running mean, and the optimiser."""
         model = self.run.model
         return {
             "model": {name: value.detach().cpu() for name, value in trainable_parameters(model).items()},
             "average": self.average.state(),
-            "written": self._written,
             "optimiser": self.optimiser.state_dict(),
         }
 
