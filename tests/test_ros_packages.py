@@ -11,6 +11,9 @@ import pytest
 from ament_index_python.packages import get_package_prefix
 from ament_index_python.resources import get_resource
 from catkin_pkg.package import Package, parse_package
+from docs_commands import blocks
+
+from kine_nodes.start import WHEEL_OF_KEY
 
 SRC = Path(__file__).parents[1] / "ros2_ws" / "src"
 PACKAGES = sorted(path.parent.name for path in SRC.glob("*/package.xml"))
@@ -156,6 +159,19 @@ def test_everything_that_is_imported_is_declared(name):
             assert {ONLY_PIP[m] for m in used & set(ONLY_PIP)} <= required, (
                 "setup.py does not name what only pip has"
             )
+
+
+def test_the_page_on_installing_names_what_only_pip_has():
+    by_rosdep = {WHEEL_OF_KEY.get(key, module) for module, key in KEY_OF_MODULE.items()} | {"setuptools"}
+    wanted = {
+        re.split("[=<>]", text)[0]
+        for name in PYTHON_PACKAGES
+        for text in setup_arguments(name)["install_requires"]
+    }
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "install.md"
+    [line] = [line for block in blocks(page) for line in block.lines if " -m pip install " in line]
+    named = {re.split("[=<>]", text)[0] for text in line.partition(" install ")[2].split()}
+    assert named == wanted - by_rosdep
 
 
 @pytest.mark.parametrize("name", PYTHON_PACKAGES)

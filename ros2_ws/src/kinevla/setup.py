@@ -1,7 +1,10 @@
 """Installs the method of `models/kinevla` as a package of the workspace, for `colcon build` alone.
 
-`models/pyproject.toml` describes it for pip; colcon cannot read that description.
+`models/pyproject.toml` describes it for pip; colcon cannot read that description. The shipped checkpoint
+comes along, where it is there: an installed workspace has no way back to its sources.
 """
+
+from os import walk
 
 from setuptools import find_packages, setup
 
@@ -15,6 +18,10 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        *(
+            (f"share/{NAME}/{folder}", [f"{folder}/{file}" for file in files])
+            for folder, _, files in walk("checkpoints/nano")
+        ),
     ],
     install_requires=[
         "setuptools",

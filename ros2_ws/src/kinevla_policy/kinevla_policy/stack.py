@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ __all__ = ["NodeSpec", "StackSettings", "default_checkpoint", "nodes"]
 
 
 def default_checkpoint() -> str:
-    """The shipped checkpoint when the workspace is linked to its sources, else an empty string."""
-    folder = Path(__file__).resolve().parents[4] / "models" / "checkpoints" / "nano"
-    return str(folder) if folder.is_dir() else ""
+    """The shipped checkpoint, of linked sources or as installed, else an empty string."""
+    shipped = Path("checkpoints", "nano")
+    homes = [Path(__file__).resolve().parents[4] / "models"]
+    with suppress(LookupError):
+        homes.append(Path(get_package_share_directory("kinevla")))
+    return next((str(home / shipped) for home in homes if (home / shipped).is_dir()), "")
 
 
 def nodes(settings: StackSettings) -> tuple[NodeSpec, ...]:

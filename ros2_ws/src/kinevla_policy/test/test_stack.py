@@ -41,6 +41,17 @@ def test_without_a_checkpoint_the_stack_says_which_argument_is_missing(monkeypat
         stack.nodes(StackSettings(sim=True))
 
 
+def test_a_workspace_without_its_sources_starts_with_the_shipped_checkpoint(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        stack, "__file__", str(tmp_path / "lib/python3/site-packages/kinevla_policy/stack.py")
+    )
+    monkeypatch.setattr(stack, "get_package_share_directory", lambda name: str(tmp_path / "share" / name))
+    assert stack.default_checkpoint() == ""
+    installed = tmp_path / "share" / "kinevla" / "checkpoints" / "nano"
+    installed.mkdir(parents=True)
+    assert stack.default_checkpoint() == str(installed)
+
+
 def test_the_policy_can_run_on_another_machine(monkeypatch):
     monkeypatch.setattr(stack, "default_checkpoint", lambda: "")
     assert "kinevla" not in by_name(StackSettings(sim=True, policy=False))
