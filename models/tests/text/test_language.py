@@ -33,7 +33,7 @@ def round_trip(count: int, seed: int) -> None:
 
 
 def test_what_is_said_and_written_is_understood_again() -> None:
-    round_trip(300, 0)
+    round_trip(1000, 0)
 
 
 @pytest.mark.slow
@@ -96,6 +96,8 @@ def test_no_two_instructions_are_said_alike() -> None:
         ("push the mug left of the mug", "in relation to itself"),
         ("push the mug on the left side of the plate", "does not come onto the plate"),
         ("push the block to the front, high above the table", "is not lifted"),
+        ("push the mug 9 cm to the left, passing the bowl on its left", "does not pass it"),
+        ("put the mug left of the bowl, passing the bowl on its right", "does not pass it"),
         ("place the block to the front, pointing to the left", "points nowhere"),
         ("place the carrot to the front, with its label to the left", "has no label"),
         ("put the mug to the front, first to the left, then to the right", "across each other"),

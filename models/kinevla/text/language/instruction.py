@@ -174,6 +174,13 @@ class Instruction:
                 raise LanguageError("what is pushed is not lifted")
         if self.displacement is not None and self.path is not None and self.path.kind in ("diagonal", "legs"):
             raise LanguageError("a displacement goes one way")
+        if self.path is not None and self.path.other is not None:
+            sideways = self.displacement is not None and self.displacement.direction in ("left", "right")
+            ends = self.target is not None and self.target.other == self.path.other
+            if sideways or (ends and self.target and self.target.place in ("left", "right")):
+                raise LanguageError(
+                    f"what goes sideways or ends beside the {self.path.other} does not pass it"
+                )
         if self.orientation is not None:
             if self.orientation.kind == "pointing" and not kind["long"]:
                 raise LanguageError(f"the {self.thing} points nowhere")

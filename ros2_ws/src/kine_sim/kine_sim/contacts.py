@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mujoco
@@ -50,18 +52,25 @@ def _bodies(model: mujoco.MjModel, contact: mujoco.MjContact) -> tuple[str, str]
 
 def grip_contact(model: mujoco.MjModel, data: mujoco.MjData, name: str) -> GripContact:
     """Where the fingers touch the named object now."""
-    frame = data.body(name)
-    rotation = frame.xmat.reshape(3, 3)
-    points: dict[str, list[rm75.Array]] = {"finger_left": [], "finger_right": []}
+    return grip_contacts(model, data, (name,))[name]
+
+
+def grip_contacts(model: mujoco.MjModel, data: mujoco.MjData, names: Iterable[str]) -> dict[str, GripContact]:
+    """Where the fingers touch each of the named objects now."""
+    points: dict[str, dict[str, list[rm75.Array]]] = {
+        name: {"finger_left": [], "finger_right": []} for name in names
+    }
     for contact in data.contact:
         if contact.dist >= 0.0:  # listed before it touches
             continue
-        first, second = _bodies(model, contact)
-        finger = first if second == name else second if first == name else None
-        if finger in points:
-            points[finger].append(rotation.T @ (contact.pos - frame.xpos))
-    left, right = (np.array(points[f]).reshape(-1, 3) for f in ("finger_left", "finger_right"))
-    return GripContact(left, right)
+        for name, finger in itertools.permutations(_bodies(model, contact)):
+            if name in points and finger in points[name]:
+                frame = data.body(name)
+                points[name][finger].append(frame.xmat.reshape(3, 3).T @ (contact.pos - frame.xpos))
+    return {
+        name: GripContact(*(np.array(found[f]).reshape(-1, 3) for f in ("finger_left", "finger_right")))
+        for name, found in points.items()
+    }
 
 
 def unwanted_arm_contacts(model: mujoco.MjModel, data: mujoco.MjData, name: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Registered as `kine_sim/KineRealman-v0` when `kine_sim` is imported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -66,13 +67,7 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         self.world = World(sample_scene(self.task, 0, randomise), camera_size)
         self.judge = Judge(self.task, self.world.scene)
         self._command = self.world.state
-        limits = np.append(rm75.POSITION_LIMIT_RAD, 1.0)
-        self.action_space = spaces.Box(np.append(-limits[:7], 0.0), limits, dtype=np.float64)
-        space: dict[str, spaces.Space[Any]] = {"state": spaces.Box(-np.inf, np.inf, (8,), np.float64)}
-        if images:
-            for camera in ("front", "wrist"):
-                space[camera] = spaces.Box(0, 255, (*self.world.camera_size, 3), np.uint8)
-        self.observation_space: spaces.Space[Any] = spaces.Dict(space)
+        self.action_space, self.observation_space = spaces_of(images, self.world.camera_size)
 
     @property
     def scene(self) -> SceneConfig:
@@ -114,18 +109,7 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Run 0.1 s towards an action (8,); ValueError for a shape, value or limit that is not allowed."""
-        target = np.asarray(action, dtype=np.float64)
-        if target.shape != (8,):
-            raise ValueError(f"action must have shape (8,), got {target.shape}")
-        rm75.check_joints(target[:7], "action")
-        rm75.check_opening(float(target[7]), "action: gripper")
-        start = self._command
-        for k in range(1, SUBSTEPS + 1):
-            point = start + (target - start) * (k / SUBSTEPS)
-            self.world.set_joint_target_rad(point[:7])
-            self.world.set_gripper_target(float(np.clip(point[7], 0.0, 1.0)))
-            self.world.step(PHYSICS_STEPS_PER_SUBSTEP)
-        self._command = target.copy()
+        self._command = move_to(self.world, self._command, action)
         self.judge.observe(self.world)
         info = self._info()
         tool_height = self.world.object_pose("tool")[2, 3]
@@ -156,6 +140,47 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             "verdict": self.judge.verdict(),
             "time_s": self.world.time_s,
         }
+
+
+def spaces_of(
+    images: bool, camera_size: tuple[int, int]
+) -> tuple[spaces.Space[np.ndarray], spaces.Space[Any]]:
+    """Action space and observation space, the latter with images (height, width) or without."""
+    limits = np.append(rm75.POSITION_LIMIT_RAD, 1.0)
+    space: dict[str, spaces.Space[Any]] = {"state": spaces.Box(-np.inf, np.inf, (8,), np.float64)}
+    if images:
+        for camera in ("front", "wrist"):
+            space[camera] = spaces.Box(0, 255, (*camera_size, 3), np.uint8)
+    return spaces.Box(np.append(-limits[:7], 0.0), limits, dtype=np.float64), spaces.Dict(space)
+
+
+def move_to(
+    world: World, start: np.ndarray, action: np.ndarray, after: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """Run a world for 0.1 s on a straight line of targets, and return the last one (8,).
+
+    Args:
+        world: what moves.
+        start: the last command (8,).
+        action: the next one (8,).
+        after: called after each substep with its number, from 1.
+
+    Raises:
+        ValueError: an action of a shape, value or limit that is not allowed; nothing has moved then.
+    """
+    target = np.array(action, dtype=np.float64)
+    if target.shape != (8,):
+        raise ValueError(f"action must have shape (8,), got {target.shape}")
+    rm75.check_joints(target[:7], "action")
+    rm75.check_opening(float(target[7]), "action: gripper")
+    for k in range(1, SUBSTEPS + 1):
+        point = start + (target - start) * (k / SUBSTEPS)
+        world.set_joint_target_rad(point[:7])
+        world.set_gripper_target(float(np.clip(point[7], 0.0, 1.0)))
+        world.step(PHYSICS_STEPS_PER_SUBSTEP)
+        if after is not None:
+            after(k)
+    return target
 
 
 def _as_task(task: Any) -> Task:

@@ -94,7 +94,7 @@ class ScriptedExpert:
             state = self._world.state
             waypoints = self._waypoints()
         pieces = [state[None]]
-        here = _measured_waypoint(state)
+        here = measured_waypoint(state)
         joints = state[:7]
         for goal in waypoints:
             piece = _segment(joints, here, goal)
@@ -123,7 +123,7 @@ class ScriptedExpert:
         world, task = self._world, self.task
         pose = world.object_pose(task.object)
         contact = world.grip_contact()
-        here = _measured_waypoint(world.state)
+        here = measured_waypoint(world.state)
         lifted_m = float(pose[2, 3]) - layout.rest_height_m(task.object)
         held = contact.both and _fingers_fit(world, task)
         if not held and _at_goal(world, task):
@@ -215,7 +215,7 @@ def _at_goal(world: World, task: Task) -> bool:
     return low and abs(x - plate_x) < 0.03 and abs(y - plate_y - side) < 0.015
 
 
-def _measured_waypoint(state: rm75.Array) -> Waypoint:
+def measured_waypoint(state: rm75.Array) -> Waypoint:
     """The tool as it is now; yaw counted so that it agrees with joint 1 - joint 7 for a vertical tool."""
     pose = rm75.tool_pose(state[:7])
     yaw = atan2(-pose[0, 1], pose[1, 1])

@@ -36,7 +36,7 @@ _DEFAULTS = """
   </default>"""
 
 
-def _assets() -> str:
+def _assets(extra: str) -> str:
     return f"""
   <asset>
     <texture name="sky" type="skybox" builtin="gradient" rgb1="0.75 0.78 0.82" rgb2="0.45 0.48 0.52"
@@ -59,7 +59,7 @@ def _assets() -> str:
     {shapes.loaf("loaf")}
     {shapes.carrot_part("carrot_upper", True)}
     {shapes.carrot_part("carrot_lower", False)}
-    {shapes.plate("plate")}
+    {shapes.plate("plate")}{extra}
   </asset>"""
 
 
@@ -97,8 +97,13 @@ def _carrot() -> str:
     </body>"""
 
 
-def model_xml() -> str:
-    """The complete model as MJCF text."""
+def model_xml(assets: str = "", bodies: str = "") -> str:
+    """The complete model as MJCF text, with what else may lie on the table.
+
+    Args:
+        assets: materials and meshes of `bodies`.
+        bodies: further bodies, each with a free joint of the body's name.
+    """
     axes = mjcf_arm.look_at_axes(FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M, (0.0, 0.0, 1.0))
     thickness = layout.PLATE_THICKNESS_M / 2
     return f"""
@@ -112,7 +117,7 @@ def model_xml() -> str:
     <headlight ambient="0.35 0.35 0.35" diffuse="0.15 0.15 0.15" specular="0 0 0"/>
   </visual>
   {_DEFAULTS}
-  {_assets()}
+  {_assets(assets)}
   <worldbody>
     <light name="lamp" pos="0.5 0.3 1.6" dir="0 0 -1" diffuse="0.5 0.5 0.5" specular="0.2 0.2 0.2"
            castshadow="false"/>
@@ -134,7 +139,7 @@ def model_xml() -> str:
     </body>
     {mjcf_arm.arm_body()}
     {_bread()}
-    {_carrot()}
+    {_carrot()}{bodies}
   </worldbody>
   <contact>{mjcf_arm.arm_excludes()}</contact>
   {mjcf_arm.GRIPPER_COUPLING}
@@ -142,6 +147,6 @@ def model_xml() -> str:
 </mujoco>"""
 
 
-def build_model() -> mujoco.MjModel:
-    """Compile a fresh model; each world owns one, because scenes are written into it."""
-    return mujoco.MjModel.from_xml_string(model_xml())
+def build_model(assets: str = "", bodies: str = "") -> mujoco.MjModel:
+    """Compile a fresh model (see `model_xml`); each world owns one, because scenes are written into it."""
+    return mujoco.MjModel.from_xml_string(model_xml(assets, bodies))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import cos, hypot, pi, sin
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +33,25 @@ _MAX_TRIES = 2000
 
 class NoPlaceError(ValueError):
     """A seed for which no free place was found."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A thing on the table.
+
+    Attributes:
+        name: its body.
+        xy_m: its middle.
+        height_m: height of its frame.
+        yaw_rad: direction of its x axis about world z.
+        scale: its size as a share of the model's, at most 1.
+    """
+
+    name: str
+    xy_m: tuple[float, float]
+    height_m: float
+    yaw_rad: float
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +107,19 @@ class SceneConfig:
             raise ValueError(f"object at {radius:.3f} m from the base axis is outside 0.15 .. 0.60 m")
         rm75.check_joints(self.start_joints_rad, "start pose")
 
-    def with_friction(self, friction: float) -> SceneConfig:
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """Everything that lies loose on the table."""
+        height = layout.rest_height_m(self.object)
+        return (Placed(self.object, self.object_xy_m, height, self.object_yaw_rad),)
+
+    @property
+    def colours(self) -> dict[str, Rgb]:
+        """Colours by material."""
+        materials = ("bread", "carrot_upper", "carrot_lower", "plate", "table", "distractor")
+        return {material: getattr(self, f"{material}_rgb") for material in materials}
+
+    def with_friction(self, friction: float) -> Self:
         """The same scene with another friction of object and finger pads."""
         return replace(self, friction=friction)
 
@@ -110,7 +142,7 @@ def sample_scene(task: Task, seed: int, randomise: bool = True) -> SceneConfig:
     # Two streams, so that switching the looks off leaves the placement as it was.
     placement = np.random.default_rng([seed, 0 if task.object == "bread" else 1])
     scene = _place_bread(placement) if task.object == "bread" else _place_carrot(placement)
-    return _randomise_looks(scene, np.random.default_rng([seed, 2])) if randomise else scene
+    return randomise_looks(scene, np.random.default_rng([seed, 2])) if randomise else scene
 
 
 def _place_bread(rng: np.random.Generator) -> SceneConfig:
@@ -151,7 +183,9 @@ def _carrot_is_workable(xy: tuple[float, float], yaw: float, plate: tuple[float,
     return reachable and clear and apart
 
 
-def _randomise_looks(scene: SceneConfig, rng: np.random.Generator) -> SceneConfig:
+def randomise_looks(scene: SceneConfig, rng: np.random.Generator) -> SceneConfig:
+    """The same placement with drawn light, colours, camera errors, friction and start pose."""
+
     def rgb(nominal: Rgb, spread: float, brightness: float) -> Rgb:
         scale = rng.uniform(1.0 - brightness, 1.0 + brightness)
         values = np.clip(np.array(nominal) * scale + rng.uniform(-spread, spread, 3), 0.02, 1.0)

@@ -8,41 +8,47 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kine_sim import layout, mjcf_arm, rm75
+from kine_sim import mjcf_arm, rm75
 from kine_sim.layout import FRONT_CAMERA_M, FRONT_CAMERA_TARGET_M
 from kine_sim.scene import SceneConfig
 
-_PARKED_M = {
-    "bread": (0.0, 1.0, -3.0),
-    "carrot": (0.0, 2.0, -3.0),
-    "plate": (0.0, 3.0, -3.0),
-    "distractor": (0.0, 4.0, -3.0),
-}
+_FIRST = ("bread", "carrot", "plate", "distractor")
 _LAMP_TARGET_M = np.array([0.32, 0.0, 0.0])
 
 
 class Stage:
-    """Owns the compiled values of one model and applies scenes to it."""
+    """Owns the compiled values of one model and applies scenes to it.
+
+    Attributes:
+        free: names of the bodies that lie loose on the table.
+    """
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self._model = model
         self._contype = model.geom_contype.copy()
         self._conaffinity = model.geom_conaffinity.copy()
-        self._geoms = {name: np.flatnonzero(model.geom_bodyid == model.body(name).id) for name in _PARKED_M}
-        self._grip_geoms = [
-            model.geom(name).id for name in ("pad_left", "pad_right", "bread", "carrot_upper", "carrot_lower")
-        ]
+        self._size, self._at = model.geom_size.copy(), model.geom_pos.copy()
+        joints = (model.joint(i) for i in range(model.njnt))
+        self.free = tuple(j.name for j in joints if j.type[0] == mujoco.mjtJoint.mjJNT_FREE)
+        names = (*_FIRST, *(name for name in self.free if name not in _FIRST))
+        self._parked_m = {name: (0.0, 1.0 + k, -3.0) for k, name in enumerate(names)}
+        self._geoms = {name: np.flatnonzero(model.geom_bodyid == model.body(name).id) for name in names}
+        self._grip_geoms = [model.geom(name).id for name in ("pad_left", "pad_right")]
+        for name in self.free:
+            self._grip_geoms += [g for g in self._geoms[name] if self._contype[g]]
 
     def apply(self, scene: SceneConfig, data: mujoco.MjData) -> None:
         """Reset `data` to the start of `scene`, gripper open, and write the looks into the model."""
         model = self._model
         mujoco.mj_resetData(model, data)
         self._apply_looks(scene)
-        self._show("bread", scene.object == "bread")
-        self._show("carrot", scene.object == "carrot")
+        placed = {thing.name: thing for thing in scene.placed}
+        for name in self.free:
+            self._show(name, name in placed)
+            self._scale(name, placed[name].scale if name in placed else 1.0)
         for name, xy in (("plate", scene.plate_xy_m), ("distractor", scene.distractor_xy_m)):
             self._show(name, xy is not None)
-            model.body_pos[model.body(name).id] = _PARKED_M[name] if xy is None else (*xy, 0.0)
+            model.body_pos[model.body(name).id] = self._parked_m[name] if xy is None else (*xy, 0.0)
         model.geom_friction[self._grip_geoms, 0] = scene.friction
         for i, name in enumerate(rm75.JOINT_NAMES):
             data.joint(name).qpos[0] = scene.start_joints_rad[i]
@@ -50,12 +56,11 @@ class Stage:
         for side in ("left", "right"):
             data.joint(f"finger_{side}").qpos[0] = rm75.FINGER_TRAVEL_M
         data.actuator("gripper").ctrl[0] = rm75.FINGER_TRAVEL_M
-        for name in ("bread", "carrot"):
-            if name == scene.object:
-                height = layout.rest_height_m(scene.object)
-                set_object(data, name, (*scene.object_xy_m, height), scene.object_yaw_rad)
+        for name in self.free:
+            if (thing := placed.get(name)) is not None:
+                set_object(data, name, (*thing.xy_m, thing.height_m), thing.yaw_rad)
             else:
-                set_object(data, name, _PARKED_M[name], 0.0)
+                set_object(data, name, self._parked_m[name], 0.0)
         mujoco.mj_forward(model, data)
 
     def _show(self, name: str, present: bool) -> None:
@@ -65,10 +70,16 @@ class Stage:
         self._model.geom_conaffinity[geoms] = self._conaffinity[geoms] if present else 0
         self._model.body_gravcomp[self._model.body(name).id] = 0.0 if present else 1.0
 
+    def _scale(self, name: str, scale: float) -> None:
+        """Sizes of primitives only: meshes and masses stay, and bounds stay those of the full size."""
+        geoms = self._geoms[name]
+        self._model.geom_size[geoms] = self._size[geoms] * scale
+        self._model.geom_pos[geoms] = self._at[geoms] * scale
+
     def _apply_looks(self, scene: SceneConfig) -> None:
         model = self._model
-        for material in ("bread", "carrot_upper", "carrot_lower", "plate", "table", "distractor"):
-            model.material(material).rgba[:3] = getattr(scene, f"{material}_rgb")
+        for material, rgb in scene.colours.items():
+            model.material(material).rgba[:3] = rgb
         lamp = model.light("lamp")
         lamp.pos[:] = scene.light_position_m
         direction = _LAMP_TARGET_M - np.asarray(scene.light_position_m)

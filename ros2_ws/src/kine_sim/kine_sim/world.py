@@ -31,11 +31,17 @@ class World:
     Args:
         scene: how the episode starts.
         camera_size: image height and width in pixels.
+        model: a model of `build_model` that has all things of the scenes; None compiles the seven tasks'.
     """
 
-    def __init__(self, scene: SceneConfig, camera_size: tuple[int, int] = (256, 256)) -> None:
+    def __init__(
+        self,
+        scene: SceneConfig,
+        camera_size: tuple[int, int] = (256, 256),
+        model: mujoco.MjModel | None = None,
+    ) -> None:
         self.lock = threading.RLock()
-        self.model = build_model()
+        self.model = model or build_model()
         self._rig = CameraRig(self.model, camera_size)
         self.camera_size = self._rig.size
         self.data = mujoco.MjData(self.model)
@@ -184,17 +190,16 @@ class World:
             return self._enabled.copy()
 
     def object_pose(self, name: str) -> rm75.Array:
-        """Pose (4, 4) in the base frame of 'bread', 'carrot', 'plate', 'tool' or 'flange'.
+        """Pose (4, 4) in the base frame of a thing ('bread', 'carrot'), 'plate', 'tool' or 'flange'.
 
         Raises:
             ValueError: unknown name, or a thing that this scene does not have.
         """
-        known = ("bread", "carrot", "plate", "tool", "flange")
+        known = (*self._stage.free, "plate", "tool", "flange")
         if name not in known:
             raise ValueError(f"object {name!r} is unknown: choose one of {known}")
-        if name not in ("tool", "flange", self.scene.object) and not (
-            name == "plate" and self.scene.plate_xy_m
-        ):
+        present = {"tool", "flange", *(thing.name for thing in self.scene.placed)}
+        if name not in present and not (name == "plate" and self.scene.plate_xy_m):
             raise ValueError(f"this scene has no {name}")
         with self.lock:
             pose = np.eye(4)
@@ -212,6 +217,11 @@ class World:
         """Where the fingers touch the scene's object now."""
         with self.lock:
             return contacts.grip_contact(self.model, self.data, self.scene.object)
+
+    def grip_contacts(self) -> dict[str, GripContact]:
+        """Where the fingers touch each thing of the scene now."""
+        with self.lock:
+            return contacts.grip_contacts(self.model, self.data, [t.name for t in self.scene.placed])
 
     def arm_contacts(self) -> tuple[str, ...]:
         """Contacts that should not be: arm or gripper against table, plate, object or itself.
