@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 
 from kinevla.text.instruction import InstructionError
+from kinevla.text.language import LanguageError, parse_texts
+from kinevla.text.language.wording import of_language
 from kinevla.text.similarity import nearest_sentence
 from kinevla.text.unclear import UNCLEAR
 
@@ -24,7 +26,7 @@ _CLAUSE = re.compile(r"(?<=[.;:])\s+")
 
 
 class Understanding:
-    """Judges what was written.
+    """Judges what was written: by what it was taught, or, taught the language, by what that can write.
 
     Args:
         texts: (instruction, goal text, kinematics text) of the training.
@@ -35,6 +37,7 @@ class Understanding:
         self._instructions = tuple(dict.fromkeys(text[0] for text in texts))
         self._goals = frozenset(text[1] for text in texts)
         self._clauses = frozenset(clause for text in texts for clause in clauses(text[2]))
+        self._language = of_language(texts)
         self._limit = doubt_limit_nat
 
     def problem(self, goal_text: str, kinematics_text: str, doubt_nat: float = 0.0) -> str:
@@ -47,15 +50,26 @@ class Understanding:
         """
         if why := unclear(goal_text):
             return why
+        if why := self._unknown(goal_text, kinematics_text):
+            return why
+        if doubt_nat > self._limit:
+            return (
+                f"the policy is not sure of what it understood ({doubt_nat:.1f} nat, limit {self._limit:.1f})"
+            )
+        return ""
+
+    def _unknown(self, goal_text: str, kinematics_text: str) -> str:
+        if self._language:
+            try:
+                parse_texts(goal_text, kinematics_text)
+            except LanguageError as error:
+                return f"the policy made nothing of it that can be done: {error}"
+            return ""
         if self._goals and goal_text not in self._goals:
             return f"the policy made {goal_text!r} of it, which is no goal it knows"
         odd = [item for item in clauses(kinematics_text) if item not in self._clauses]
         if self._clauses and odd:
             return f"the policy made {odd[0]!r} of it, which it has not learned"
-        if doubt_nat > self._limit:
-            return (
-                f"the policy is not sure of what it understood ({doubt_nat:.1f} nat, limit {self._limit:.1f})"
-            )
         return ""
 
     def check(self, sentence: str, goal_text: str, kinematics_text: str, doubt_nat: float) -> None:
@@ -67,6 +81,8 @@ class Understanding:
         if why := self.problem(goal_text, kinematics_text, doubt_nat):
             near = nearest_sentence(sentence, self._instructions) if self._instructions else ""
             hint = f"; the nearest sentence it knows: {near!r}" if near else ""
+            if near == sentence:
+                hint = "; it knows the sentence itself: what it sees does not go with it"
             raise InstructionError(f"{sentence!r} {NOT_UNDERSTOOD}: {why}{hint}")
 
 

@@ -19,7 +19,7 @@ import yaml
 from numpy.typing import NDArray
 
 from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
-from kinevla.data.bag_files import open_file, unpacked
+from kinevla.data.bag_files import kind_of, open_file, unpacked
 from kinevla.data.bag_metadata import METADATA
 from kinevla.data.cdr import JointPositions
 from kinevla.data.packing import DataError
@@ -140,6 +140,19 @@ def header_stamp(data: bytes) -> int:
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
+def _why_no_bag(path: Path) -> str:
+    """Say of a folder without a description what it holds instead."""
+    kinds = {kind_of(file): file for file in sorted(path.iterdir()) if file.is_file()}
+    if "ros1" in kinds:
+        return f"{kinds['ros1']} is a bag of ROS 1: convert it with rosbags-convert first"
+    if set(kinds) <= {None}:
+        return f"{path} holds no recording: neither {METADATA} nor a file that begins as one"
+    return (
+        f"{path} is no rosbag2 folder: it has no {METADATA} (where a recorder was killed, "
+        "repair_bag FOLDER of the package kine_teleop writes it)"
+    )
+
+
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
     """Open a rosbag2 folder.
@@ -153,10 +166,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
             f"{path} {'is a file: name the folder it lies in' if path.exists() else 'does not exist'}"
         )
     if not (path / METADATA).is_file():
-        raise DataError(
-            f"{path} is no rosbag2 folder: it has no {METADATA} (where a recorder was killed, "
-            "repair_bag FOLDER of the package kine_teleop writes it)"
-        )
+        raise DataError(_why_no_bag(path))
     try:
         names, promised = read_metadata(path)
         with ExitStack() as stack:

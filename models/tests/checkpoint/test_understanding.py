@@ -78,6 +78,13 @@ def test_the_refusal_names_the_nearest_sentence_it_knows(understanding: Understa
             understanding.check(sentence, UNCLEAR["sentence"], "", 0.0)
 
 
+def test_a_known_sentence_that_is_refused_is_not_offered_again(understanding: Understanding) -> None:
+    with pytest.raises(
+        InstructionError, match=r"not seen; it knows the sentence itself: what it sees does not"
+    ):
+        understanding.check(LEFT.instruction, UNCLEAR["absent"], "", 0.0)
+
+
 def test_a_policy_without_texts_refuses_by_what_is_unclear_and_by_doubt_alone() -> None:
     bare = Understanding((), 1.0)
     bare.check(ASKED, "", "", 0.5)

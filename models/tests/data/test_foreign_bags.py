@@ -432,6 +432,21 @@ def test_joints_in_degrees_are_refused_with_joint_value_and_bound(tmp_path):
         convert(tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("notes.txt", b"x", "holds no recording"),
+        ("a.bag", b"#ROSBAG V2.0\n", "a.bag is a bag of ROS 1: convert it with rosbags-convert"),
+        ("a.mcap", b"\x89MCAP0\r\n", "repair_bag FOLDER"),
+    ],
+)
+def test_a_folder_without_a_description_is_told_by_what_it_holds(tmp_path, capsys, name, content, told):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / name).write_bytes(content)
+    assert command(tmp_path / "a", out=tmp_path / "set") == 1
+    assert told in capsys.readouterr().out
+
+
 def test_a_minimal_description_and_one_of_wrong_types(tmp_path):
     write_bag(tmp_path / "a")
     (tmp_path / "a" / "episode.json").write_text(
