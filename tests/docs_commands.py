@@ -17,6 +17,7 @@ PAGES = (
     ROOT / "README.md",
     *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+    ROOT / "docs" / "reference" / "kinebench.md",
 )
 _BLOCK = re.compile(
     r"^(?:[ ]*<!-- (?P<kind>not run|with a stack): (?P<value>[^>]*?) -->\n\s*)?"

@@ -26,6 +26,9 @@ from kinevla.ranges import MIN_SPAN
 if TYPE_CHECKING:
     from kinevla.flow.head import FlowHead
 
+LEVELS = 2
+"""Goal and kinematics."""
+
 Features = tuple[Tensor, ...]
 """What encoders make of images: maps (B, N, h, w, C) of each scale, or patches (B, N, P, C)."""
 
@@ -74,7 +77,7 @@ class KineVLAModel(nn.Module):
         self.pad_id = pad_id
         decoder, vision = config.decoder, config.vision
         hidden = decoder.hidden_size
-        self.readout: MotionReadout | None = None
+        self.readout: nn.ModuleList | None = None
         if isinstance(vision, TowersConfig):
             with torch.device("meta") if public_on_meta else nullcontext():
                 self.vision_backbone = VisionBackbone(vision)
@@ -86,8 +89,12 @@ class KineVLAModel(nn.Module):
             self.instruction = nn.Linear(SENTENCE_WIDTH, hidden)
             if config.readout is not None:
                 robot = self.observation.robot.width
-                self.readout = MotionReadout(config.readout, vision, hidden, robot)
-                self.phrases = Phrases(config.vocabulary_size, pad_id, config.readout.words, hidden)
+                # Of each level its own: what the goal's words leave open is not to be taken as settled by
+                # what is seen where the kinematics' words decide on it.
+                self.readout = nn.ModuleList(
+                    MotionReadout(config.readout, vision, hidden, robot) for _ in range(LEVELS)
+                )
+                self.phrases = Phrases(config.vocabulary_size, pad_id, config.readout.words, hidden, robot)
         settings: dict[str, Any] = {
             "vocab_size": config.vocabulary_size,
             "hidden_size": hidden,
@@ -186,19 +193,21 @@ class KineVLAModel(nn.Module):
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
-    def motions(self, words: Tensor, seen: Seen) -> Tensor:
-        """Read the motions of levels from what is seen, as their words ask for it.
+    def motion(self, words: Tensor, seen: Seen, level: int) -> Tensor:
+        """Read the motion of a level from what is seen, as its words ask for it.
 
         Args:
-            words: (B, levels, L) ids of each level's text, the pad id elsewhere.
+            words: (B, L) ids of the level's text, the pad id elsewhere.
             seen: of the B samples.
+            level: 0 the goal, 1 the kinematics.
 
         Returns:
-            (B, levels, T, D), normalised.
+            (B, T, D), normalised.
         """
         assert self.readout is not None, "this network has no readout"
-        motion: Tensor = self.readout(self.phrases(words), *seen.looks)
-        return motion
+        asked = self.phrases(words.unsqueeze(1), seen.looks[-1])
+        motion: Tensor = self.readout[level](asked, *seen.looks)
+        return motion[:, 0]
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

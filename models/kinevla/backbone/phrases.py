@@ -1,47 +1,68 @@
-"""What the words of a text ask of the motion, so that one word among fifty is heard.
+"""What the words of a text ask of the motion at this moment.
 
-In a decoder's state a word that decides on the motion is one of many that attention averages, and training
-left it unheard. Here every word has a vector of its own that nothing dilutes; neighbours are read together,
-so that a left end and a left side differ.
+In a decoder's state a word that decides on the motion is one of many, and training left it unheard. A sum
+over all words is heard, but then every word has a say at every moment: a policy that had only carried to the
+right what it held by the lower part carried there even what should go to the left. So the robot's state
+chooses the words that matter now: which part, as long as the hand is open, and which place when it holds
+something. What one word asks is then the same whatever the others say, also in sentences never taught.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 _SPAN = 5
-_SHARE = 0.25
+_STRENGTH = 8.0
+"""The words that are chosen speak as loud as a short text whose words are added up."""
 
 
 class Phrases(nn.Module):
-    """A sum over short phrases: embedding, one convolution over neighbours, sum (Kim 2014, arXiv:1408.5882).
+    """Reads short phrases, with attention from the robot's state over them.
+
+    Embedding and one convolution over neighbours (Kim 2014, arXiv:1408.5882), so that a left end and a left
+    side differ; then a single head of attention.
 
     Args:
         vocabulary_size: ids.
         pad_id: id that says nothing.
         width: numbers per word.
         hidden: width of the result.
+        robot_features: numbers that tell the state of the robot.
     """
 
-    def __init__(self, vocabulary_size: int, pad_id: int, width: int, hidden: int) -> None:
+    def __init__(
+        self, vocabulary_size: int, pad_id: int, width: int, hidden: int, robot_features: int
+    ) -> None:
         super().__init__()
         self.pad_id = pad_id
         self.words = nn.Embedding(vocabulary_size, width)
         self.neighbours = nn.Conv1d(width, width, _SPAN, padding=_SPAN // 2)
+        self.key = nn.Linear(width, width)
+        self.query = nn.Sequential(
+            nn.Linear(robot_features, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
         self.out = nn.Linear(width, hidden)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, robot: Tensor) -> Tensor:
         """Read texts.
 
         Args:
-            ids: (..., L) ids of a text, the pad id before, behind and where there is none.
+            ids: (B, L, S) ids of L texts, the pad id before, behind and where there is none.
+            robot: (B, R) robot features.
 
         Returns:
-            (..., hidden), independent of the padding; a constant without words.
+            (B, L, hidden), independent of the padding; a constant without words.
         """
-        flat = ids.flatten(0, -2)
-        spoken = (flat != self.pad_id).unsqueeze(-1)
-        words = self.words(flat) * spoken
+        flat = ids.flatten(0, 1)
+        spoken = flat != self.pad_id
+        words = self.words(flat) * spoken.unsqueeze(-1)
         phrases = nn.functional.gelu(self.neighbours(words.transpose(1, 2)).transpose(1, 2)) + words
-        told: Tensor = self.out((phrases * spoken).sum(1) * _SHARE)
-        return told.unflatten(0, ids.shape[:-1])
+        query = self.query(robot.to(self.out.weight.dtype)).repeat_interleave(ids.shape[1], dim=0)
+        scores = (self.key(phrases) @ query.to(phrases.dtype).unsqueeze(-1)).squeeze(-1) / query.shape[
+            -1
+        ] ** 0.5
+        weight = scores.float().masked_fill(~spoken, torch.finfo(torch.float32).min).softmax(-1)
+        chosen = (weight.to(phrases.dtype).unsqueeze(1) @ phrases).squeeze(1)
+        told: Tensor = self.out(chosen * _STRENGTH)
+        return told.unflatten(0, ids.shape[:2])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from kinevla.cli.command import Exit, Outcome, UsageError
-from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT
+from kinevla.data.plugins import BENCH_ENVIRONMENT_ID, BENCH_EXPERT, ENVIRONMENT_ID, EXPERT
 
 if TYPE_CHECKING:
     from kinevla.data.convert import ConvertReport
@@ -21,8 +21,12 @@ class GenerateArgs:
 
     out: Path
     """Data set directory; an unfinished one is continued."""
+    suite: Literal["kine-realman", "kinebench"] = "kine-realman"
+    """The seven tasks, or sentences of KineBench that may be trained, drawn by the seed."""
+    episodes: int | None = None
+    """With kinebench: successful demonstrations wanted, each of a sentence of its own; None for 50."""
     episodes_per_task: int = 50
-    """Successful demonstrations wanted per task."""
+    """Successful demonstrations wanted per task of kine-realman."""
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     """Task numbers."""
     seed: int = 0
@@ -35,14 +39,14 @@ class GenerateArgs:
     """Share of disturbed demonstrations."""
     max_minutes: float | None = None
     """Minutes of this call, None for no bound; the same command goes on where it stopped."""
-    environment_id: str = ENVIRONMENT_ID
-    """Gymnasium id, module:namespace/Name-v0."""
-    expert: str = EXPERT
-    """Scripted expert, module:Class."""
+    environment_id: str | None = None
+    """Gymnasium id, module:namespace/Name-v0; the suite's own when None."""
+    expert: str | None = None
+    """Scripted expert, module:Class; the suite's own when None."""
     image_size: int = 224
     """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
     variation: str | None = None
-    """How each scene is varied, by the environment's name for it (kine_sim: remounted, dark, ...)."""
+    """How each scene is varied: remounted, dark, ...; kinebench: look, clutter."""
     progress: bool = True
     """Show a progress bar."""
 
@@ -50,13 +54,18 @@ class GenerateArgs:
 def run_generate(args: GenerateArgs) -> Outcome:
     """Generate demonstrations and report what came out."""
     from kinevla.data.demonstrations import DemonstrationConfig
-    from kinevla.data.generate import GenerateConfig, generate
+    from kinevla.data.generate import BENCH_TASK, GenerateConfig, generate
     from kinevla.data.noise import NoiseConfig
     from kinevla.manifest import to_plain
 
+    bench = args.suite == "kinebench"
+    if args.episodes is not None and not bench:
+        raise UsageError("--episodes is for --suite kinebench; perhaps --episodes-per-task?")
+    if bench and (args.tasks, args.episodes_per_task) != (GenerateArgs.tasks, GenerateArgs.episodes_per_task):
+        raise UsageError("--suite kinebench has no tasks: --episodes says how many demonstrations are wanted")
     demonstration = DemonstrationConfig(
-        environment_id=args.environment_id,
-        expert=args.expert,
+        environment_id=args.environment_id or (BENCH_ENVIRONMENT_ID if bench else ENVIRONMENT_ID),
+        expert=args.expert or (BENCH_EXPERT if bench else EXPERT),
         image_size=args.image_size,
         noise=NoiseConfig(share=args.noise_share) if args.noise else None,
         variation=args.variation,
@@ -65,8 +74,9 @@ def run_generate(args: GenerateArgs) -> Outcome:
         GenerateConfig(
             out=args.out,
             demonstration=demonstration,
-            tasks=args.tasks,
-            episodes_per_task=args.episodes_per_task,
+            suite=args.suite,
+            tasks=(BENCH_TASK,) if bench else args.tasks,
+            episodes_per_task=(args.episodes or 50) if bench else args.episodes_per_task,
             seed=args.seed,
             workers=args.workers,
             max_minutes=args.max_minutes,

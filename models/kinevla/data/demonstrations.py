@@ -48,11 +48,19 @@ class DemonstrationConfig:
 
 @dataclass(frozen=True)
 class DemonstrationJob:
-    """Which demonstration to make."""
+    """Which demonstration to make.
+
+    Attributes:
+        config: how.
+        task: number of the environment's task; 0 where there is an instruction instead.
+        seed: of the scene.
+        instruction: what is asked of an environment that takes sentences, None for its task of that number.
+    """
 
     config: DemonstrationConfig
     task: int
     seed: int
+    instruction: str | None = None
 
 
 @lru_cache(maxsize=1)
@@ -63,12 +71,16 @@ def _environment(environment_id: str) -> Any:
 def record_demonstration(job: DemonstrationJob) -> Episode:
     """Run one demonstration and return it, whether it succeeded or not (see its verdict).
 
-    The environment is reset with (seed, task); `info` must name instruction, coarse and fine and, at the
-    end, hold a verdict with `goal_success`, `kinematics_success` and `reasons`.
+    The environment is reset with the seed and the task or the instruction; `info` must name instruction,
+    coarse and fine and, at the end, hold a verdict with `goal_success`, `kinematics_success` and `reasons`.
     """
     config = job.config
     env = _environment(config.environment_id)
-    asked = {"task": job.task} | ({} if config.variation is None else {"variation": config.variation})
+    asked: dict[str, Any] = (
+        {"task": job.task} if job.instruction is None else {"instruction": job.instruction}
+    )
+    if config.variation is not None:
+        asked["variation"] = config.variation
     observation, info = env.reset(seed=job.seed, options=asked)
     texts: dict[str, Any] = {name: str(info[name]) for name in ("instruction", "coarse", "fine")}
     expert = load_object(config.expert)(env.unwrapped)

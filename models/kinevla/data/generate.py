@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 from tqdm import tqdm
 
 from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
@@ -13,11 +16,19 @@ from kinevla.data.episodes import Episode, EpisodeWriter
 from kinevla.data.packing import DataError
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
+from kinevla.text.language import say
+from kinevla.text.language.splits import draw_seen, load_splits
 
 # Data set seeds never share a scene by accident, tasks do on purpose: where each scene was shown for one task
 # only, a network can tell the task by the scene, and need not read what it is told.
-_ATTEMPTS = 10_000
 _SEED_BLOCK = 1_000_000
+_ATTEMPTS = _SEED_BLOCK
+_SENTENCE_STREAM = 12
+
+Suite = Literal["kine-realman", "kinebench"]
+"""Numbered tasks, or instructions of the language."""
+BENCH_TASK = 0
+"""In the place of a task's number where an episode shows an instruction of the language."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,8 @@ class GenerateConfig:
     Attributes:
         out: data set directory; an unfinished one is continued.
         demonstration: how each demonstration is made.
-        tasks: task numbers.
+        suite: what is asked.
+        tasks: task numbers; (BENCH_TASK,) with kinebench, whose instructions the seeds draw.
         episodes_per_task: successes wanted per task.
         seed: first seed of the data set (block of a million).
         workers: processes.
@@ -37,6 +49,7 @@ class GenerateConfig:
 
     out: Path
     demonstration: DemonstrationConfig = field(default_factory=DemonstrationConfig)
+    suite: Suite = "kine-realman"
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     episodes_per_task: int = 50
     seed: int = 0
@@ -49,6 +62,8 @@ class GenerateConfig:
             raise ValueError(f"tasks must name different tasks, got {self.tasks}")
         if not 1 <= self.episodes_per_task * self.max_attempts_factor <= _ATTEMPTS:
             raise ValueError(f"episodes_per_task must be at least 1 and fit {_ATTEMPTS} attempts")
+        if (self.tasks == (BENCH_TASK,)) != (self.suite == "kinebench"):
+            raise ValueError(f"suite {self.suite!r} and the tasks {self.tasks} do not go together")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
 
@@ -112,7 +127,8 @@ class _Schedule:
                 self._next[task] += 1
                 if (task, seed) not in self._known:
                     self._running[task] += 1
-                    return DemonstrationJob(self._config.demonstration, task, seed)
+                    sentence = seen_sentence(seed) if self._config.suite == "kinebench" else None
+                    return DemonstrationJob(self._config.demonstration, task, seed, sentence)
         return None
 
     @property
@@ -126,6 +142,12 @@ class _Schedule:
     def finished(self, task: int, kept: bool) -> None:
         self._running[task] -= 1
         self._kept[task] += kept
+
+
+def seen_sentence(seed: int) -> str:
+    """Return the sentence of a seed: an instruction that may be trained, said in one of its ways."""
+    rng = np.random.default_rng([seed, _SENTENCE_STREAM])
+    return say(draw_seen(rng), rng)
 
 
 def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport:
@@ -142,7 +164,7 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
     deadline = Deadline(config.max_minutes)
     writer = EpisodeWriter(
         config.out,
-        config={"demonstration": to_plain(config.demonstration), "seed": config.seed},
+        config=_made_with(config),
         images=config.demonstration.images,
     )
     schedule = _Schedule(config, writer)
@@ -164,7 +186,10 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
                 schedule.finished(job.task, kept=True)
                 bar.update()
                 continue
-            reason = episode.verdict_text if episode is not None else f"{type(error).__name__}: {error}"
+            if episode is not None:
+                reason = failed_checks(episode.verdict_text)
+            else:
+                reason = f"{type(error).__name__}: {error}"
             failures.append((job.task, job.seed, reason))
             schedule.finished(job.task, kept=False)
             bar.set_postfix(dropped=len(writer.dropped) + len(failures))
@@ -184,6 +209,18 @@ def generate(config: GenerateConfig, *, progress: bool = True) -> GenerateReport
         frames=sum(entry.frames for entry in writer.entries),
         exhausted=schedule.exhausted,
     )
+
+
+def _made_with(config: GenerateConfig) -> dict[str, Any]:
+    made: dict[str, Any] = {"demonstration": to_plain(config.demonstration), "seed": config.seed}
+    if config.suite == "kinebench":
+        made["split"] = {"name": "seen", "sha256": load_splits()["sha256"]}
+    return made
+
+
+def failed_checks(verdict: str) -> str:
+    """Return what failed of a verdict, or all of it where no check is named."""
+    return "; ".join(re.findall(r"failed: .*?(?=; (?:ok|failed): |$)", verdict)) or verdict
 
 
 def _book(writer: EpisodeWriter, failures: list[tuple[int, int, str]]) -> None:

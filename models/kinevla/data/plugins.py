@@ -10,12 +10,18 @@ from kinevla.rendering import choose_library
 
 ENVIRONMENT_ID = "kine_sim:kine_sim/KineRealman-v0"
 EXPERT = "kine_sim.expert:ScriptedExpert"
+BENCH_ENVIRONMENT_ID = "kine_sim:kine_sim/KineBench-v0"
+BENCH_EXPERT = "kine_sim.bench.expert:expert_of"
 RANDOM_VIEWS = "kine_sim.vision_data:random_views"
 ROS_TRIAL = "kinevla_policy.ros_trial:run_trial"
 
 
 class PluginError(RuntimeError):
     """A named simulator part cannot be found; the text says how to make it importable."""
+
+
+class NoSceneError(ValueError):
+    """An environment has no scene of this seed in which what is asked can be done; raised by its reset."""
 
 
 def load_object(reference: str) -> Any:

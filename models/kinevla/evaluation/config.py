@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from kinevla.data.plugins import ENVIRONMENT_ID
+from kinevla.data.plugins import BENCH_ENVIRONMENT_ID, BENCH_EXPERT, ENVIRONMENT_ID, EXPERT
+from kinevla.evaluation.bench_split import BENCH_TABLE, FROM_FILE, MAX_TIME_S, BenchSplit, bench_jobs
 from kinevla.evaluation.controllers import ControllerConfig
 from kinevla.evaluation.controls import CONTROLS, Control, ControlChoice, why_not
 from kinevla.evaluation.interventions import Intervention
@@ -29,8 +30,10 @@ class EvaluateConfig:
 
     out: Path
     """Where trials, report, films and manifest go; an unfinished evaluation there is continued."""
-    env: Literal["kine-realman", "libero"] = "kine-realman"
+    env: Literal["kine-realman", "kinebench", "libero"] = "kine-realman"
     """Which tasks; libero needs LIBERO and its assets, and says where to get them."""
+    split: BenchSplit = "seen"
+    """With kinebench: which sentences in which scenes; those of wording and nonsense come from a file."""
     libero_table: Literal["kine_libero", "libero_goal_relabeled"] = "kine_libero"
     """With libero: Kine-LIBERO (rows 1..31) or the relabelled LIBERO-Goal (rows 1..10) of the paper."""
     control: ControlChoice = "none"
@@ -44,7 +47,7 @@ class EvaluateConfig:
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     """Task numbers; with libero, rows of the table."""
     trials: int = 20
-    """Trials per task."""
+    """Trials per task; with kinebench, of all sentences together."""
     first_seed: int = FIRST_UNSEEN_SEED
     """Trial i of every task has the scene first_seed + i, so that tasks and policies are paired."""
     intervention: Intervention = "none"
@@ -52,15 +55,16 @@ class EvaluateConfig:
     wording: int = 0
     """0: the task's own sentence, n: its n-th paraphrase (trained on by default, see the training column)."""
     wording_file: Path | None = None
-    """Sentences to evaluate, a line `task<TAB>sentence` each; tasks without one are left out."""
+    """Sentences to evaluate, a line `task<TAB>sentence` each; tasks without one are left out. With kinebench:
+    `plain sentence<TAB>sentence` for wording, `kind<TAB>sentence` for nonsense."""
     variation: str | None = None
     """Scenes unlike the demonstrations: dark, bright, moved_camera, distractor."""
     friction: float | None = None
     """Friction of object and finger pads instead of the scene's."""
     latency_s: float = 0.0
     """The arm holds for this time before each chunk, as with a slower machine."""
-    max_time_s: float = 15.0
-    """A trial that is not at rest by then ends."""
+    max_time_s: float | None = None
+    """A trial that is not at rest by then ends; None for 15 s, with kinebench 30 s."""
     films: Literal["none", "failures", "all"] = "failures"
     """Which trials become films; failures: also the first scene of every task, however it went."""
     bert: bool = True
@@ -100,11 +104,28 @@ class EvaluateConfig:
             raise ValueError(f"control = {self.control!r} {why}")
         if self.env == "libero" and (self.variation is not None or self.friction is not None):
             raise ValueError("variation and friction are of the project's own table, not of LIBERO's scenes")
+        if self.env == "kinebench":
+            self._check_bench()
+        elif self.split != "seen":
+            raise ValueError(f"split = {self.split!r} is for kinebench")
         if self.through_ros:
             self._check_through_ros()
         elif self.launch:
             raise ValueError(f"launch = {self.launch[0]!r} is for --through-ros")
         self.trial_config()  # refuses contradictions early
+
+    def _check_bench(self) -> None:
+        """Refuse what a split decides already, and what the other tables have."""
+        for item in fields(self):
+            value, chosen = getattr(self, item.name), ("tasks", "variation", "friction", "wording")
+            if item.name in chosen and value != item.default:
+                raise ValueError(f"{item.name} = {value!r} is not for kinebench: split chooses")
+        if self.split in FROM_FILE and self.wording_file is None:
+            raise ValueError(f"split = {self.split!r} needs wording_file, such as {FROM_FILE[self.split]}")
+        if self.split not in FROM_FILE and self.wording_file is not None:
+            raise ValueError(f"split = {self.split!r} has its sentences, and none of {self.wording_file}")
+        if self.through_ros:
+            raise ValueError("--through-ros is for kine-realman: the stack has no scenes of KineBench")
 
     def _check_through_ros(self) -> None:
         """Refuse what the nodes, which run as they do on a robot, have no switch for."""
@@ -129,6 +150,7 @@ class EvaluateConfig:
             through_ros=self.through_ros,
             checkpoint=self.checkpoint,
             episodes=self.episodes,
+            bench_split=self.split if self.env == "kinebench" else None,
         )
 
     def controls(self) -> tuple[Control, ...]:
@@ -137,13 +159,16 @@ class EvaluateConfig:
 
     def trial_config(self) -> TrialConfig:
         """Return what every trial shares."""
-        libero = self.env == "libero"
+        libero, bench = self.env == "libero", self.env == "kinebench"
         environment_id = f"{ENVIRONMENT_PREFIX}{self.libero_table}" if libero else self.environment_id
+        if bench and environment_id == ENVIRONMENT_ID:
+            environment_id = BENCH_ENVIRONMENT_ID
         return TrialConfig(
             controller=ControllerConfig(
                 control="none" if self.control == "all" else self.control,
                 checkpoint=self.checkpoint,
                 episodes=self.episodes,
+                expert=BENCH_EXPERT if bench else EXPERT,
                 intervention=self.intervention,
                 texts=self.table,
                 environment_id=environment_id,
@@ -152,7 +177,7 @@ class EvaluateConfig:
             environment_id=environment_id,
             period_s=1.0 / CONTROL_HZ if libero else TrialConfig.period_s,
             relative=libero,
-            max_time_s=self.max_time_s,
+            max_time_s=self._max_time_s,
             latency_s=self.latency_s,
             launch=self.launch,
             film=None if self.films == "none" else self.out / "films",
@@ -161,14 +186,21 @@ class EvaluateConfig:
         )
 
     @property
+    def _max_time_s(self) -> float:
+        if self.max_time_s is not None:
+            return self.max_time_s
+        return MAX_TIME_S if self.env == "kinebench" else TrialConfig.max_time_s
+
+    @property
     def table(self) -> str:
         """Name of the table of tasks."""
-        return self.libero_table if self.env == "libero" else "kine_realman"
+        return {"libero": self.libero_table, "kinebench": BENCH_TABLE}.get(self.env, "kine_realman")
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued evaluation must share with the one it continues."""
         free = {"out", "workers", "max_minutes", "progress", "films", "bert", "bert_model", "control_trials"}
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in free}
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in free}
+        return values | {"max_time_s": self._max_time_s}
 
     def jobs(self) -> list[TrialJob]:
         """Return all trials in order: seeds outside, tasks inside, so that a part is balanced.
@@ -178,6 +210,8 @@ class EvaluateConfig:
             WordingError: a list of sentences that cannot be used.
         """
         config = self.trial_config()
+        if self.env == "kinebench":
+            return bench_jobs(config, self.split, self.trials, self.first_seed, self.wording_file)
         chosen = (("friction", self.friction), ("variation", self.variation))
         options = tuple((name, value) for name, value in chosen if value is not None)
         sentences = self._sentences()

@@ -29,7 +29,13 @@ assert {"none", *CONTROLS} == set(get_args(Control))
 
 
 def why_not(
-    control: Control, *, libero: bool, through_ros: bool, checkpoint: Path | None, episodes: Path | None
+    control: Control,
+    *,
+    libero: bool,
+    through_ros: bool,
+    checkpoint: Path | None,
+    episodes: Path | None,
+    bench_split: str | None = None,
 ) -> str | None:
     """Say why a control cannot be run with these inputs, None where it can.
 
@@ -39,6 +45,7 @@ def why_not(
         through_ros: trials run on the whole stack.
         checkpoint: directory of the policy.
         episodes: recorded data set.
+        bench_split: split of KineBench, None where trials are not its.
     """
     if control in OF_THE_POLICY and checkpoint is None:
         return "needs a checkpoint directory"
@@ -50,6 +57,10 @@ def why_not(
         return "is not for libero: the scripted expert moves the RM75, not LIBERO's arm"
     if libero and control == "replay":
         return "is not for libero: imported demonstrations do not hold the simulator's start states"
+    if bench_split is not None and control == "replay":
+        return "is not for kinebench: a demonstration's scene is no trial's"
+    if bench_split == "nonsense" and control not in ("none", "lookup"):
+        return "is not for the split nonsense: it does not judge what it is told"
     if control == "shuffled" and checkpoint is not None and not _writes_reasoning(checkpoint):
         return "needs a policy that writes reasoning"
     return None

@@ -59,12 +59,13 @@ def recall(policy: KineVLAPolicy, observation: Observation, words: Tensor) -> ND
     parts = policy.parts
     model = parts.model
     images, state = policy.inputs(observation)
-    motions = model.motions(words[None].to(model.device), model.observe(model.features(images), state))
+    seen = model.observe(model.features(images), state)
     tokenizer = parts.action_tokenizer
     spelling = Spelling(tokenizer, model.device)
     codes = torch.zeros(1, 0, dtype=torch.long)
     for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
         if count:
-            codes = torch.cat([codes, spelling.spell(motions[:, level], codes, count).cpu()], dim=1)
+            motion = model.motion(words[None, level].to(model.device), seen, level)
+            codes = torch.cat([codes, spelling.spell(motion, codes, count).cpu()], dim=1)
     measured = np.asarray(observation.state, dtype=np.float64)[None]
     return tokenizer.decode_absolute(codes.numpy(), measured)[0]

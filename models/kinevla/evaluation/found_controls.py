@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinevla.evaluation.controls import CONTROLS, Control
 from kinevla.evaluation.statistics import WILSON, Difference, Rate
-from kinevla.evaluation.trial import TrialResult
+from kinevla.evaluation.trial import NO_SCENE, TrialResult
 from kinevla.manifest import MANIFEST_NAME, ManifestError, verify_manifest
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def find_controls(
         if other := _differs(header, identity):
             left_out.append(f"{control} is left out, it has other settings: {other}")
         else:
-            rows.append(_figures(control, [TrialResult.from_dict(line) for line in lines], results))
+            trials = [TrialResult.from_dict(line) for line in lines]
+            rows.append(_figures(control, [trial for trial in trials if trial.ended != NO_SCENE], results))
     return FoundControls(tuple(rows), tuple(left_out), command_line(replace(config, control="all")))
 
 

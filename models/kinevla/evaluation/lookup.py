@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from kinevla.evaluation.bench_split import BENCH_TABLE
 from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Decision, Start
 from kinevla.evaluation.decoder_free import Memory, recall, remember
 from kinevla.evaluation.environments import environment
@@ -20,6 +21,7 @@ from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.generation.grammar import Text
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.text import load_task_texts
+from kinevla.text.language.splits import load_splits
 from kinevla.text.similarity import nearest_sentence
 
 
@@ -63,14 +65,19 @@ class LookupController:
 
 
 def _tasks_of(sentences: tuple[str, ...], table: str) -> dict[str, int]:
-    """Return in whose scene each sentence is looked at: its task's, or the first one's where it has none."""
+    """Return in whose scene each sentence is looked at: its task's, or the first one's where it has none.
+
+    Of KineBench, whose sentences are too many, that is a scene of the split `seen`.
+    """
+    if table == BENCH_TABLE:
+        return dict.fromkeys(sentences, 1)
     tasks = load_task_texts(table)
     known = {task.instruction: task.number for task in tasks}
     return {sentence: known.get(sentence, tasks[0].number) for sentence in sentences}
 
 
 def _look(config: ControllerConfig, task: int) -> Observation:
-    observation, _ = environment(config.environment_id).reset(
-        seed=config.reference_seed, options={"task": task}
-    )
+    bench = config.texts == BENCH_TABLE
+    options = {"instruction": load_splits()["sentences"]["seen"][task - 1]} if bench else {"task": task}
+    observation, _ = environment(config.environment_id).reset(seed=config.reference_seed, options=options)
     return observation_of(observation)

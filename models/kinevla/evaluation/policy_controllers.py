@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinevla.evaluation.bench_split import known_texts
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start
 from kinevla.evaluation.interventions import Exchange, intervene
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, Plan
-from kinevla.text import load_task_texts
 
 GREY = 127
 """Every pixel of a blind policy's pictures: neither of the extremes, and the same whatever is there."""
@@ -31,7 +31,7 @@ class PolicyController:
         assert config.checkpoint is not None
         self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
         self._exchange: Exchange = "shuffled" if config.control == "shuffled" else config.intervention
-        self._texts = tuple((item.coarse, item.fine) for item in load_task_texts(config.texts))
+        self._texts = known_texts(config.texts)
         self._instruction = ""
         self._forced: _Forced | None = None
         self._draft: Plan | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kinevla.evaluation.controls import CONTROLS
 from kinevla.evaluation.film import poster
 from kinevla.evaluation.summary import Summary
-from kinevla.evaluation.trial import TrialResult
+from kinevla.evaluation.trial import NO_SCENE, TrialResult
 from kinevla.manifest import json_sha256, write_atomically
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_report(
     environment.filters["poster"] = poster
     source = resources.files("kinevla.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     page = environment.from_string(source)
-    failed = [result for result in results if not result.kinematics]
+    failed = [result for result in results if not result.kinematics and result.ended != NO_SCENE]
     content = page.render(
         title=_subject(config),
         conditions=_conditions(config),
@@ -56,7 +56,11 @@ def write_report(
 
 def _subject(config: EvaluateConfig) -> str:
     """Who was judged, on what."""
-    where = {"kine-realman": "the seven tasks on the RM75", "libero": "LIBERO"}[config.env]
+    where = {
+        "kine-realman": "the seven tasks on the RM75",
+        "kinebench": f"KineBench, split {config.split}",
+        "libero": "LIBERO",
+    }[config.env]
     if config.control != "none":
         return f"Control '{config.control}' on {where}"
     return f"Checkpoint {config.checkpoint.resolve().name if config.checkpoint else ''} on {where}"

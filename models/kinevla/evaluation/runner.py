@@ -18,7 +18,7 @@ from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
 from kinevla.evaluation.training_sentences import training_sentences
-from kinevla.evaluation.trial import TrialJob, TrialKey, TrialResult, run_trial
+from kinevla.evaluation.trial import NO_SCENE, TrialJob, TrialKey, TrialResult, run_trial
 from kinevla.manifest import (
     MANIFEST_NAME,
     file_sha256,
@@ -96,7 +96,12 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     if not results:
         return Evaluation((), len(jobs), None)
     training = () if config.checkpoint is None else tuple(training_sentences(config.checkpoint))
-    summary = summarise(results, training, bert=config.bert, bert_model=config.bert_model)
+    counted = tuple(result for result in results if result.ended != NO_SCENE)
+    if not counted:
+        raise EvaluationError(f"none of the {len(results)} sentences has a scene: use another --first-seed")
+    summary = summarise(counted, training, bert=config.bert, bert_model=config.bert_model)
+    if left_out := len(results) - len(counted):
+        summary = replace(summary, ended=summary.ended | {f"{NO_SCENE}, not counted": left_out})
     return publish(config, Evaluation(results, len(jobs), summary))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,7 @@ class Summary:
         ended: number of trials by reason of their end.
         failures: number of failed checks and refusals by their first words.
         controls: what was found beside a policy; None for controls.
+        attributes: success of what the judge checks apart, over the trials that say it.
     """
 
     tasks: tuple[TaskFigures, ...]
@@ -85,6 +86,7 @@ class Summary:
     ended: dict[str, int]
     failures: dict[str, int]
     controls: FoundControls | None = None
+    attributes: dict[str, Rate] = field(default_factory=dict)
 
     def rows(self) -> tuple[TaskFigures, ...]:
         """Return all rows of the table."""
@@ -105,7 +107,9 @@ class Summary:
 
     def figures(self) -> dict[str, str]:
         """What is known beside success: name to value, with units."""
-        found: dict[str, str] = {}
+        found = {
+            f"said {name}": f"{rate.text()}, {rate.scenes} scenes" for name, rate in self.attributes.items()
+        }
         if self.reasoning is not None:
             item = self.reasoning
             bert = "" if item.bert_score_f1 is None else f", BERTScore F1 {item.bert_score_f1:.3f}"
@@ -125,6 +129,7 @@ class Summary:
         """Say how the intervals were computed."""
         marked = any(WILSON in (row.goal.method, row.kinematics.method) for row in self.rows())
         marked = marked or (self.controls is not None and any(row.marked for row in self.controls.rows))
+        marked = marked or any(rate.method == WILSON for rate in self.attributes.values())
         return "[95 % interval: bootstrap over scenes]" + (f"\n{FOOTNOTE}" if marked else "")
 
 
@@ -182,6 +187,7 @@ def summarise(
         },
         motion=_motion(results),
         ended=_counts(result.ended.split(" (")[0].split(":")[0] for result in results),
+        attributes=_attributes(results),
         failures=_counts(
             _check(text) for r in results for text in r.reasons if text.startswith(("failed", "refused"))
         ),
@@ -199,6 +205,15 @@ def _figures(task: int, results: Sequence[TrialResult], trained: dict[str, bool 
         goal=Rate.of([result.goal for result in results], scenes),
         kinematics=Rate.of([result.kinematics for result in results], scenes),
     )
+
+
+def _attributes(results: Sequence[TrialResult]) -> dict[str, Rate]:
+    names = dict.fromkeys(name for result in results for name in result.attributes)
+    saying = {name: [result for result in results if name in result.attributes] for name in names}
+    return {
+        name: Rate.of([result.attributes[name] for result in said], [result.seed for result in said])
+        for name, said in saying.items()
+    }
 
 
 def _motion(results: Sequence[TrialResult]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.data.plugins import ENVIRONMENT_ID, load_object
+from kinevla.data.plugins import ENVIRONMENT_ID, NoSceneError, load_object
 from kinevla.evaluation.controllers import ControllerConfig, Decision, Start, make_controller
 from kinevla.evaluation.environments import environment
 from kinevla.evaluation.film import Film
@@ -18,6 +19,8 @@ from kinevla.evaluation.motion import MotionFigures, motion_figures
 from kinevla.text.instruction import InstructionError
 
 _REFERENCE_PERIOD_S = 0.05
+NO_SCENE = "no scene"
+"""How a trial ended whose sentence has no scene of its seed; it says nothing about who moves."""
 
 TrialKey = tuple[int, int, int]
 """Task, seed of the scene, and number of the wording: what a trial is found by."""
@@ -79,8 +82,9 @@ class TrialJob:
         task: task number.
         seed: of the scene.
         instruction: other words than the task's own, or None.
-        options: further options of the environment's reset.
+        options: further options of the environment's reset; an 'instruction' there takes the task's place.
         wording: number of the instruction among those of the task in this evaluation, from 0.
+        refused_kind: what kind of sentence it is that must be refused; None: it must be done.
     """
 
     config: TrialConfig
@@ -89,11 +93,18 @@ class TrialJob:
     instruction: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
     wording: int = 0
+    refused_kind: str | None = None
 
     @property
     def key(self) -> TrialKey:
         """What the trial is found by."""
         return self.task, self.seed, self.wording
+
+    @property
+    def reset_options(self) -> dict[str, Any]:
+        """What the environment is reset with beside the seed."""
+        options = dict(self.options)
+        return options if "instruction" in options else {"task": self.task, **options}
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,7 @@ class TrialResult:
         motion: figures of the measured motion.
         film: name of the film, or None.
         wording: number of the instruction, as in the job.
+        attributes: what the judge checked apart, and whether it was done; empty for tasks without.
     """
 
     task: int
@@ -137,6 +149,7 @@ class TrialResult:
     motion: MotionFigures
     film: str | None = None
     wording: int = 0
+    attributes: dict[str, bool] = field(default_factory=dict)
 
     @property
     def key(self) -> TrialKey:
@@ -145,8 +158,8 @@ class TrialResult:
 
     @property
     def refused(self) -> bool:
-        """Whether the policy took the sentence at all."""
-        return any(reason.startswith("refused: ") for reason in self.reasons)
+        """Whether the policy did not take the sentence at all."""
+        return any(reason.startswith(("refused: ", "ok: refused: ")) for reason in self.reasons)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialResult:
@@ -163,12 +176,20 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """The outcome of a check, as a verdict's attributes have it."""
+
+    passed: bool
+
+
+@dataclass(frozen=True)
 class Refusal:
-    """The verdict on a sentence that the policy does not take: nothing moved, so nothing was done."""
+    """The verdict on a sentence for which nothing moved: nothing was done, unless it had to be refused."""
 
     reasons: tuple[str, ...]
     goal_success: bool = False
     kinematics_success: bool = False
+    attributes: Mapping[str, Passed] = field(default_factory=dict)
 
 
 @dataclass
@@ -220,7 +241,12 @@ def run_trial(job: TrialJob) -> TrialResult:
     config = job.config
     controller = make_controller(config.controller)
     env = environment(config.environment_id)
-    observation, info = env.reset(seed=job.seed, options={"task": job.task, **dict(job.options)})
+    try:
+        observation, info = env.reset(seed=job.seed, options=job.reset_options)
+    except NoSceneError as error:
+        still = Track(states=[np.zeros(config.joints + 1)], ended=NO_SCENE)
+        said = job.instruction or str(job.reset_options["instruction"])
+        return result_of(job, Refusal((f"{NO_SCENE}: {error}",)), still, said, ("", ""), None, None)
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
     try:
@@ -242,6 +268,8 @@ def run_trial(job: TrialJob) -> TrialResult:
                 track.ended = f"refused: {error}"
                 break
             return refused_result(job, str(error), observation, info)
+        if job.refused_kind is not None:
+            return _taken_result(job, decision, observation, info, texts)
         track.note(decision, command, config)
         if config.relative:
             command = np.append(np.zeros(len(command) - 1), command[-1])  # holds the hand where it is
@@ -279,7 +307,31 @@ def refused_result(
     track.measure(observation, info)
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
-    return result_of(job, Refusal((f"refused: {why}",)), track, instruction, texts, None, None)
+    if job.refused_kind is not None:
+        verdict = Refusal((f"ok: refused: {why}",), True, True, {job.refused_kind: Passed(True)})
+    else:
+        said = getattr(info["verdict"], "attributes", {})
+        verdict = Refusal((f"refused: {why}",), attributes={name: Passed(False) for name in said})
+    return result_of(job, verdict, track, instruction, texts, None, None)
+
+
+def _taken_result(
+    job: TrialJob,
+    decision: Decision,
+    observation: dict[str, NDArray[Any]],
+    info: dict[str, Any],
+    texts: tuple[str, str],
+) -> TrialResult:
+    """Return the result of a trial whose sentence had to be refused and was not; nothing is moved for it."""
+    assert job.refused_kind is not None
+    track = Track(ended="sentence taken", decisions=[decision])
+    track.measure(observation, info)
+    made = decision.goal_text or "a motion"
+    verdict = Refusal(
+        (f"failed: the policy made {made!r} of it; asked: refused",),
+        attributes={job.refused_kind: Passed(False)},
+    )
+    return result_of(job, verdict, track, str(job.instruction), texts, None, None)
 
 
 def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
@@ -308,7 +360,8 @@ def result_of(
 
     Args:
         job: what was asked for.
-        verdict: the judge's; has goal_success, kinematics_success and reasons.
+        verdict: the judge's; has goal_success, kinematics_success and reasons, and may have attributes with
+            `passed`.
         track: what was noted.
         instruction: as given.
         texts: (coarse, fine) of the task.
@@ -359,4 +412,7 @@ def result_of(
         ),
         film=film_name,
         wording=job.wording,
+        attributes={
+            name: bool(outcome.passed) for name, outcome in getattr(verdict, "attributes", {}).items()
+        },
     )

@@ -227,7 +227,8 @@ class Generator:
         segment = cursor.segment
         assert isinstance(segment, Codes)
         text = list(cursor.text(segment.name)) or [self.model.pad_id]
-        motion = self.model.motions(torch.tensor([[text]], device=self.model.device), seen)[:, 0]
+        words = torch.tensor([text], device=self.model.device)
+        motion = self.model.motion(words, seen, 0 if segment.name == "goal" else 1)
         written = torch.tensor([cursor.all_codes()], dtype=torch.long)
         codes = spelling.spell(motion, written, len(segment.stages))[0].tolist()
         self._count("read", 0)

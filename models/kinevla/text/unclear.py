@@ -25,7 +25,7 @@ UNCLEAR = {
 }
 """What is written instead of a goal, by what is missing."""
 
-_FORMS: dict[str, list[str]] = json.loads(
+UNCLEAR_FORMS: dict[str, list[str]] = json.loads(
     resources.files("kinevla.text").joinpath("unclear.json").read_text(encoding="utf-8")
 )
 
@@ -55,7 +55,7 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
     kind = int(rng.integers(12))
     words = sentence.split()
     if kind == 0 or (meaning is None and kind > 5):
-        return _of(rng, _FORMS["talk"]), UNCLEAR["sentence"]
+        return _of(rng, UNCLEAR_FORMS["talk"]), UNCLEAR["sentence"]
     if kind == 1:
         rng.shuffle(words)
         return " ".join(words[: max(1, int(rng.integers(1, len(words) + 1)))]), UNCLEAR["sentence"]
@@ -63,25 +63,27 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
         some = [_of(rng, words) for _ in range(int(rng.integers(1, 9)))]
         return " ".join(some), UNCLEAR["sentence"]
     if kind == 3:
-        return _of(rng, _FORMS["negations"]).format(x=sentence), UNCLEAR["action"]
+        return _of(rng, UNCLEAR_FORMS["negations"]).format(x=sentence), UNCLEAR["action"]
     if kind == 4:
-        return _of(rng, _FORMS["questions"]).format(x=sentence), UNCLEAR["action"]
+        return _of(rng, UNCLEAR_FORMS["questions"]).format(x=sentence), UNCLEAR["action"]
     if kind == 5:
-        other = _of(rng, _FORMS["actions"])
+        other = _of(rng, UNCLEAR_FORMS["actions"])
         named = (
-            (meaning.thing if meaning else words[-1]) if rng.random() < 0.8 else _of(rng, _FORMS["things"])
+            (meaning.thing if meaning else words[-1])
+            if rng.random() < 0.8
+            else _of(rng, UNCLEAR_FORMS["things"])
         )
         end = (
             ""
             if rng.random() < 0.4
             else " "
-            + _of(rng, ("on the plate", "to the front", "on the left", "with care", *_FORMS["places"]))
+            + _of(rng, ("on the plate", "to the front", "on the left", "with care", *UNCLEAR_FORMS["places"]))
         )
         return f"{other} the {named}{end}", UNCLEAR["action"]
     assert meaning is not None
     if kind == 6:
         return say(
-            Meaning(_of(rng, _FORMS["things"]), meaning.place, meaning.part, meaning.base), rng
+            Meaning(_of(rng, UNCLEAR_FORMS["things"]), meaning.place, meaning.part, meaning.base), rng
         ), UNCLEAR["thing"]
     if kind == 7:
         return _without_place(meaning, rng), UNCLEAR["place"]
@@ -89,7 +91,7 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
         put = _of(rng, ("put", "move", "place", "bring", "set", "lay", "carry", "drop"))
         held = "" if meaning.part is None else f" by the {meaning.part} part"
         hold = _of(rng, ("hold", "grab", "take", "pick up", "grip"))
-        place = _of(rng, _FORMS["places"])
+        place = _of(rng, UNCLEAR_FORMS["places"])
         forms = (
             f"{put} the {meaning.thing} {place}",
             f"{hold} the {meaning.thing}{held} and {put} it {place}",
@@ -97,7 +99,7 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
         return _of(rng, forms), UNCLEAR["place"]
     if kind == 9 and meaning.part is not None:
         side = f"on the {meaning.place} side of the {meaning.base}"
-        part = "" if rng.random() < 0.4 else " " + _of(rng, _FORMS["parts"])
+        part = "" if rng.random() < 0.4 else " " + _of(rng, UNCLEAR_FORMS["parts"])
         forms = (
             f"hold the {meaning.thing}{part} and place it {side}",
             f"put the {meaning.thing} {side}{part}",
@@ -108,7 +110,7 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
 
 def _without_place(meaning: Meaning, rng: np.random.Generator) -> str:
     held = "" if meaning.part is None else f" by the {meaning.part} part"
-    form = _FORMS["without_place"]
+    form = UNCLEAR_FORMS["without_place"]
     return _of(rng, form).format(t=meaning.thing, h=held)
 
 
@@ -123,8 +125,8 @@ def _contradiction(sentence: str, meaning: Meaning, rng: np.random.Generator) ->
         "o": _of(rng, _OTHER_PLACES[meaning.place]),
     }
     if meaning.part is not None and rng.random() < 0.5:
-        return _of(rng, _FORMS["both_parts"]).format(**words), UNCLEAR["part"]
-    forms = _FORMS["both_places"] if meaning.base is None else _FORMS["both_sides"]
+        return _of(rng, UNCLEAR_FORMS["both_parts"]).format(**words), UNCLEAR["part"]
+    forms = UNCLEAR_FORMS["both_places"] if meaning.base is None else UNCLEAR_FORMS["both_sides"]
     return _of(rng, forms).format(**words), UNCLEAR["place"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
 from kinevla.text.instruction import normalised
+from kinevla.text.speech import Speech, speech_of
 from kinevla.training.mapped import mapped_array, mapped_result
 
 Texts = tuple[str, str, str]
@@ -53,6 +54,19 @@ class PolicyData:
     def instructions(self) -> tuple[str, ...]:
         """The different instructions."""
         return tuple(dict.fromkeys(text[0] for text in self.texts))
+
+    @cached_property
+    def speech(self) -> Speech:
+        """How its instructions are said in other words."""
+        return speech_of(self.texts)
+
+    @cached_property
+    def by_thing(self) -> dict[str | None, tuple[str, ...]]:
+        """The instructions by the thing that they are about."""
+        found: dict[str | None, list[str]] = {}
+        for instruction in self.instructions:
+            found.setdefault(self.speech.thing(instruction), []).append(instruction)
+        return {thing: tuple(said) for thing, said in found.items()}
 
 
 @dataclass(frozen=True)

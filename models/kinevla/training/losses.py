@@ -91,18 +91,18 @@ def coupling_loss(
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
 
 
-def motion_distance(motions: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
-    """Distance of each level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
+def motion_distance(motion: Tensor, chunks: Tensor, weight: Tensor) -> Tensor:
+    """Distance of a level's motion from the demonstrated chunk (ours; takes the place of eq. 5).
 
     Codes spell the motion that is read (see `motion_readout`), so the motion is what has to be learned. The
     cross-entropy of the codes would tell it in 256 classes per stage what one distance says at once.
 
     Args:
-        motions: (B, levels, T, D) normalised.
+        motion: (B, T, D) normalised.
         chunks: (B, T, D) normalised.
         weight: (D,) of each dimension, mean 1.
     """
-    error = motions.float() - chunks.unsqueeze(1).float()
+    error = motion.float() - chunks.float()
     return (error.abs() * weight).mean()
 
 

@@ -156,11 +156,12 @@ def readout_term(
         rows: (b,) samples that carry the goal level as well.
     """
     words = level_words(model, batch, goal_codes)
-    total = motion_distance(model.motions(words[:, -1:], seen), batch.chunks, weight)
-    if words.shape[1] > 1 and len(rows):
-        motions = model.motions(words[rows, :1], seen.of(rows))
+    last = words.shape[1] - 1
+    total = motion_distance(model.motion(words[:, last], seen, last), batch.chunks, weight)
+    if last and len(rows):
+        motion = model.motion(words[rows, 0], seen.of(rows), 0)
         # As a sum over few samples divided by all, it is the same in whatever parts a batch is computed.
-        total = total + motion_distance(motions, batch.chunks[rows], weight) * len(rows) / len(words)
+        total = total + motion_distance(motion, batch.chunks[rows], weight) * len(rows) / len(words)
     return total
 
 

@@ -34,6 +34,7 @@ from kinevla.manifest import MANIFEST_NAME, file_sha256
 from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
+from kinevla.text.language.wording import every_text, of_language
 from kinevla.text.unclear import UNCLEAR
 from kinevla.training.code_embeddings import seed_code_embeddings
 from kinevla.training.config import PolicyTrainConfig
@@ -135,7 +136,12 @@ def _small_run(
     """Build a network of the configured size around pretrained encoders, with a word-level text tokenizer."""
     annotated = [x for t in load_task_texts() for x in (t.instruction, t.coarse, t.fine)]
     text_tokenizer = build_word_tokenizer(
-        [*annotated, *UNCLEAR.values(), *(x for text in texts for x in text)]
+        [
+            *annotated,
+            *UNCLEAR.values(),
+            *(every_text() if of_language(texts) else ()),
+            *(x for text in texts for x in text),
+        ]
     )
     vocabulary = Vocabulary.after_text(
         len(text_tokenizer),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from kinevla.text.wordings import WORDINGS, numbered_wording
+from kinevla.text.wordings import WORDINGS
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import Layout, TokenBatch
 from kinevla.training.inputs import Inputs, InputSource
@@ -98,7 +98,7 @@ class StepSamples(Dataset[Part]):
         told: list[str] = []
         if config.base is not None or not config.reasoning:
             told = [
-                numbered_wording(data.texts[int(data.text[row])][0], int(number))
+                data.speech.wording(data.texts[int(data.text[row])][0], int(number))
                 for row, number in zip(rows, wording, strict=True)
             ]
         if config.base is None:

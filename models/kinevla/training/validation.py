@@ -73,17 +73,6 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     return result
 
 
-def spelt(run: PolicyRun, motions: Tensor) -> Tensor:
-    """Return the codes (B, M) of motions (B, levels, T, D), one per level."""
-    assert run.spelling is not None
-    tokenizer = run.tokenizer
-    codes = torch.zeros(len(motions), 0, dtype=torch.long, device=motions.device)
-    for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
-        if count:
-            codes = torch.cat([codes, run.spelling.spell(motions[:, level], codes, count)], dim=1)
-    return codes
-
-
 def _spoken_states(
     run: PolicyRun, seen: Seen, states: SequenceStates, batch: TokenBatch, rows: NDArray[np.int64]
 ) -> Tensor:
@@ -112,8 +101,7 @@ def _choose_codes(
     index = torch.arange(len(ids), device=ids.device)
     blocks = [vocabulary.block(level) for level in vocabulary.levels()]
     if model.readout is not None:
-        codes = spelt(run, model.motions(level_words(model, batch, vocabulary.goal_codes), seen))
-        return np.asarray(codes.cpu().numpy())
+        return np.asarray(_spelt(run, seen, batch).cpu().numpy())
     chosen = []
     for stage, block in enumerate(blocks):
         places = batch.code_positions[:, stage]
@@ -122,6 +110,19 @@ def _choose_codes(
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())
     return np.stack(chosen, axis=1)
+
+
+def _spelt(run: PolicyRun, seen: Seen, batch: TokenBatch) -> Tensor:
+    """Return the codes (B, M) of the motions that the true texts ask for."""
+    assert run.spelling is not None
+    tokenizer = run.tokenizer
+    words = level_words(run.model, batch, tokenizer.goal_levels)
+    codes = torch.zeros(len(words), 0, dtype=torch.long, device=words.device)
+    for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
+        if count:
+            motion = run.model.motion(words[:, level], seen, level)
+            codes = torch.cat([codes, run.spelling.spell(motion, codes, count)], dim=1)
+    return codes
 
 
 def _flow_motion(run: PolicyRun, states: SequenceStates) -> NDArray[np.float64]:

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.text.unclear import UNCLEAR, draw_unclear
-from kinevla.text.wordings import WORDINGS, meaning_of, numbered_wording
+from kinevla.text.unclear import UNCLEAR
+from kinevla.text.wordings import WORDINGS
 from kinevla.training.config import PolicyTrainConfig
-from kinevla.training.dataset import Layout
+from kinevla.training.dataset import Layout, PolicyData
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,21 @@ def writer_batch(
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)
-    instructions = data.instructions
+    instructions, speech = data.instructions, data.speech
     sentences, written = [], []
     for row in rows:
         instruction = data.texts[int(data.text[row])][0]
         kind, number = rng.random(), int(rng.integers(1, WORDINGS))
-        others = _of_other_things(instruction, instructions)
+        others = _of_other_things(instruction, data)
         if kind < config.unclear_share:
             pool = np.random.default_rng([number, int(rng.integers(len(instructions)))])
-            sentence, text = draw_unclear(instructions, pool)
+            sentence, text = speech.unclear(instructions, pool)
         elif kind < config.unclear_share + config.absent_share and others:
-            sentence = numbered_wording(others[int(rng.integers(len(others)))], number)
+            sentence = speech.wording(others[int(rng.integers(len(others)))], number)
             text = UNCLEAR["absent"]
         else:
             other = rng.random() < config.variant_share
-            sentences.append(numbered_wording(instruction, number if other else 0))
+            sentences.append(speech.wording(instruction, number if other else 0))
             written.append(layout.written(int(row)))
             continue
         mark = builder.vocabulary.delimiter
@@ -91,10 +91,9 @@ def writer_batch(
     )
 
 
-def _of_other_things(instruction: str, instructions: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the instructions about another thing than this one."""
-    own = meaning_of(instruction)
+def _of_other_things(instruction: str, data: PolicyData) -> tuple[str, ...]:
+    """Return the instructions about another thing than this one, which its scene does not show."""
+    own = data.speech.thing(instruction)
     if own is None:
         return ()
-    meanings = {other: meaning_of(other) for other in instructions}
-    return tuple(other for other, found in meanings.items() if found is not None and found.thing != own.thing)
+    return tuple(said for thing, group in data.by_thing.items() if thing not in (None, own) for said in group)

@@ -33,6 +33,9 @@ def images(count: int = 2, cameras: int = 2) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
+WORDS = torch.tensor([[5, 6, 7]])
+
+
 def look(model: KineVLAModel, seen: torch.Tensor, state: torch.Tensor) -> Seen:
     return model.observe(model.features(seen), state)
 
@@ -46,7 +49,8 @@ def test_what_is_seen_has_tokens_for_the_decoder_and_looks_for_the_readout(model
     assert cells.shape == (2, 2, 16, SIGHT.width)
     assert values.shape == (2, 2, 16, 2 + SIGHT.point_width)
     assert robot.shape == (2, 3 * 8 + 12)
-    assert model.motions(torch.zeros(2, 2, HIDDEN), seen).shape == (2, 2, 5, 8)
+    for level in (0, 1):
+        assert model.motion(WORDS.expand(2, -1), seen, level).shape == (2, 5, 8)
 
 
 def test_one_camera_is_possible() -> None:
@@ -54,7 +58,7 @@ def test_one_camera_is_possible() -> None:
     model = KineVLAModel(dataclasses.replace(TINY, vision=sight))
     seen = look(model, images(cameras=1), torch.zeros(2, 8))
     assert seen.tokens.shape == (2, SIGHT.tokens, HIDDEN)
-    assert model.motions(torch.zeros(2, 1, HIDDEN), seen).shape == (2, 1, 5, 8)
+    assert model.motion(WORDS.expand(2, -1), seen, 1).shape == (2, 5, 8)
     with pytest.raises(ValueError, match="one camera"):
         SightConfig(cameras=())
 
@@ -68,7 +72,7 @@ def test_a_robot_of_other_dimensions_needs_no_arm_model() -> None:
 
 
 def test_both_cameras_and_the_state_reach_the_decoder_and_the_motion(model: KineVLAModel) -> None:
-    state, seen, asked = torch.zeros(1, 8), images(1), torch.zeros(1, 1, HIDDEN)
+    state, seen = torch.zeros(1, 8), images(1)
     base = look(model, seen, state)
     changed = []
     for camera in (0, 1):
@@ -78,7 +82,7 @@ def test_both_cameras_and_the_state_reach_the_decoder_and_the_motion(model: Kine
     changed.append(look(model, seen, torch.full((1, 8), 0.1)))
     for other in changed:
         assert not torch.allclose(base.tokens, other.tokens)
-        assert not torch.allclose(model.motions(asked, base), model.motions(asked, other))
+        assert not torch.allclose(model.motion(WORDS, base, 1), model.motion(WORDS, other, 1))
 
 
 def test_the_rows_beside_it_never_change_what_is_seen(model: KineVLAModel) -> None:

@@ -94,25 +94,45 @@ def test_levels_are_read_alike_one_by_one_and_together(sight: Sight) -> None:
     assert not torch.allclose(together[:, 0], together[:, 1])
 
 
-def test_one_word_of_fifty_changes_what_is_asked_by_as_much_as_one_of_two() -> None:
+def test_one_word_is_heard_among_fifty() -> None:
     torch.manual_seed(2)
-    phrases = Phrases(30, 0, 16, HIDDEN)
+    phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
     for length in (2, 50):
-        told = torch.randint(1, 20, (1, length))
+        told = torch.randint(1, 20, (1, 1, length))
         other = told.clone()
-        told[0, length // 2], other[0, length // 2] = 28, 29
-        assert (phrases(told) - phrases(other)).norm() > 0.05
+        told[..., length // 2], other[..., length // 2] = 28, 29
+        assert (phrases(told, robot) - phrases(other, robot)).norm() > 0.05
 
 
 def test_padding_around_a_text_asks_for_nothing() -> None:
-    phrases = Phrases(30, 0, 16, HIDDEN)
-    text = torch.tensor([[4, 7, 9, 12]])
+    phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
+    text = torch.tensor([[[4, 7, 9, 12]]])
     padded = torch.nn.functional.pad(text, (3, 8))
-    torch.testing.assert_close(phrases(padded), phrases(text))
-    assert phrases(torch.zeros(2, 3, 5, dtype=torch.long)).shape == (2, 3, HIDDEN)
+    torch.testing.assert_close(phrases(padded, robot), phrases(text, robot))
+    nothing = torch.zeros(2, 3, 5, dtype=torch.long)
+    assert phrases(nothing, robot.expand(2, -1)).shape == (2, 3, HIDDEN)
 
 
 def test_what_is_asked_depends_on_which_word_stands_beside_which() -> None:
-    phrases = Phrases(30, 0, 16, HIDDEN)
-    left_end, right_side = torch.tensor([[1, 3, 9, 9, 9, 9, 2, 4]]), torch.tensor([[2, 3, 9, 9, 9, 9, 1, 4]])
-    assert not torch.allclose(phrases(left_end), phrases(right_side), atol=1e-3)
+    phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
+    left_end, right_side = (
+        torch.tensor([[[first, 3, 9, 9, 9, 9, second, 4]]]) for first, second in ((1, 2), (2, 1))
+    )
+    assert not torch.allclose(phrases(left_end, robot), phrases(right_side, robot), atol=1e-3)
+
+
+@torch.no_grad()
+def test_the_state_of_the_robot_chooses_the_word_that_is_heard() -> None:
+    phrases = Phrases(30, 0, 16, HIDDEN, 1)
+    phrases.key = torch.nn.Identity()  # type: ignore[assignment]
+    phrases.query = torch.nn.Linear(1, 16)  # type: ignore[assignment]
+    phrases.neighbours.weight.zero_()
+    phrases.neighbours.bias.zero_()
+    phrases.words.weight.copy_(torch.randn(30, 16, generator=torch.Generator().manual_seed(0)))
+    part, place = phrases.words.weight[5], phrases.words.weight[7]
+    phrases.query.bias.copy_(50.0 * (part + place))
+    phrases.query.weight.copy_((50.0 * (part - place)).unsqueeze(1))
+    open_hand, holding = torch.ones(1, 1), -torch.ones(1, 1)
+    told, other_place = torch.tensor([[[5, 9, 9, 7]]]), torch.tensor([[[5, 9, 9, 8]]])
+    torch.testing.assert_close(phrases(told, open_hand), phrases(other_place, open_hand))
+    assert (phrases(told, holding) - phrases(other_place, holding)).norm() > 0.05

@@ -37,6 +37,8 @@ USAGE = {
     "bench --views v": "--views",
     "data generate --episodes-per-task 3": "missing required options: --out",
     "data generate --out o --episodes 3": "perhaps --episodes-per-task?",
+    "data generate --out o --suite kinebench --tasks 3": "--suite kinebench has no tasks",
+    "evaluate --out o --env kinebench --split wording --control expert": "needs wording_file, such as bench",
     "config show nonesuch": "no configuration is named 'nonesuch', known: 7b, ",
     "config show nano --kind training": "no configuration is named 'nano'",
     "config list --kind wings": "wings",

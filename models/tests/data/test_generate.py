@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, record_demonstration
 from kinevla.data.episodes import DataError, EpisodeReader
-from kinevla.data.generate import GenerateConfig, generate
+from kinevla.data.generate import GenerateConfig, failed_checks, generate
 from kinevla.data.noise import NoiseConfig
 from kinevla.data.plugins import PluginError, load_object
+from kinevla.text.language import parse_sentence, parse_texts
+from kinevla.text.language.splits import load_splits, split_of
 
 FAKE = DemonstrationConfig(environment_id="fake_table:fake/Table-v0", expert="fake_table:Expert")
 
@@ -67,6 +71,42 @@ def test_stopped_generation_goes_on_and_gives_the_same_data_set(tmp_path, fake_s
         np.testing.assert_array_equal(parts.read(index).target, whole.read(index).target)
     for name, modified in stamp.items():
         assert (tmp_path / "parts/episodes" / name).stat().st_mtime_ns == modified
+
+
+def test_demonstrations_of_the_language_each_show_a_sentence_that_may_be_trained(tmp_path, fake_simulator):
+    config = GenerateConfig(
+        out=tmp_path, demonstration=FAKE, suite="kinebench", tasks=(0,), episodes_per_task=12, workers=1
+    )
+    report = generate(config, progress=False)
+    assert (report.kept, report.dropped) == (12, 1)
+    reader = EpisodeReader(tmp_path)
+    assert reader.config["split"] == {"name": "seen", "sha256": load_splits()["sha256"]}
+    episodes = list(reader.motions())
+    assert len({episode.instruction for episode in episodes}) == 12
+    for episode in episodes:
+        asked = parse_sentence(episode.instruction)
+        assert split_of(asked) == "seen"
+        assert parse_texts(episode.coarse, episode.fine) == asked
+    # What is shown follows from the seed: a set that is made again is the same, another one is not.
+    again = generate(dataclasses.replace(config, out=tmp_path / "again"), progress=False)
+    assert again == report
+    repeated = [episode.instruction for episode in EpisodeReader(tmp_path / "again").motions()]
+    assert repeated == [episode.instruction for episode in episodes]
+    other = dataclasses.replace(config, out=tmp_path / "other", seed=1, episodes_per_task=2)
+    generate(other, progress=False)
+    assert not {e.instruction for e in EpisodeReader(tmp_path / "other").motions()} & set(repeated)
+
+
+def test_a_dropped_demonstration_is_remembered_by_the_checks_that_failed():
+    verdict = "ok: goal: it was moved; asked: moved; failed: speed: 3; asked: slow, at most 2; ok: part: held"
+    assert failed_checks(verdict) == "failed: speed: 3; asked: slow, at most 2"
+    assert failed_checks("nothing was judged") == "nothing was judged"
+
+
+@pytest.mark.parametrize(("suite", "tasks"), [("kinebench", (1, 2)), ("kine-realman", (0,))])
+def test_tasks_of_another_suite_are_refused(tmp_path, suite, tasks):
+    with pytest.raises(ValueError, match=r"suite .* and the tasks .* do not go together"):
+        GenerateConfig(out=tmp_path, suite=suite, tasks=tasks)
 
 
 def test_used_up_time_is_reported_as_not_complete(tmp_path, fake_simulator):

@@ -78,8 +78,9 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
     for parameter in model.language_model.parameters():
         parameter.copy_(torch.randn(parameter.shape) * 0.25)
     if model.readout is not None:
-        for parameter in model.readout.out.parameters():
-            parameter.mul_(5.0)
+        for readout in model.readout:
+            for parameter in readout.out.parameters():
+                parameter.mul_(5.0)
     return model
 
 
@@ -123,8 +124,8 @@ def slow_greedy(
                 state = _last_state(model, seen, told[:0] if alone else told, cursor.written)
                 if codes and model.readout is not None:
                     if cursor.offset == 0:
-                        words = torch.tensor([[list(cursor.text(cursor.segment.name)) or [model.pad_id]]])
-                        motion = model.motions(words, seen)[:, 0]
+                        words = torch.tensor([list(cursor.text(cursor.segment.name)) or [model.pad_id]])
+                        motion = model.motion(words, seen, int(cursor.segment.name == "kinematics"))
                     token = _nearest(cursor, motion)
                 else:
                     scores = model.logits(state)

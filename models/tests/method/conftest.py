@@ -64,7 +64,7 @@ class Sample:
             self.model, self.seen(), self.batch, self.vocabulary.bos, settings(**changes),
             writing=self.writing, generator=torch.Generator().manual_seed(0),
             goal_codes=self.vocabulary.goal_codes, weight=WEIGHT,
-        )[0]  # fmt: skip
+        )  # fmt: skip
 
 
 def settings(**changes: Any) -> PolicyTrainConfig:
@@ -102,8 +102,6 @@ def make_sample(kind: str = "motion", *, flow: bool = False, reasoning: bool = T
     tiny: ModelConfig = MODELS.get("tiny")
     config = dataclasses.replace(tiny, vocabulary_size=vocabulary.padded_size, **changes)
     model = KineVLAModel(config, pad_id=vocabulary.pad).eval()
-    if model.readout is not None:
-        torch.nn.init.normal_(model.context.weight, std=0.1)  # It begins at zero.
     if kind == "towers":
         model.vision_backbone.requires_grad_(False)
     side = config.vision.image_size

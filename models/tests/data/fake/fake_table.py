@@ -1,15 +1,28 @@
-"""A table for tests: a point follows commands at once, 'seeds' ending in 3 fail, images show where it is."""
+"""A table for tests: a point follows commands at once, 'seeds' ending in 3 fail, images show where it is.
+
+Asked by a task's number, or by a sentence of the language, whose attributes are then judged apart.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gymnasium
 import numpy as np
 
+from kinevla.data.plugins import NoSceneError
+from kinevla.text.language import parse_sentence, write_goal, write_kinematics
+
 SIZE = 32
 BROKEN_SEEDS: set[int] = set()
 """Scenes for which the machine fails, as of now."""
+EMPTY_SEEDS: set[int] = set()
+"""Seeds without a scene."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    passed: bool
 
 
 @dataclass(frozen=True)
@@ -17,6 +30,7 @@ class Verdict:
     goal_success: bool
     kinematics_success: bool
     reasons: tuple[str, ...]
+    attributes: dict[str, Outcome] = field(default_factory=dict)
 
 
 class World:
@@ -39,6 +53,15 @@ class FakeTable(gymnasium.Env):
     def _info(self):
         failed = self.seed_now % 10 == 3
         reason = f"failed: seed {self.seed_now} ends in 3" if failed else "ok: it arrived"
+        if self.sentence is not None:
+            asked = parse_sentence(self.sentence)
+            said = {"contact": Outcome(True), "path": Outcome(not failed)}
+            return {
+                "instruction": self.sentence,
+                "coarse": write_goal(asked),
+                "fine": write_kinematics(asked),
+                "verdict": Verdict(True, not failed, (reason,), said),
+            }
         return {
             "instruction": f"do task {self.task}",
             "coarse": "go",
@@ -48,7 +71,10 @@ class FakeTable(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.task, self.seed_now = options["task"], seed
+        self.task, self.seed_now = options.get("task"), seed
+        self.sentence = options.get("instruction")
+        if seed in EMPTY_SEEDS:
+            raise NoSceneError(f"no scene for seed {seed}")
         if seed in BROKEN_SEEDS:
             raise RuntimeError("no picture can be drawn on this machine")
         self.world.state = np.zeros(8)

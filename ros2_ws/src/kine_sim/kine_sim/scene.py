@@ -15,6 +15,7 @@ import numpy as np
 
 from kine_sim import layout, rm75
 from kine_sim.tasks import ObjectName, Task
+from kinevla.data.plugins import NoSceneError
 
 Rgb = tuple[float, float, float]
 Vector = tuple[float, float, float]
@@ -31,7 +32,7 @@ START_JOINT_NOISE_RAD = 0.02
 _MAX_TRIES = 2000
 
 
-class NoPlaceError(ValueError):
+class NoPlaceError(NoSceneError):
     """A seed for which no free place was found."""
 
 

@@ -48,7 +48,8 @@ class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     Reward is 1 on the step that completes what was asked, which also ends the episode once the tool has moved
     away. The info holds `instruction` (the sentence), its goal text `coarse` and kinematics text `fine`,
-    `verdict`, `time_s`, and at a reset `redraws`, the number of drawn instructions that had no scene. The attribute `trace` is what the verdict was made from.
+    `verdict`, `time_s`, and at a reset `redraws`, the number of drawn instructions that had no scene. The
+    attribute `trace` is what the verdict was made from.
 
     Args:
         images: False leaves the images out of the observation (physics only).
