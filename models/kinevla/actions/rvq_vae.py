@@ -190,12 +190,14 @@ class RvqVae(nn.Module):
         flat: Tensor = self.decoder(latents)
         return flat.unflatten(1, (self.config.horizon, self.config.dimensions)) / self.metric
 
-    def quantise(self, latents: Tensor, *, kinematics: bool = True) -> Quantised:
+    def quantise(self, latents: Tensor, *, kinematics: bool = True, foreign: int = 0) -> Quantised:
         """Choose codes for latents (N, d).
 
         Args:
             latents: encoder output.
             kinematics: False stops after the goal stack (Stage I, or a goal-only reconstruction).
+            foreign: so many of the first latents get the goal codes of their neighbour; the kinematics codes
+                have to make up for that.
         """
         if self.goal_frozen:
             with torch.no_grad():
@@ -205,6 +207,9 @@ class RvqVae(nn.Module):
             goal, goal_codes, losses = self.goal_stack(latents[:, None])
             commitment = losses.sum()
         goal, goal_codes = goal[:, 0], goal_codes[:, 0]
+        if foreign:
+            goal = torch.cat([goal[:foreign].roll(1, 0), goal[foreign:]])
+            goal_codes = torch.cat([goal_codes[:foreign].roll(1, 0), goal_codes[foreign:]])
         total, codes = goal, goal_codes
         if self.kinematics_stack is not None:
             unused = goal_codes.new_full((len(latents), self.config.kinematics_levels), -1)
@@ -227,15 +232,12 @@ class RvqVae(nn.Module):
             return goal
         return goal + _sum_of_codes(self.kinematics_stack, codes[:, self.config.goal_levels :])
 
-    def forward(self, chunks: Tensor, *, kinematics: bool = True) -> tuple[Tensor, Quantised]:
-        """Reconstruct normalised chunks (N, T, D) through the codebooks.
-
-        Args:
-            chunks: what to reconstruct.
-            kinematics: False stops after the goal stack.
-        """
+    def forward(
+        self, chunks: Tensor, *, kinematics: bool = True, foreign: int = 0
+    ) -> tuple[Tensor, Quantised]:
+        """Reconstruct normalised chunks (N, T, D) through the codebooks; arguments as of `quantise`."""
         latents = self.encode_latent(chunks)
-        quantised = self.quantise(latents, kinematics=kinematics)
+        quantised = self.quantise(latents, kinematics=kinematics, foreign=foreign)
         return self.decode_latent(quantised.latent), quantised
 
     def codebooks(self) -> dict[str, Tensor]:

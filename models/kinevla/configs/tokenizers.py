@@ -40,7 +40,10 @@ def _fine() -> TokenizerPreset:
     from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 
     # Where codes spell a motion that is read as a whole, more of them cost nothing and lose less of it.
-    return TokenizerPreset("bilevel_rvq", TokenizerTrainingConfig(network=RvqVaeConfig(kinematics_levels=4)))
+    return TokenizerPreset(
+        "bilevel_rvq",
+        TokenizerTrainingConfig(network=RvqVaeConfig(kinematics_levels=4), foreign_goal_share=0.5),
+    )
 
 
 def _single_vq() -> TokenizerPreset:

@@ -40,6 +40,9 @@ class TokenizerTrainingConfig:
         final_learning_rate: end of the cosine.
         encoder_share: the encoder's share of the learning rate, 0 keeps it as it starts: distances between
             latents then stay those between actions. Straight-through gradients made it worse (see docs).
+        foreign_goal_share: share of the chunks of Stage II whose goal codes are those of another chunk. A
+            policy that reads a motion for the goal and one for the kinematics needs it: the goal's codes
+            have wrong what it leaves open, further off than codes reach that only ever refined right ones.
         weight_decay: AdamW weight decay.
         clip_norm: bound of the gradient's norm.
         joint_weight_by_range: True weighs each joint's error by its range, so that the loss counts rad.
@@ -60,6 +63,7 @@ class TokenizerTrainingConfig:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     encoder_share: float = 0.0
+    foreign_goal_share: float = 0.0
     weight_decay: float = 2e-4
     clip_norm: float = 1.0
     joint_weight_by_range: bool = True

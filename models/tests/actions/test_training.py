@@ -142,3 +142,18 @@ def test_metrics_are_written_as_a_table(tmp_path):
 def test_chunks_of_another_size_are_refused():
     with pytest.raises(ValueError, match=r"\(N, 5, 8\)"):
         train_tokenizer(np.zeros((200, 4, 8)), chunks(), CONFIG, progress=False)
+
+
+def test_kinematics_codes_that_met_foreign_goals_make_up_for_them_better() -> None:
+    def left(share: float) -> float:
+        trained = train_tokenizer(
+            chunks(), chunks(), replace(CONFIG, foreign_goal_share=share), progress=False
+        )
+        network = trained.network.eval()
+        latents = network.encode_latent(torch.from_numpy(trained.normaliser.normalise(chunks())).float())
+        codes = network.quantise(latents, foreign=len(latents)).codes
+        own = network.quantise(latents).codes
+        assert torch.equal(codes[:, :2], own[:, :2].roll(1, 0))
+        return float((latents - network.latent_of_codes(codes)).norm(dim=1).mean())
+
+    assert left(0.5) < 0.95 * left(0.0)

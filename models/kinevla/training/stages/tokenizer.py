@@ -160,10 +160,14 @@ class TokenizerStage(Stage):
         if number == self._first_quantised:
             with torch.no_grad():
                 latents = network.encode_latent(data[torch.randint(len(data), (config.start_batch,))])
-                network.quantise(latents, kinematics=self.kinematics)
+                network.quantise(
+                    latents, kinematics=self.kinematics, foreign=self._foreign(config.start_batch)
+                )
         batch = data[torch.randint(len(data), (config.batch,))]
         if number >= self._first_quantised:
-            output, quantised = network(batch, kinematics=self.kinematics)
+            output, quantised = network(
+                batch, kinematics=self.kinematics, foreign=self._foreign(config.batch)
+            )
             commitment = quantised.commitment
         else:
             output = network.decode_latent(network.encode_latent(batch))
@@ -179,6 +183,10 @@ class TokenizerStage(Stage):
         self.optimiser.step()
         losses = {"loss": loss, "reconstruction": reconstruction, "commitment": commitment}
         return {name: value.detach() for name, value in losses.items()}
+
+    def _foreign(self, chunks: int) -> int:
+        """Return how many of these many chunks get the goal codes of another one."""
+        return round(chunks * self.config.foreign_goal_share) if self.kinematics else 0
 
     def state(self) -> dict[str, Any]:
         """Return network and optimiser."""
