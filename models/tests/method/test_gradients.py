@@ -49,8 +49,8 @@ def test_the_motion_teaches_readout_and_sight_and_nothing_that_reads_the_instruc
     small: Sample,
 ) -> None:
     loss = small.loss().action
-    for group in (READOUT, SIGHT):
-        assert taught(small, loss, group) == {True}, group
+    assert taught(small, loss, READOUT) == {True}
+    assert True in taught(small, loss, SIGHT)
     for group in (INSTRUCTION, DECODER, HEAD, TEXT_MAP, CODE_MAP):
         assert taught(small, loss, group) == {False}, group
 
