@@ -205,9 +205,8 @@ class KineVLAModel(nn.Module):
             (B, T, D), normalised.
         """
         assert self.readout is not None, "this network has no readout"
-        asked = self.phrases(words.unsqueeze(1), seen.looks[-1])
-        motion: Tensor = self.readout[level](asked, *seen.looks)
-        return motion[:, 0]
+        motion: Tensor = self.readout[level](self.phrases(words, seen.looks[-1]), *seen.looks)
+        return motion
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

@@ -52,23 +52,19 @@ class MotionReadout(nn.Module):
         """Read motions.
 
         Args:
-            asked: (B, L, hidden) of L levels.
+            asked: (B, hidden).
             cells, values: of `Sight`.
             robot: (B, R) robot features.
 
         Returns:
-            (B, L, T, D) normalised chunks.
+            (B, T, D) normalised chunks.
         """
-        count = asked.shape[1]
         queries = self.queries + self.ask(asked).unflatten(-1, self.shape)
-        # Levels ask together: (B, cameras, L * queries, width) over the same cells.
-        queries = queries.transpose(1, 2).flatten(2, 3)
-        found = look(queries, cells, values).unflatten(2, (count, -1)).transpose(1, 2).flatten(2)
-        robot = robot.to(found.dtype).unsqueeze(1).expand(-1, count, -1)
-        x = self.input(torch.cat([robot, found], dim=-1))
+        found = look(queries, cells, values).flatten(1)
+        x = self.input(torch.cat([robot.to(found.dtype), found], dim=-1))
         modulation = self.modulate(asked).unflatten(-1, (self.config.blocks, 2, -1))
         for index, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True)):
-            scale, shift = modulation[:, :, index].unbind(2)
+            scale, shift = modulation[:, index].unbind(1)
             x = x + block(norm(x) * (1.0 + scale) + shift)
         motion: Tensor = self.out(x).unflatten(-1, (self.config.horizon, self.config.dimensions))
         return motion

@@ -48,21 +48,18 @@ class Phrases(nn.Module):
         """Read texts.
 
         Args:
-            ids: (B, L, S) ids of L texts, the pad id before, behind and where there is none.
+            ids: (B, L) ids of a text, the pad id before, behind and where there is none.
             robot: (B, R) robot features.
 
         Returns:
-            (B, L, hidden), independent of the padding; a constant without words.
+            (B, hidden), independent of the padding; a constant without words.
         """
-        flat = ids.flatten(0, 1)
-        spoken = flat != self.pad_id
-        words = self.words(flat) * spoken.unsqueeze(-1)
+        spoken = ids != self.pad_id
+        words = self.words(ids) * spoken.unsqueeze(-1)
         phrases = nn.functional.gelu(self.neighbours(words.transpose(1, 2)).transpose(1, 2)) + words
-        query = self.query(robot.to(self.out.weight.dtype)).repeat_interleave(ids.shape[1], dim=0)
-        scores = (self.key(phrases) @ query.to(phrases.dtype).unsqueeze(-1)).squeeze(-1) / query.shape[
-            -1
-        ] ** 0.5
+        query = self.query(robot.to(self.out.weight.dtype)) / self.out.in_features**0.5
+        scores = torch.einsum("bld,bd->bl", self.key(phrases), query.to(phrases.dtype))
         weight = scores.float().masked_fill(~spoken, torch.finfo(torch.float32).min).softmax(-1)
-        chosen = (weight.to(phrases.dtype).unsqueeze(1) @ phrases).squeeze(1)
+        chosen = torch.einsum("bl,bld->bd", weight.to(phrases.dtype), phrases)
         told: Tensor = self.out(chosen * _STRENGTH)
-        return told.unflatten(0, ids.shape[:2])
+        return told

@@ -63,7 +63,7 @@ class Sample:
     Attributes:
         chunk_s: seconds from camera frames to joint targets.
         phases_s: the same by `PHASES`.
-        passes_s: seconds of each decoder pass by kind.
+        passes_s: seconds of each decoder pass, and of each reading of codes, by kind.
         reused: ids taken over from the draft.
         written: ids of the answer.
     """
@@ -76,12 +76,12 @@ class Sample:
 
     @property
     def passes(self) -> int:
-        """Decoder passes."""
+        """Decoder passes and readings of codes."""
         return sum(len(values) for values in self.passes_s.values())
 
     @property
     def pass_s(self) -> float:
-        """Mean seconds per decoder pass."""
+        """Mean seconds of one of them."""
         return sum(sum(values) for values in self.passes_s.values()) / self.passes
 
 
@@ -95,7 +95,7 @@ class VariantFigures:
         pass_s: mean time of a decoder pass.
         kind_s: time of a pass by kind ('prefill', 'verify', 'decode'), where there were any.
         phases_s: median share of each of `PHASES` in a chunk.
-        passes: median number of decoder passes.
+        passes: median number of decoder passes and readings of codes.
         accepted_share: ids taken over from the draft among all written ids, over all repetitions.
         same_answer: repetitions in which the ids were those of plain greedy decoding.
     """

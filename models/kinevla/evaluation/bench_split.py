@@ -7,7 +7,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from kinevla.evaluation.trial import TrialConfig, TrialJob
+from kinevla.evaluation.trial_types import TrialConfig, TrialJob
 from kinevla.text import load_task_texts
 from kinevla.text.language import say, write_goal, write_kinematics
 from kinevla.text.language.splits import load_splits, read_meant, read_refused, split_instructions

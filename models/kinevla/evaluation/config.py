@@ -14,7 +14,7 @@ from kinevla.evaluation.controls import CONTROLS, Control, ControlChoice, why_no
 from kinevla.evaluation.interventions import Intervention
 from kinevla.evaluation.libero.environment import CONTROL_HZ
 from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
-from kinevla.evaluation.trial import TrialConfig, TrialJob
+from kinevla.evaluation.trial_types import TrialConfig, TrialJob
 from kinevla.evaluation.wordings import read_wordings
 
 FIRST_UNSEEN_SEED = 9_000_000

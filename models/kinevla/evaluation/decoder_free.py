@@ -62,10 +62,7 @@ def recall(policy: KineVLAPolicy, observation: Observation, words: Tensor) -> ND
     seen = model.observe(model.features(images), state)
     tokenizer = parts.action_tokenizer
     spelling = Spelling(tokenizer, model.device)
-    codes = torch.zeros(1, 0, dtype=torch.long)
-    for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
-        if count:
-            motion = model.motion(words[None, level].to(model.device), seen, level)
-            codes = torch.cat([codes, spelling.spell(motion, codes, count).cpu()], dim=1)
+    told = words.to(model.device)
+    codes = spelling.spell_levels(lambda level: model.motion(told[None, level], seen, level)).cpu()
     measured = np.asarray(observation.state, dtype=np.float64)[None]
     return tokenizer.decode_absolute(codes.numpy(), measured)[0]

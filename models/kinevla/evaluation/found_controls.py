@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinevla.evaluation.controls import CONTROLS, Control
 from kinevla.evaluation.statistics import WILSON, Difference, Rate
-from kinevla.evaluation.trial import NO_SCENE, TrialResult
+from kinevla.evaluation.trial_types import NO_SCENE, TrialResult
 from kinevla.manifest import MANIFEST_NAME, ManifestError, verify_manifest
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kinevla.evaluation.controls import CONTROLS
 from kinevla.evaluation.film import poster
 from kinevla.evaluation.summary import Summary
-from kinevla.evaluation.trial import NO_SCENE, TrialResult
+from kinevla.evaluation.trial_types import NO_SCENE, TrialResult
 from kinevla.manifest import json_sha256, write_atomically
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
 from kinevla.evaluation.training_sentences import training_sentences
-from kinevla.evaluation.trial import NO_SCENE, TrialJob, TrialKey, TrialResult, run_trial
+from kinevla.evaluation.trial import run_trial
+from kinevla.evaluation.trial_types import NO_SCENE, TrialJob, TrialKey, TrialResult
 from kinevla.manifest import (
     MANIFEST_NAME,
     file_sha256,

@@ -12,7 +12,7 @@ import numpy as np
 from kinevla.evaluation.found_controls import FoundControls
 from kinevla.evaluation.reasoning import ReasoningFigures, reasoning_figures
 from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
-from kinevla.evaluation.trial import TrialResult
+from kinevla.evaluation.trial_types import TrialResult
 from kinevla.text.instruction import normalised
 
 _MOTION = {

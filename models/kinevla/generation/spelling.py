@@ -1,11 +1,12 @@
 """From motions to codes: the action tokenizer's own encoder and codebooks, one level at a time.
 
-The decoder decides on the motion; how it is spelt in codes is known already. The codes of a level are
-those nearest
-to what the codes before have left of the motion, which is how the tokenizer itself chooses them.
+The readout decides on the motion; how it is spelt in codes is known already. The codes of a level are those
+nearest to what the codes before have left of the motion, which is how the tokenizer itself chooses them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -37,7 +38,22 @@ class Spelling:
             self._network = type(tokenizer.network)(tokenizer.config)
             self._network.load_state_dict(tokenizer.network.state_dict())
             self._network.to(self._device).eval()
+        self._levels = (tokenizer.goal_levels, tokenizer.kinematics_levels)
         self._books = [torch.from_numpy(book).to(self._device) for book in tokenizer.code_vectors()]
+
+    def spell_levels(self, motion: Callable[[int], Tensor]) -> Tensor:
+        """Choose the codes of all levels, (B, codes), one level after the other.
+
+        Args:
+            motion: level, 0 the goal and 1 the kinematics, to its normalised chunks (B, T, D).
+        """
+        written = torch.empty(0)
+        for level, count in enumerate(self._levels):
+            if count:
+                chunks = motion(level)
+                before = written if level else chunks.new_zeros(len(chunks), 0, dtype=torch.long)
+                written = torch.cat([before.to(self._device), self.spell(chunks, before, count)], dim=1)
+        return written
 
     @torch.no_grad()
     def spell(self, motion: Tensor, written: Tensor, count: int) -> Tensor:

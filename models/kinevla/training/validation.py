@@ -48,13 +48,12 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
                 visual_features(model, on_device(run.inputs.read(part, None), model.device)), state
             )
             told = _told(run, part)
-            states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos, told)
-            before = _spoken_states(run, seen, states, batch, part)
-            hits = model.logits(before).argmax(-1) == batch.ids
+            hits = model.logits(_spoken_states(run, seen, batch, part, told)).argmax(-1) == batch.ids
             right += int((hits & batch.reasoning).sum())
             words += int(batch.reasoning.sum())
             whole += int((hits | ~batch.span).all(1).sum())
             if model.flow_head is not None:
+                states = sequence_states(model, seen, batch.ids, run.builder.vocabulary.bos, told)
                 motion.append(_flow_motion(run, states))
             else:
                 codes.append(_choose_codes(run, seen, batch, told))
@@ -74,11 +73,11 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _spoken_states(
-    run: PolicyRun, seen: Seen, states: SequenceStates, batch: TokenBatch, rows: NDArray[np.int64]
+    run: PolicyRun, seen: Seen, batch: TokenBatch, rows: NDArray[np.int64], told: list[Tensor] | None
 ) -> Tensor:
     """Return the states (B, L, hidden) that predict what is written."""
     if not run.model.config.reads_alone or not run.config.reasoning:
-        return states.before
+        return sequence_states(run.model, seen, batch.ids, run.builder.vocabulary.bos, told).before
     sentences = tuple(run.data.texts[int(run.data.text[row])][0] for row in rows)
     whole = torch.arange(len(rows), device=batch.ids.device)
     writing = WriterBatch(whole, sentences, batch.ids, batch.reasoning)
@@ -101,7 +100,10 @@ def _choose_codes(
     index = torch.arange(len(ids), device=ids.device)
     blocks = [vocabulary.block(level) for level in vocabulary.levels()]
     if model.readout is not None:
-        return np.asarray(_spelt(run, seen, batch).cpu().numpy())
+        assert run.spelling is not None
+        words = level_words(model, batch, vocabulary.goal_codes)
+        codes = run.spelling.spell_levels(lambda level: model.motion(words[:, level], seen, level))
+        return np.asarray(codes.cpu().numpy())
     chosen = []
     for stage, block in enumerate(blocks):
         places = batch.code_positions[:, stage]
@@ -110,19 +112,6 @@ def _choose_codes(
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())
     return np.stack(chosen, axis=1)
-
-
-def _spelt(run: PolicyRun, seen: Seen, batch: TokenBatch) -> Tensor:
-    """Return the codes (B, M) of the motions that the true texts ask for."""
-    assert run.spelling is not None
-    tokenizer = run.tokenizer
-    words = level_words(run.model, batch, tokenizer.goal_levels)
-    codes = torch.zeros(len(words), 0, dtype=torch.long, device=words.device)
-    for level, count in enumerate((tokenizer.goal_levels, tokenizer.kinematics_levels)):
-        if count:
-            motion = run.model.motion(words[:, level], seen, level)
-            codes = torch.cat([codes, run.spelling.spell(motion, codes, count)], dim=1)
-    return codes
 
 
 def _flow_motion(run: PolicyRun, states: SequenceStates) -> NDArray[np.float64]:

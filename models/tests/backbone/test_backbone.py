@@ -168,11 +168,11 @@ def test_impossible_sizes_are_refused() -> None:
         dataclasses.replace(MODELS.get("7b"), readout=ReadoutConfig())
 
 
-def test_the_shipped_network_has_fewer_than_ten_million_weights_and_none_of_the_pretrained_parts() -> None:
+def test_the_shipped_network_has_fewer_than_twelve_million_weights_and_none_of_the_pretrained_parts() -> None:
     model = KineVLAModel(MODELS.get("nano"))
-    assert sum(parameter.numel() for parameter in model.parameters()) < 10e6
+    assert sum(parameter.numel() for parameter in model.parameters()) < 12e6
     parts = {name.split(".")[0] for name in model.state_dict()} - {"state_offset", "state_scale"}
     assert parts == {
         "sight", "observation", "instruction", "readout", "language_model",
-        "coupling_reasoning", "coupling_action", "phrases", "context",
+        "coupling_reasoning", "coupling_action", "phrases",
     }  # fmt: skip

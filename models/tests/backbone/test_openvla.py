@@ -61,7 +61,7 @@ def test_the_small_and_the_full_model_share_decoder_and_coupling(full_size: Kine
         assert name in nano.state_dict() and name in full_size.state_dict()
     assert type(nano) is type(full_size)
     count = sum(parameter.numel() for parameter in nano.parameters())
-    assert count < 10e6 < sum(parameter.numel() for parameter in full_size.parameters())
+    assert count < 12e6 < sum(parameter.numel() for parameter in full_size.parameters())
 
 
 def small(cameras: tuple[str, ...] = ("front",)) -> ModelConfig:

@@ -31,7 +31,7 @@ def sight() -> Sight:
     return Sight(CONFIG)
 
 
-def readout(levels: int = 2) -> MotionReadout:
+def readout() -> MotionReadout:
     torch.manual_seed(1)
     return MotionReadout(ReadoutConfig(queries=2, width=16, blocks=2), CONFIG, HIDDEN, ROBOT)
 
@@ -73,10 +73,10 @@ def test_points_differ_by_camera(sight: Sight) -> None:
 
 def test_every_part_of_sight_and_readout_learns_from_a_motion(sight: Sight) -> None:
     read = readout()
-    hidden = torch.randn(2, 2, HIDDEN, requires_grad=True)
+    hidden = torch.randn(2, HIDDEN, requires_grad=True)
     cells, values, points = sight(maps())
     motion = read(hidden, cells, values, torch.randn(2, ROBOT))
-    assert motion.shape == (2, 2, 5, 8)
+    assert motion.shape == (2, 5, 8)
     ((motion - torch.randn(motion.shape)).abs().mean() + points.square().mean()).backward()
     for part in (sight, read):
         for name, parameter in part.named_parameters():
@@ -84,21 +84,11 @@ def test_every_part_of_sight_and_readout_learns_from_a_motion(sight: Sight) -> N
     assert hidden.grad is not None and bool(hidden.grad.any(dim=-1).all())
 
 
-def test_levels_are_read_alike_one_by_one_and_together(sight: Sight) -> None:
-    read, robot = readout(), torch.randn(2, ROBOT)
-    hidden, looks = torch.randn(2, 3, HIDDEN), sight(maps())[:2]
-    together = read(hidden, *looks, robot)
-    for level in range(3):
-        alone = read(hidden[:, level : level + 1], *looks, robot)
-        torch.testing.assert_close(alone[:, 0], together[:, level], atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(together[:, 0], together[:, 1])
-
-
 def test_one_word_is_heard_among_fifty() -> None:
     torch.manual_seed(2)
     phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
     for length in (2, 50):
-        told = torch.randint(1, 20, (1, 1, length))
+        told = torch.randint(1, 20, (1, length))
         other = told.clone()
         told[..., length // 2], other[..., length // 2] = 28, 29
         assert (phrases(told, robot) - phrases(other, robot)).norm() > 0.05
@@ -106,17 +96,17 @@ def test_one_word_is_heard_among_fifty() -> None:
 
 def test_padding_around_a_text_asks_for_nothing() -> None:
     phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
-    text = torch.tensor([[[4, 7, 9, 12]]])
+    text = torch.tensor([[4, 7, 9, 12]])
     padded = torch.nn.functional.pad(text, (3, 8))
     torch.testing.assert_close(phrases(padded, robot), phrases(text, robot))
-    nothing = torch.zeros(2, 3, 5, dtype=torch.long)
-    assert phrases(nothing, robot.expand(2, -1)).shape == (2, 3, HIDDEN)
+    nothing = [phrases(torch.zeros(1, length, dtype=torch.long), robot) for length in (5, 9)]
+    torch.testing.assert_close(*nothing)
 
 
 def test_what_is_asked_depends_on_which_word_stands_beside_which() -> None:
     phrases, robot = Phrases(30, 0, 16, HIDDEN, ROBOT), torch.zeros(1, ROBOT)
     left_end, right_side = (
-        torch.tensor([[[first, 3, 9, 9, 9, 9, second, 4]]]) for first, second in ((1, 2), (2, 1))
+        torch.tensor([[first, 3, 9, 9, 9, 9, second, 4]]) for first, second in ((1, 2), (2, 1))
     )
     assert not torch.allclose(phrases(left_end, robot), phrases(right_side, robot), atol=1e-3)
 
@@ -133,6 +123,6 @@ def test_the_state_of_the_robot_chooses_the_word_that_is_heard() -> None:
     phrases.query.bias.copy_(50.0 * (part + place))
     phrases.query.weight.copy_((50.0 * (part - place)).unsqueeze(1))
     open_hand, holding = torch.ones(1, 1), -torch.ones(1, 1)
-    told, other_place = torch.tensor([[[5, 9, 9, 7]]]), torch.tensor([[[5, 9, 9, 8]]])
+    told, other_place = torch.tensor([[5, 9, 9, 7]]), torch.tensor([[5, 9, 9, 8]])
     torch.testing.assert_close(phrases(told, open_hand), phrases(other_place, open_hand))
     assert (phrases(told, holding) - phrases(other_place, holding)).norm() > 0.05

@@ -105,7 +105,7 @@ def test_the_static_decoder_takes_as_many_passes_and_reads_the_same(subject: Sub
     static = random_subject("tiny", CPU, torch.float32, text_tokens=TEXT_TOKENS, static=True)
     figures = measure(static, frames(), 2, warmup=0)
     assert figures.variants["reuse 100%"].passes == 4
-    assert isinstance(static.generator._reader, StaticDecoder)
+    assert isinstance(static.generator._decoder, StaticDecoder)
     observation = next(frames())
     for made in (subject, static):
         made.generator._dictated = None

@@ -13,7 +13,8 @@ from kinevla.data.plugins import PluginError
 from kinevla.evaluation.comparison import compare
 from kinevla.evaluation.config import EvaluateConfig
 from kinevla.evaluation.runner import EvaluationError, config_of, differences, evaluate
-from kinevla.evaluation.trial import TrialJob, run_trial
+from kinevla.evaluation.trial import run_trial
+from kinevla.evaluation.trial_types import TrialJob
 from kinevla.manifest import ManifestError
 from kinevla.text import load_task_texts
 from kinevla.text.wordings import numbered_wording

@@ -55,6 +55,12 @@ def test_the_motion_teaches_readout_and_sight_and_nothing_that_reads_the_instruc
         assert taught(small, loss, group) == {False}, group
 
 
+def test_what_the_goal_leaves_open_is_not_learned_where_the_kinematics_decide(small: Sample) -> None:
+    goal = small.model.motion(torch.tensor([[5, 6]]).expand(4, -1), small.seen(), 0).sum()
+    assert taught(small, goal, ("readout.0",)) == {True}
+    assert taught(small, goal, ("readout.1",)) == {False}
+
+
 def test_the_total_teaches_every_parameter_of_the_small_network(small: Sample) -> None:
     assert taught(small, small.loss().total, ("",)) == {True}
 

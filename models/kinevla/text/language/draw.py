@@ -11,6 +11,7 @@ from kinevla.text.language.instruction import (
     CATALOGUE,
     DISTANCE_CM,
     REGIONS,
+    SIDES,
     TURNS_DEG,
     Displacement,
     Instruction,
@@ -20,8 +21,7 @@ from kinevla.text.language.instruction import (
     Target,
 )
 
-_SIDES = ("left", "right", "front", "back")
-_ACROSS = {"left": ("front", "back"), "right": ("front", "back"), "front": _SIDES[:2], "back": _SIDES[:2]}
+_ACROSS = {"left": ("front", "back"), "right": ("front", "back"), "front": SIDES[:2], "back": SIDES[:2]}
 
 
 def draw_instruction(
@@ -61,7 +61,7 @@ def _drawn(rng: np.random.Generator, things: tuple[str, ...], share: float) -> I
     fields: dict[str, Any] = {}
     if rng.random() < 0.4:
         low, high = DISTANCE_CM
-        fields["displacement"] = Displacement(_one(rng, _SIDES), int(rng.integers(low, high + 1)))
+        fields["displacement"] = Displacement(_one(rng, SIDES), int(rng.integers(low, high + 1)))
     else:
         fields["target"] = _target(rng, others)
     if rng.random() < 0.2:
@@ -81,16 +81,16 @@ def _drawn(rng: np.random.Generator, things: tuple[str, ...], share: float) -> I
 def _target(rng: np.random.Generator, others: tuple[str, ...]) -> Target:
     relation = _one(rng, ("plate", "plate", "beside", "region"))
     if relation == "plate":
-        return Target("plate", _one(rng, (*_SIDES, "middle")))
+        return Target("plate", _one(rng, (*SIDES, "middle")))
     if relation == "region":
         return Target("region", _one(rng, REGIONS))
-    return Target("beside", _one(rng, _SIDES), _one(rng, others))
+    return Target("beside", _one(rng, SIDES), _one(rng, others))
 
 
 def _path(rng: np.random.Generator, others: tuple[str, ...]) -> Path:
     kind = _one(rng, ("straight", "high", "low", "diagonal", "left around", "right around", "legs"))
     if kind == "legs":
-        first = _one(rng, _SIDES)
+        first = _one(rng, SIDES)
         return Path("legs", None, (first, _one(rng, _ACROSS[first])))
     return Path(kind, _one(rng, others) if kind.endswith("around") else None)
 
@@ -98,7 +98,7 @@ def _path(rng: np.random.Generator, others: tuple[str, ...]) -> Path:
 def _orientation(rng: np.random.Generator) -> Orientation:
     kind = _one(rng, ("pointing", "label", "turned"))
     if kind != "turned":
-        return Orientation(kind, _one(rng, _SIDES))
+        return Orientation(kind, _one(rng, SIDES))
     turn = int(rng.choice(TURNS_DEG))
     return Orientation("turned", None, turn if turn == 180 or rng.random() < 0.5 else -turn)
 

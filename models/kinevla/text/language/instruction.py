@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 Side = Literal["left", "right", "front", "back"]
+SIDES: tuple[Side, ...] = get_args(Side)
 Contact = Literal["pick", "push"]
 PathKind = Literal["straight", "high", "low", "diagonal", "left around", "right around", "legs"]
 Speed = Literal["slow", "quick"]
@@ -43,7 +44,7 @@ class Target:
     other: str | None = None
 
     def __post_init__(self) -> None:
-        places = {"plate": (*get_args(Side), "middle"), "beside": get_args(Side), "region": REGIONS}
+        places = {"plate": (*SIDES, "middle"), "beside": SIDES, "region": REGIONS}
         if self.relation not in places:
             raise LanguageError(f"relation {self.relation!r} is none of {', '.join(places)}")
         _known("place", self.place, places[self.relation])
@@ -66,7 +67,7 @@ class Displacement:
     distance_cm: int
 
     def __post_init__(self) -> None:
-        _known("direction", self.direction, get_args(Side))
+        _known("direction", self.direction, SIDES)
         low, high = DISTANCE_CM
         if not low <= self.distance_cm <= high:
             raise LanguageError(f"a distance must lie in {low}..{high} cm, got {self.distance_cm}")
@@ -124,7 +125,7 @@ class Orientation:
         elif self.kind not in ("pointing", "label") or self.turn_deg:
             raise LanguageError(f"orientation {self.kind!r} with a turn of {self.turn_deg} degrees")
         else:
-            _known("side", self.side, get_args(Side))
+            _known("side", self.side, SIDES)
 
 
 @dataclass(frozen=True)

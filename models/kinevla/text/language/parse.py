@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from kinevla.text.instruction import normalised
 from kinevla.text.language.instruction import (
     CATALOGUE,
+    SIDES,
     Displacement,
     Instruction,
     LanguageError,
@@ -20,14 +21,13 @@ from kinevla.text.language.instruction import (
 from kinevla.text.language.say import FORMS, paper_texts, write_goal
 
 _THINGS = {word: name for name, kind in CATALOGUE.items() for word in kind["words"]}
-_SIDES = ("left", "right", "front", "back")
 _NUMBER = "|".join([r"\d+", *sorted(FORMS["numbers"], key=len, reverse=True)])
 _SLOTS = {
     "other": "|".join(sorted(_THINGS, key=len, reverse=True)),
     "n": _NUMBER,
-    "a": "|".join(_SIDES),
-    "b": "|".join(_SIDES),
-    "side": "|".join(_SIDES),
+    "a": "|".join(SIDES),
+    "b": "|".join(SIDES),
+    "side": "|".join(SIDES),
 }
 
 Found = tuple[str, Any]

@@ -16,7 +16,7 @@ from importlib import resources
 import numpy as np
 
 from kinevla.text.instruction import normalised
-from kinevla.text.language.instruction import CATALOGUE, DISTANCE_CM, Instruction, LanguageError
+from kinevla.text.language.instruction import CATALOGUE, DISTANCE_CM, SIDES, Instruction, LanguageError
 from kinevla.text.language.parse import parse_sentence
 from kinevla.text.language.say import FORMS, say
 from kinevla.text.language.splits import draw_seen
@@ -24,7 +24,6 @@ from kinevla.text.language.wording import understood
 from kinevla.text.unclear import UNCLEAR, UNCLEAR_FORMS
 
 _MAX_CM = 100
-_SIDES = ("left", "right", "front", "back")
 _AGAINST = (("high", "low"), ("straight", "diagonal"))
 """Paths of which a thing takes one at most."""
 _WORDS = {word for kind in CATALOGUE.values() for word in kind["words"]}
@@ -88,10 +87,10 @@ def _drawn(asked: Instruction, rng: np.random.Generator) -> tuple[str, str]:
     if kind == 9:
         low, high = DISTANCE_CM
         far = int(rng.integers(high + 1, _MAX_CM)) if rng.random() < 0.7 else int(rng.integers(low))
-        return f"{put} {_one(rng, FORMS['displacement'][_one(rng, _SIDES)]).format(n=far)}", "place"
+        return f"{put} {_one(rng, FORMS['displacement'][_one(rng, SIDES)]).format(n=far)}", "place"
     if kind == 10:
         if rng.random() < 0.5:
-            return f"{put} {_one(rng, FORMS['beside'][_one(rng, _SIDES)]).format(other=thing)}", "place"
+            return f"{put} {_one(rng, FORMS['beside'][_one(rng, SIDES)]).format(other=thing)}", "place"
         return f"{sentence} {_joined(rng)} {_one(rng, _other_places(asked))}", "place"
     if kind == 11:
         return _odd_part(asked, thing, rng), "part"
@@ -112,7 +111,7 @@ def _unknown_thing(sentence: str, thing: str, rng: np.random.Generator) -> str:
     """Name a thing that the language does not have, as what is moved or as what is gone to."""
     other = _one(rng, _THINGS)
     if rng.random() < 0.3:
-        where = _one(rng, FORMS["beside"][_one(rng, _SIDES)]).format(other=other)
+        where = _one(rng, FORMS["beside"][_one(rng, SIDES)]).format(other=other)
         return f"{_one(rng, FORMS['put'])} the {thing} {where}"
     named = [f"the {word}" for word in sorted(_WORDS) if f"the {word} " in f"{sentence} ".replace(",", " ")]
     return sentence.replace(named[0], f"the {other}", 1) if named else f"pick up the {other}"
@@ -148,7 +147,7 @@ def _twice(asked: Instruction, rng: np.random.Generator) -> str:
         groups = [FORMS["path"][name] for name in pair]
     else:
         form = _one(rng, (*FORMS["pointing"], *FORMS["label"]))
-        plain, groups = replace(asked, orientation=None), [[form.format(side=side)] for side in _SIDES]
+        plain, groups = replace(asked, orientation=None), [[form.format(side=side)] for side in SIDES]
     first, second = (groups[int(index)] for index in rng.permutation(len(groups))[:2])
     return f"{say(plain, rng)}, {_one(rng, first)} {_joined(rng)} {_one(rng, second)}"
 

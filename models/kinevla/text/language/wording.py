@@ -13,6 +13,7 @@ from kinevla.text.language.instruction import (
     CATALOGUE,
     DISTANCE_CM,
     REGIONS,
+    SIDES,
     TURNS_DEG,
     Displacement,
     Instruction,
@@ -24,7 +25,6 @@ from kinevla.text.language.instruction import (
 from kinevla.text.language.parse import parse_sentence, parse_texts
 from kinevla.text.language.say import paper_texts, say, write_goal, write_kinematics
 
-_SIDES: tuple[Any, ...] = ("left", "right", "front", "back")
 _SHAPES: tuple[Any, ...] = ("straight", "high", "low", "diagonal")
 _HEAD = "Robot Action: Contact - "
 """How `write_kinematics` begins, but for the seven tasks of the paper."""
@@ -78,11 +78,11 @@ def every_text() -> Iterator[str]:
 def _every_value(thing: str) -> Iterator[dict[str, Any]]:
     where = {"target": Target("region", REGIONS[0])}
     other = next(name for name in CATALOGUE if name != thing)
-    yield from ({"target": Target("plate", place)} for place in (*_SIDES, "middle"))
+    yield from ({"target": Target("plate", place)} for place in (*SIDES, "middle"))
     yield from ({"target": Target("region", place)} for place in REGIONS)
-    for place, name in product(_SIDES, CATALOGUE):
+    for place, name in product(SIDES, CATALOGUE):
         yield {"target": Target("beside", place, name)}
-    for side, distance in product(_SIDES, range(DISTANCE_CM[0], DISTANCE_CM[1] + 1)):
+    for side, distance in product(SIDES, range(DISTANCE_CM[0], DISTANCE_CM[1] + 1)):
         yield {"displacement": Displacement(side, distance)}
     yield from ({**where, "part": part} for part in CATALOGUE[thing]["parts"])
     for kind in _SHAPES:
@@ -92,7 +92,7 @@ def _every_value(thing: str) -> Iterator[dict[str, Any]]:
     yield from (
         {**where, "path": Path("legs", None, legs)} for legs in (("left", "front"), ("back", "right"))
     )
-    for kind, side in product(_ENDS, _SIDES):
+    for kind, side in product(_ENDS, SIDES):
         yield {**where, "orientation": Orientation(kind, side)}
     for turn, sense in product(TURNS_DEG, (1, -1)):
         if turn * sense != -180:

@@ -28,7 +28,48 @@ RETREAT_HEIGHT_M = 0.08
 Observation = dict[str, np.ndarray]
 
 
-class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+class TableEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+    """What both suites share: a world, its spaces, and what is seen of it.
+
+    Args:
+        world: what is simulated.
+        images: False leaves the images out of the observation (physics only).
+        render_mode: None or 'rgb_array' (the front camera).
+
+    Raises:
+        ValueError: unknown render mode.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (the base class declares it so)
+        "render_modes": ["rgb_array"],
+        "render_fps": 10,
+    }
+
+    def __init__(self, world: World, images: bool, render_mode: str | None) -> None:
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode = {render_mode!r} is unknown: use None or 'rgb_array'")
+        self.render_mode = render_mode
+        self.world, self._images = world, images
+        self._command = world.state
+        self.action_space, self.observation_space = _spaces(images, world.camera_size)
+
+    def render(self) -> np.ndarray | None:
+        """The front image in render mode 'rgb_array', otherwise None."""
+        return self.world.render("front") if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Free the renderer of the calling thread."""
+        self.world.close_renderers()
+
+    def _observation(self) -> Observation:
+        observation: Observation = {"state": self.world.state}
+        if self._images:
+            for camera in ("front", "wrist"):
+                observation[camera] = self.world.render(camera)
+        return observation
+
+
+class KineRealmanEnv(TableEnv):
     """One step is 0.1 s: the targets run on a straight line from the last command to the action.
 
     Observation: `front` and `wrist` images (H, W, 3) uint8, `state` (8,) measured joints in rad and
@@ -44,11 +85,6 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         render_mode: None or 'rgb_array' (the front camera).
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (the base class declares it so)
-        "render_modes": ["rgb_array"],
-        "render_fps": 10,
-    }
-
     def __init__(
         self,
         task: int | str = "random",
@@ -57,17 +93,10 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         randomise: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode = {render_mode!r} is unknown: use None or 'rgb_array'")
-        self.render_mode = render_mode
-        self._default_task = task
-        self._images = images
-        self._randomise = randomise
+        self._default_task, self._randomise = task, randomise
         self.task: Task = TASKS[0] if task == "random" else _as_task(task)
-        self.world = World(sample_scene(self.task, 0, randomise), camera_size)
+        super().__init__(World(sample_scene(self.task, 0, randomise), camera_size), images, render_mode)
         self.judge = Judge(self.task, self.world.scene)
-        self._command = self.world.state
-        self.action_space, self.observation_space = spaces_of(images, self.world.camera_size)
 
     @property
     def scene(self) -> SceneConfig:
@@ -116,21 +145,6 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         done = info["verdict"].kinematics_success and tool_height > RETREAT_HEIGHT_M
         return self._observation(), float(done), bool(done), False, info
 
-    def render(self) -> np.ndarray | None:
-        """The front image in render mode 'rgb_array', otherwise None."""
-        return self.world.render("front") if self.render_mode == "rgb_array" else None
-
-    def close(self) -> None:
-        """Free the renderer of the calling thread."""
-        self.world.close_renderers()
-
-    def _observation(self) -> Observation:
-        observation: Observation = {"state": self.world.state}
-        if self._images:
-            for camera in ("front", "wrist"):
-                observation[camera] = self.world.render(camera)
-        return observation
-
     def _info(self) -> dict[str, Any]:
         return {
             "task": self.task.number,
@@ -142,9 +156,7 @@ class KineRealmanEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         }
 
 
-def spaces_of(
-    images: bool, camera_size: tuple[int, int]
-) -> tuple[spaces.Space[np.ndarray], spaces.Space[Any]]:
+def _spaces(images: bool, camera_size: tuple[int, int]) -> tuple[spaces.Space[np.ndarray], spaces.Space[Any]]:
     """Action space and observation space, the latter with images (height, width) or without."""
     limits = np.append(rm75.POSITION_LIMIT_RAD, 1.0)
     space: dict[str, spaces.Space[Any]] = {"state": spaces.Box(-np.inf, np.inf, (8,), np.float64)}

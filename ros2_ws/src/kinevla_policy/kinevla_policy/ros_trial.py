@@ -26,15 +26,8 @@ from kine_nodes.motion_right import tagged
 from kinevla.evaluation.controllers import Decision, Start, make_controller
 from kinevla.evaluation.environments import environment
 from kinevla.evaluation.film import Film
-from kinevla.evaluation.trial import (
-    Track,
-    TrialConfig,
-    TrialJob,
-    TrialResult,
-    reference_motion,
-    refused_result,
-    result_of,
-)
+from kinevla.evaluation.trial import Track, reference_motion, refused_result, result_of
+from kinevla.evaluation.trial_types import TrialConfig, TrialJob, TrialResult
 from kinevla.text.instruction import InstructionError
 from kinevla.understanding import NOT_UNDERSTOOD
 from kinevla_policy.demo_client import DemoClient, StackError

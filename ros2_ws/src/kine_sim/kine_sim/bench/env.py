@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from kine_sim.bench.draw import draw_scene
@@ -15,7 +14,7 @@ from kine_sim.bench.judge import BenchVerdict, judge
 from kine_sim.bench.record import bench_model, new_trace, observe
 from kine_sim.bench.scene import BenchScene
 from kine_sim.bench.variations import vary
-from kine_sim.env import Observation, move_to, spaces_of
+from kine_sim.env import Observation, TableEnv, move_to
 from kine_sim.scene import NoPlaceError
 from kine_sim.world import World
 from kinevla.text.language import Instruction, parse_sentence, say, write_goal, write_kinematics
@@ -43,7 +42,7 @@ class TrialVerdict(BenchVerdict):
         return self.as_told
 
 
-class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
+class KineBenchEnv(TableEnv):
     """One step is 0.1 s, with the observations and actions of `KineRealmanEnv`.
 
     Reward is 1 on the step that completes what was asked, which also ends the episode once the tool has moved
@@ -58,11 +57,6 @@ class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         render_mode: None or 'rgb_array' (the front camera).
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 (the base class declares it so)
-        "render_modes": ["rgb_array"],
-        "render_fps": 10,
-    }
-
     def __init__(
         self,
         images: bool = True,
@@ -70,15 +64,10 @@ class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         randomise: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode = {render_mode!r} is unknown: use None or 'rgb_array'")
-        self.render_mode = render_mode
-        self._images, self._randomise = images, randomise
+        self._randomise = randomise
         self.instruction, self.sentence, scene, self._redraws = self._drawn(np.random.default_rng(0), 0)
-        self.world = World(scene, camera_size, bench_model())
+        super().__init__(World(scene, camera_size, bench_model()), images, render_mode)
         self.trace = new_trace(scene)
-        self._command = self.world.state
-        self.action_space, self.observation_space = spaces_of(images, self.world.camera_size)
 
     @property
     def scene(self) -> BenchScene:
@@ -136,14 +125,6 @@ class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         done = info["verdict"].as_told and self.world.object_pose("tool")[2, 3] > RETREAT_HEIGHT_M
         return self._observation(), float(done), bool(done), False, info
 
-    def render(self) -> np.ndarray | None:
-        """The front image in render mode 'rgb_array', otherwise None."""
-        return self.world.render("front") if self.render_mode == "rgb_array" else None
-
-    def close(self) -> None:
-        """Free the renderer of the calling thread."""
-        self.world.close_renderers()
-
     def _observe(self, substep: int) -> None:
         if substep % OBSERVED_SUBSTEPS == 0:
             observe(self.trace, self.world)
@@ -160,13 +141,6 @@ class KineBenchEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
                 continue
             return asked, say(asked, rng), scene, redraws
         raise NoPlaceError(f"{MAX_REDRAWS} drawn instructions had no scene")
-
-    def _observation(self) -> Observation:
-        observation: Observation = {"state": self.world.state}
-        if self._images:
-            for camera in ("front", "wrist"):
-                observation[camera] = self.world.render(camera)
-        return observation
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import get_args
 
 import numpy as np
 
 from kine_sim.bench.judge import ATTRIBUTES, Attribute, BenchVerdict, said
 from kine_sim.bench.limits import LIMITS
 from kinevla.text.language import Displacement, Instruction, LanguageError, Orientation, Path
-from kinevla.text.language.instruction import CATALOGUE, DISTANCE_CM, REGIONS, TURNS_DEG, Side
+from kinevla.text.language.instruction import CATALOGUE, DISTANCE_CM, REGIONS, SIDES, TURNS_DEG
 
-_SIDES: tuple[Side, ...] = get_args(Side)
-_LEGS = [(a, b) for a in _SIDES for b in _SIDES if (a in _SIDES[:2]) != (b in _SIDES[:2])]
+_LEGS = [(a, b) for a in SIDES for b in SIDES if (a in SIDES[:2]) != (b in SIDES[:2])]
 _BLAMED = ("goal", *ATTRIBUTES)
 
 
@@ -115,7 +113,7 @@ def _values(asked: Instruction, attribute: Attribute) -> Iterator[object]:
     elif attribute == "contact":
         yield "push" if asked.contact == "pick" else "pick"
     elif asked.target is not None and attribute == "target":
-        places = {"plate": (*_SIDES, "middle"), "beside": _SIDES, "region": REGIONS}[asked.target.relation]
+        places = {"plate": (*SIDES, "middle"), "beside": SIDES, "region": REGIONS}[asked.target.relation]
         yield from (replace(asked.target, place=place) for place in places if place != asked.target.place)
     elif asked.displacement is not None and attribute == "displacement":
         yield from _displacements(asked.displacement)
@@ -133,13 +131,13 @@ def _displacements(asked: Displacement) -> Iterator[Displacement]:
     for distance in (asked.distance_cm - step, asked.distance_cm + step):
         if low <= distance <= high:
             yield replace(asked, distance_cm=distance)
-    yield from (replace(asked, direction=side) for side in _SIDES if side != asked.direction)
+    yield from (replace(asked, direction=side) for side in SIDES if side != asked.direction)
 
 
 def _orientations(asked: Orientation) -> Iterator[Orientation]:
     """The nearest other turns, or the sides across: a loaf points to two opposite ones at once."""
     if asked.side is not None:
-        across = _SIDES[2:] if asked.side in _SIDES[:2] else _SIDES[:2]
+        across = SIDES[2:] if asked.side in SIDES[:2] else SIDES[:2]
         yield from (replace(asked, side=side) for side in across)
         return
     turns = {sign * turn for turn in TURNS_DEG for sign in (1, -1)} - {asked.turn_deg, -180}
