@@ -98,13 +98,10 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
         )
         return _of(rng, forms), UNCLEAR["place"]
     if kind == 9 and meaning.part is not None:
-        side = f"on the {meaning.place} side of the {meaning.base}"
-        part = "" if rng.random() < 0.4 else " " + _of(rng, UNCLEAR_FORMS["parts"])
-        forms = (
-            f"hold the {meaning.thing}{part} and place it {side}",
-            f"put the {meaning.thing} {side}{part}",
-        )
-        return _of(rng, forms), UNCLEAR["part"]
+        odd = Meaning(meaning.thing, meaning.place, _of(rng, UNCLEAR_FORMS["parts"]), meaning.base)
+        put = _of(rng, ("put", "place", "move", "bring", "set", "lay"))
+        without = f"{put} the {meaning.thing} on the {meaning.place} side of the {meaning.base}"
+        return (without if rng.random() < 0.3 else say(odd, rng)), UNCLEAR["part"]
     return _contradiction(sentence, meaning, rng)
 
 

@@ -30,7 +30,7 @@ _FORMS: dict[str, Any] = json.loads(
     resources.files("kinevla.text").joinpath("wordings.json").read_text(encoding="utf-8")
 )
 
-WORDINGS = 2000
+WORDINGS = 5000
 """How many numbered wordings of an instruction there are."""
 
 _HURRIED_SHARE = 0.1
@@ -44,7 +44,7 @@ class Meaning:
     Attributes:
         thing: what is moved.
         place: 'left', 'right' (side of the base), or a region.
-        part: 'upper' or 'lower', None where it is not said.
+        part: 'upper', 'lower' or the words for another part, None where it is not said.
         base: what it is put on, None for the table.
     """
 
@@ -83,15 +83,17 @@ def say(meaning: Meaning, rng: np.random.Generator) -> str:
     """Say a meaning in one of its ways."""
     forms = _FORMS
     thing = _choose(rng, forms["things"].get(meaning.thing, [meaning.thing]))
-    words = {name: _choose(rng, forms[name]) for name in ("pick", "hold", "put", "then")} | {
-        "t": f"the {thing}"
-    }
+    words = {
+        name: _choose(rng, forms[name]) for name in ("pick", "hold", "put", "held", "placed", "then", "at")
+    } | {"t": f"the {thing}"}
     if meaning.part is None:
         form = _choose(rng, forms["forms_with_region"])
-        words["r"] = _choose(rng, forms["regions"][meaning.place])
+        where = {name: _choose(rng, forms[name]) for name in ("to", "area")}
+        words["r"] = _choose(rng, forms["regions"][meaning.place]).format(**where)
     else:
         form = _choose(rng, forms["forms_with_part"])
-        words["p"] = f"{_choose(rng, ('the', 'the', 'its'))} {_choose(rng, forms['parts'][meaning.part])}"
+        part = _choose(rng, forms["parts"].get(meaning.part, [meaning.part]))
+        words["p"] = f"{_choose(rng, ('the', 'the', 'its'))} {part}"
         base = _choose(rng, forms["bases"].get(meaning.base, [meaning.base]))
         words["s"] = _choose(rng, forms["sides"]).format(s=meaning.place, b=base)
     sentence = form.format(**words)

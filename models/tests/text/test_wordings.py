@@ -69,7 +69,7 @@ def test_numbered_wordings_are_the_same_on_every_machine_and_begin_with_the_inst
         INSTRUCTIONS[2], numbered_wording(INSTRUCTIONS[2], 1), INSTRUCTIONS[2],
         numbered_wording(INSTRUCTIONS[2], 1),
     ]  # fmt: skip
-    assert numbered_wording(INSTRUCTIONS[2], 1) == "make the bread roll go to the front side"
+    assert numbered_wording(INSTRUCTIONS[2], 1) == "the bread roll belongs to the middle of the front"
 
 
 def unclear_sentences(count: int = 4000) -> list[tuple[str, str]]:

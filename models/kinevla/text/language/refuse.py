@@ -132,7 +132,7 @@ def _odd_part(asked: Instruction, thing: str, rng: np.random.Generator) -> str:
         held = [_one(rng, FORMS["held"]).format(part=_one(rng, words)) for words in (first, second)]
         return ", ".join([plain, *held])
     words = [word for kind in CATALOGUE.values() for part in kind["parts"].values() for word in part]
-    odd = [f"by the {word}" for word in words] + UNCLEAR_FORMS["parts"]
+    odd = [f"by the {word}" for word in (*words, *UNCLEAR_FORMS["parts"])]
     pick, put = _one(rng, FORMS["pick"]), _one(rng, FORMS["put"])
     return f"{pick} the {thing} {_one(rng, odd)} and {put} it {_one(rng, _PLACES)}"
 
