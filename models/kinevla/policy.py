@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from kinevla.backbone.inference import synchronise
+from kinevla.backbone.model import Seen
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.flow import absolute_targets, chunk_of_sequence
 from kinevla.generation import Draft, Generation, Generator, Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
+from kinevla.observation.past import NO_PAST, past_inputs, remembered
 from kinevla.text.instruction import InstructionError, check_instruction
 from kinevla.understanding import Understanding
 
@@ -43,6 +45,7 @@ class Plan:
         doubt_nat: how unlikely the least likely word of both texts was; 0 where they were forced.
         unclear: what is wrong with the texts; such a plan must not be followed. Empty where there is nothing.
         draft: this answer in ids, for the next call.
+        past: (K, 8) states of this plan and of those before, the latest first, as far as they are remembered.
     """
 
     goal_text: str
@@ -59,6 +62,7 @@ class Plan:
     doubt_nat: float
     unclear: str
     draft: Draft = field(repr=False)
+    past: NDArray[np.float64] = field(repr=False)
 
 
 class KineVLAPolicy:
@@ -170,7 +174,7 @@ class KineVLAPolicy:
         self,
         observation: Observation,
         instruction: str,
-        draft: Plan | None = None,
+        previous: Plan | None = None,
         forced_reasoning: tuple[str | None, str | None] | None = None,
     ) -> Plan:
         """Answer one observation (Algorithm 1 of the paper, one pass of its loop).
@@ -178,7 +182,8 @@ class KineVLAPolicy:
         Args:
             observation: images and joint state of one instant.
             instruction: what to do; checked as in `check_instruction`.
-            draft: the previous plan. It only saves time: the answer is the same without it.
+            previous: the plan before, of the same instruction; None at its start. Its texts save time and
+                change nothing. A network that remembers takes from it what came before.
             forced_reasoning: (coarse, fine) texts to use instead of the policy's own, for studies of what the
                 motion makes of the reasoning; None leaves a level to the policy.
 
@@ -189,7 +194,8 @@ class KineVLAPolicy:
         sentence = self.check_instruction(instruction)
         builder = self._parts.builder
         model = self._parts.model
-        images, state = self.inputs(observation)
+        past = NO_PAST if previous is None else previous.past
+        inputs = self.inputs(observation, past)
         forced = None
         if forced_reasoning is not None:
             forced = {
@@ -199,12 +205,12 @@ class KineVLAPolicy:
             }
         with self._lock, torch.inference_mode():
             begin = time.perf_counter()
-            seen = model.observe(model.features(images), state)
+            seen = self.look(*inputs)
             synchronise(model.device)
             looked = time.perf_counter()
             prompt = self._prompt(sentence)
             answer = self._generator.generate(
-                seen, prompt, draft.draft if draft is not None else None, forced
+                seen, prompt, previous.draft if previous is not None else None, forced
             )
             generated = time.perf_counter()
             if model.flow_head is None:
@@ -238,19 +244,36 @@ class KineVLAPolicy:
             doubt_nat=max(answer.surprise),
             unclear=self._understanding.problem(goal_text, kinematics_text),
             draft=answer.draft,
+            past=remembered(past, observation.state, model.config.moments),
         )
 
-    def inputs(self, observation: Observation) -> tuple[torch.Tensor, torch.Tensor]:
-        """Check an observation and turn it into (1, N, S, S, 3) uint8 and (1, D) float32 for the network.
+    def inputs(
+        self, observation: Observation, past: NDArray[np.float64] = NO_PAST
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Check an observation and turn it into what the network reads.
+
+        Args:
+            observation: images and joint state of one instant.
+            past: (K, D) states at earlier plans of the instruction, the latest first.
+
+        Returns:
+            Images (1, N, S, S, 3) uint8, state (1, D) float32 and earlier states (1, H, D) float32.
 
         Raises:
             ObservationError: see `plan`.
         """
         model = self._parts.model
+        config = model.config
         images, state = network_inputs(
-            observation, self._parts.images, model.config.vision.cameras, model.config.state_dim
+            observation, self._parts.images, config.vision.cameras, config.state_dim
         )
-        return images.to(model.device), state.to(model.device)
+        before = past_inputs(past, config.moments, config.state_dim)
+        return images.to(model.device), state.to(model.device), before.to(model.device)
+
+    def look(self, images: torch.Tensor, state: torch.Tensor, past: torch.Tensor) -> Seen:
+        """Return what the network sees in `inputs`."""
+        model = self._parts.model
+        return model.observe(model.features(images), state, past)
 
     def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
         """Decode both levels of codes into absolute targets (T, D)."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 ActionHead = Literal["codes", "flow"]
+MAX_MOMENTS = 256
+"""Moments of half a second each: two minutes."""
 
 # (mean, std) per RGB channel of images scaled to 0..1. The two towers of a Prismatic model differ in this
 # because their public ancestors do: DINOv2 uses the ImageNet statistics, SigLIP a plain -1..1 range.
@@ -131,6 +133,7 @@ class SightConfig:
         tokens: observation tokens the decoder reads.
         hidden: hidden width on the way to them.
         robot: 'rm75' adds the pose of the tool computed from the joints, 'none' leaves it out.
+        moments: how many earlier plans of an instruction are remembered by their states (see `look_back`).
     """
 
     image_size: int = 160
@@ -141,6 +144,7 @@ class SightConfig:
     tokens: int = 8
     hidden: int = 512
     robot: str = "rm75"
+    moments: int = 0
 
     def __post_init__(self) -> None:
         if self.image_size % 16 or self.image_size < 32:
@@ -152,6 +156,8 @@ class SightConfig:
         for name in ("width", "points", "point_width", "tokens", "hidden"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.moments <= MAX_MOMENTS:
+            raise ValueError(f"moments must be 0 to {MAX_MOMENTS}, got {self.moments}")
 
     @property
     def found(self) -> int:
@@ -290,6 +296,11 @@ class ModelConfig:
             )
         if self.readout is not None and not self.reads_alone:
             raise ValueError("a readout looks at the maps of a SightConfig, towers have none")
+
+    @property
+    def moments(self) -> int:
+        """How many earlier plans are remembered; 0 for none."""
+        return self.vision.moments if isinstance(self.vision, SightConfig) else 0
 
     @property
     def reads_alone(self) -> bool:

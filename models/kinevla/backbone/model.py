@@ -14,6 +14,7 @@ from transformers.cache_utils import Cache
 
 from kinevla.backbone.config import ModelConfig, SightConfig, TowersConfig
 from kinevla.backbone.image_features import image_features
+from kinevla.backbone.look_back import LookBack
 from kinevla.backbone.motion_readout import MotionReadout
 from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.projectors import Projector, SightTokens, StateToken
@@ -39,7 +40,8 @@ class Seen:
 
     Attributes:
         tokens: (B, V, hidden) what the decoder reads of it.
-        looks: cells, what each tells, and robot features, for the readout; empty with towers.
+        looks: cells, what each tells, and robot features with what is remembered of earlier ones, for the
+            readout; empty with towers.
     """
 
     tokens: Tensor
@@ -89,6 +91,9 @@ class KineVLAModel(nn.Module):
             self.instruction = nn.Linear(SENTENCE_WIDTH, hidden)
             if config.readout is not None:
                 robot = self.observation.robot.width
+                if vision.moments:
+                    self.look_back = LookBack(robot)
+                    robot += self.look_back.width
                 # Of each level its own: what the goal's words leave open is not to be taken as settled by
                 # what is seen where the kinematics' words decide on it.
                 self.readout = nn.ModuleList(
@@ -170,19 +175,39 @@ class KineVLAModel(nn.Module):
             return image_features(self.device)(images)
         return (self.vision_backbone(images),)
 
-    def observe(self, features: Features, state: Tensor) -> Seen:
-        """Return what is seen in features with a state (B, D) in its own units."""
+    def observe(self, features: Features, state: Tensor, past: Tensor | None = None) -> Seen:
+        """Return what is seen in features with a state (B, D) in its own units.
+
+        Args:
+            features: of the images.
+            state: (B, D) measured.
+            past: (B, H, D) states at earlier plans of the instruction, the latest first, NaN where there was
+                none; needed by a network that remembers, else unused.
+        """
         state = state.float()
         normalised = self.normalise_state(state)
         if isinstance(self.config.vision, SightConfig):
             cells, values, points = self.sight(features)
             assert isinstance(self.observation, SightTokens)
             robot = self.observation.robot(state, normalised)
-            return Seen(self.observation(points, robot), (cells, values, robot))
+            tokens = self.observation(points, robot)
+            if self.config.moments:
+                assert past is not None, "this network remembers: it needs the states of earlier plans"
+                robot = torch.cat([robot, self._remembered(past.float(), robot)], dim=-1)
+            return Seen(tokens, (cells, values, robot))
         tokens = self.projector(features[0].flatten(1, 2))
         if isinstance(self.observation, StateToken):
             tokens = torch.cat([tokens, self.observation(normalised).to(tokens.dtype)], dim=1)
         return Seen(tokens)
+
+    def _remembered(self, past: Tensor, robot: Tensor) -> Tensor:
+        """Look back at earlier states (B, H, D)."""
+        assert isinstance(self.observation, SightTokens)
+        there = past[..., 0].isfinite()
+        states = past.nan_to_num().flatten(0, 1)
+        features = self.observation.robot(states, self.normalise_state(states))
+        found: Tensor = self.look_back(features.unflatten(0, past.shape[:2]), there, robot)
+        return found
 
     def told(self, sentences: Sequence[str]) -> list[Tensor]:
         """Read instructions with the pretrained encoder: token embeddings (L, hidden) each.

@@ -137,4 +137,5 @@ def count_positions(model: KineVLAModel) -> int:
     with torch.inference_mode():
         images = torch.zeros(1, cameras, size, size, 3, dtype=torch.uint8, device=device)
         state = torch.zeros(1, model.config.state_dim, device=device)
-        return model.observe(model.features(images), state).tokens.shape[1]
+        past = torch.full((1, model.config.moments, model.config.state_dim), torch.nan, device=device)
+        return model.observe(model.features(images), state, past).tokens.shape[1]

@@ -50,16 +50,23 @@ def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> 
 
 
 @torch.inference_mode()
-def recall(policy: KineVLAPolicy, observation: Observation, words: Tensor) -> NDArray[np.float64]:
+def recall(
+    policy: KineVLAPolicy, observation: Observation, past: NDArray[np.float64], words: Tensor
+) -> NDArray[np.float64]:
     """Return absolute targets (T, D) for what is seen now, asked for by remembered words (levels, L).
+
+    Args:
+        policy: whose motion it is.
+        observation: what is seen.
+        past: (K, D) states at the chunks before, the latest first.
+        words: (levels, L).
 
     Raises:
         ObservationError: see `KineVLAPolicy.plan`.
     """
     parts = policy.parts
     model = parts.model
-    images, state = policy.inputs(observation)
-    seen = model.observe(model.features(images), state)
+    seen = policy.look(*policy.inputs(observation, past))
     tokenizer = parts.action_tokenizer
     spelling = Spelling(tokenizer, model.device)
     told = words.to(model.device)

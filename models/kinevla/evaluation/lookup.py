@@ -19,7 +19,8 @@ from kinevla.evaluation.environments import environment
 from kinevla.evaluation.policy_controllers import observation_of
 from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.generation.grammar import Text
-from kinevla.policy import KineVLAPolicy, Observation
+from kinevla.observation.past import NO_PAST, remembered
+from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.text import load_task_texts
 from kinevla.text.language.splits import load_splits
 from kinevla.text.similarity import nearest_sentence
@@ -44,9 +45,12 @@ class LookupController:
         self._scenes = {task: _look(config, task) for task in sorted(set(self._tasks.values()))}
         self._memories: dict[str, Memory] = {}
         self._sentence = ""
+        self._past = NO_PAST
+        self._previous: Plan | None = None
 
     def start(self, start: Start) -> None:
         """Find the nearest training sentence; no sentence is refused."""
+        self._past, self._previous = NO_PAST, None
         self._sentence = self._sentences[nearest_sentence(start.instruction, tuple(self._sentences))]
         if self._sentence not in self._memories:
             scene = self._scenes[self._tasks[self._sentence]]
@@ -57,10 +61,14 @@ class LookupController:
         seen = observation_of(observation)
         memory = self._memories[self._sentence]
         if memory.words is not None:
-            return Decision(recall(self._policy, seen, memory.words))
+            chunk = recall(self._policy, seen, self._past, memory.words)
+            moments = self._policy.parts.model.config.moments
+            self._past = remembered(self._past, seen.state, moments)
+            return Decision(chunk)
         texts = {"goal": memory.goal_text, "kinematics": memory.kinematics_text}
         goal, kinematics = (texts[name] if name in self._levels else None for name in texts)
-        plan = self._policy.plan(seen, self._sentence, forced_reasoning=(goal, kinematics))
+        plan = self._policy.plan(seen, self._sentence, self._previous, forced_reasoning=(goal, kinematics))
+        self._previous = plan
         return Decision(plan.actions, plan.goal_text, plan.kinematics_text, dict(plan.latency_s))
 
 

@@ -44,7 +44,8 @@ def doubt_limit_nat(run: PolicyRun) -> float:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=run.config.bf16):
             features = visual_features(model, on_device(run.inputs.read(part, None), model.device))
             writing = WriterBatch(torch.arange(len(part)), sentences, batch.ids, batch.reasoning)
-            before = writer_states(model, model.observe(features, state), writing, run.builder.vocabulary.bos)
+            seen = model.observe(features, state, run.past(part))
+            before = writer_states(model, seen, writing, run.builder.vocabulary.bos)
             scores = model.logits(before).float().log_softmax(-1)
         said = scores.gather(-1, batch.ids.unsqueeze(-1)).squeeze(-1).masked_fill(~batch.span, 0.0)
         doubts.append(-said.amin(1))

@@ -39,6 +39,7 @@ class PolicyData:
         text: (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out.
         train: rows to learn from.
         val: rows held out (whole episodes).
+        first: (N,) row of the first frame of a frame's episode.
     """
 
     states: NDArray[np.float32]
@@ -49,11 +50,27 @@ class PolicyData:
     text: NDArray[np.int64]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    first: NDArray[np.int64]
 
     @property
     def instructions(self) -> tuple[str, ...]:
         """The different instructions."""
         return tuple(dict.fromkeys(text[0] for text in self.texts))
+
+    def past(self, rows: NDArray[np.int64], frames: NDArray[np.int64], moments: int) -> NDArray[np.float32]:
+        """Return what a policy that plans every so many frames remembers at some rows.
+
+        Args:
+            rows: (B,) rows.
+            frames: (B,) frames between two plans.
+            moments: H, how many are remembered.
+
+        Returns:
+            (B, H, D) earlier states, the latest first, NaN where the episode had not begun.
+        """
+        back = rows[:, None] - frames[:, None] * np.arange(1, moments + 1)
+        states = np.asarray(self.states[np.maximum(back, 0)])
+        return np.where((back >= self.first[rows][:, None])[..., None], states, np.float32(np.nan))
 
     @cached_property
     def speech(self) -> Speech:
@@ -117,6 +134,7 @@ def load_policy_data(
     chunks = mapped_array(directory, (frames, tokenizer.horizon, tokenizer.dimensions), np.float32)
     text = mapped_array(directory, (frames,), np.int64)
     held_out = np.zeros(frames, dtype=np.bool_)
+    first = np.zeros(frames, dtype=np.int64)
     end = 0
     for episode in reader.motions():
         if episode.target.shape[1] != tokenizer.dimensions:
@@ -125,6 +143,7 @@ def load_policy_data(
                 f"the tokenizer {tokenizer.dimensions}"
             )
         rows = slice(end, end := end + len(episode))
+        first[rows] = rows.start
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
         text[rows] = number.get(_texts_of(episode), -1)
         held_out[rows] = parts[episode.name] == "val"
@@ -140,6 +159,7 @@ def load_policy_data(
         text=text,
         train=np.flatnonzero(used & ~held_out),
         val=np.flatnonzero(used & held_out),
+        first=first,
     )
 
 

@@ -47,7 +47,7 @@ class Objective(nn.Module):
         # For short sequences on a CPU the plain attention kernel is over half again as fast as the fused one.
         kernel = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else contextlib.nullcontext()
         with kernel, torch.autocast(device, torch.bfloat16, enabled=self.config.bf16):
-            seen = self.model.observe(visual_features(self.model, part.inputs), part.state)
+            seen = self.model.observe(visual_features(self.model, part.inputs), part.state, part.past)
             return policy_loss(
                 self.model,
                 seen,

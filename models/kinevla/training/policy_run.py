@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from kinevla.actions import ActionTokenizer, load_policy_tokenizer
 from kinevla.backbone.config import FlowConfig, ModelConfig, ReadoutConfig
@@ -80,6 +81,11 @@ class PolicyRun:
     def data(self) -> PolicyData:
         """The data set."""
         return self.layout.data
+
+    def past(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        """Return the earlier states (B, H, D) of rows, as a policy that plans every chunk remembers them."""
+        chunk = np.full(len(rows), self.tokenizer.horizon)
+        return torch.from_numpy(self.data.past(rows, chunk, self.model.config.moments)).to(self.model.device)
 
     def identity(self) -> dict[str, Any]:
         """Return what a continued run must share with this one: settings and the content of its inputs."""

@@ -24,6 +24,8 @@ from kinevla.training.inputs import Inputs, InputSource
 from kinevla.training.objective import Positions
 from kinevla.training.writing import WriterBatch, writer_batch
 
+_FRAMES_BETWEEN_PLANS = (3, 8)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -33,6 +35,7 @@ class Part:
         rows: (b,) rows of the data set.
         inputs: what the network sees, of b samples.
         state: (b, D) measured.
+        past: (b, H, D) at earlier moments (see `PolicyData.past`), None for a network that forgets.
         tokens: sequences; `tokens.reasoning` is cleared where a sample does not carry the reasoning loss.
         positions: divisors that make the mean over all parts of the step the mean over its positions.
         seed: for what is random inside the network (dropout, noise of the flow head).
@@ -48,6 +51,7 @@ class Part:
     seed: int
     writing: WriterBatch | None = None
     sentences: tuple[str, ...] | None = None
+    past: Tensor | None = None
 
 
 def speaking_rows(size: int, fraction: float) -> NDArray[np.bool_]:
@@ -119,6 +123,11 @@ class StepSamples(Dataset[Part]):
                 if speaks
             )
             words = sum(spoken) / parts
+        past = None
+        if config.base is None and (moments := config.sight.moments):
+            # A robot does not plan as evenly as a clock.
+            frames = rng.integers(*_FRAMES_BETWEEN_PLANS, size=size)
+            past = torch.from_numpy(data.past(rows[own], frames[own], moments))
         positions = Positions(
             reasoning=words,
             # Codes, or chunks with the flow head, which has no codes in its sequence.
@@ -133,6 +142,7 @@ class StepSamples(Dataset[Part]):
             seed=int(seeds[own][0]),
             writing=writing,
             sentences=sentences,
+            past=past,
         )
 
 

@@ -44,9 +44,8 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
         batch = on_device(run.layout.batch(part), model.device)
         state = torch.from_numpy(data.states[part]).to(model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=run.config.bf16):
-            seen = model.observe(
-                visual_features(model, on_device(run.inputs.read(part, None), model.device)), state
-            )
+            features = visual_features(model, on_device(run.inputs.read(part, None), model.device))
+            seen = model.observe(features, state, run.past(part))
             told = _told(run, part)
             hits = model.logits(_spoken_states(run, seen, batch, part, told)).argmax(-1) == batch.ids
             right += int((hits & batch.reasoning).sum())

@@ -30,11 +30,11 @@ def parts() -> CheckpointParts:
 class Sure(KineVLAPolicy):
     """Writes what it was taught of a sentence, whatever made-up picture it sees; it moves by the picture."""
 
-    def plan(self, observation, instruction, draft=None, forced_reasoning=None):
+    def plan(self, observation, instruction, previous=None, forced_reasoning=None):
         taught = {task.instruction: (task.coarse, task.fine) for task in TASKS}
         own = taught.get(self.check_instruction(instruction), (None, None))
         forced = tuple(a if a is not None else b for a, b in zip(forced_reasoning or own, own, strict=True))
-        return super().plan(observation, instruction, draft, forced)
+        return super().plan(observation, instruction, previous, forced)
 
 
 @pytest.fixture(scope="module")

@@ -56,12 +56,12 @@ def test_the_same_checkpoint_loaded_twice_gives_the_same_chunk(checkpoint: Path)
 def test_a_previous_plan_saves_passes_and_changes_nothing(checkpoint: Path) -> None:
     policy = KineVLAPolicy.load(checkpoint)
     fresh = policy.plan(observation(), SENTENCE)
-    again = policy.plan(observation(), SENTENCE, draft=fresh)
+    again = policy.plan(observation(), SENTENCE, previous=fresh)
     np.testing.assert_array_equal(again.actions, fresh.actions)
     assert again.draft == fresh.draft
     assert again.forward_passes <= 4 < fresh.forward_passes
     assert again.reasoning_reused
-    other = policy.plan(observation(1), SENTENCE, draft=fresh)
+    other = policy.plan(observation(1), SENTENCE, previous=fresh)
     assert other.draft == policy.plan(observation(1), SENTENCE).draft
 
 
