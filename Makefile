@@ -41,8 +41,8 @@ ros2_ws/install/.ready: $(VENV)/.ready $(SOURCES) scripts/build cmake/rosidl_whe
 	scripts/build
 
 # --- the main job ---------------------------------------------------------------------------------
-demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n (writes demo_output/)
-	$(RUN) python -m kinevla_policy.demo --task $(TASK) --seed $(SEED) --out demo_output
+demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n, or SAY="any sentence" (writes demo_output/)
+	$(RUN) python -m kinevla_policy.demo --task $(TASK) --seed $(SEED) $(if $(SAY),--say "$$SAY") --out demo_output
 
 # --- checks ---------------------------------------------------------------------------------------
 test: build  ## lint, types and the default suite

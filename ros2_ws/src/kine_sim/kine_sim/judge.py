@@ -7,8 +7,9 @@ along which way, how it was put down and where it ended, in the viewer's frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import hypot
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +116,10 @@ class Judge:
             self._lift.carry(self._xyz)
         elif not contact.any:
             self._in_hand = False
+
+    def told(self) -> dict[str, Any]:
+        """Return the verdict so far as plain values."""
+        return asdict(self.verdict())
 
     def verdict(self) -> Verdict:
         """Judge what has been observed so far."""

@@ -8,17 +8,27 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kine_sim.cameras import CAMERAS
-from kine_sim.judge import Judge, Verdict
 from kine_sim.world import World
 
 PHYSICS_SLICE_S = 0.004
 JUDGE_PERIOD_S = 0.02
 MAX_LAG_S = 0.25
+
+
+class Watcher(Protocol):
+    """What judges a world that is running."""
+
+    def observe(self, world: World) -> None:
+        """See the world as it is now."""
+
+    def told(self) -> dict[str, Any]:
+        """Return the verdict so far: goal_success, kinematics_success, reasons, and more."""
 
 
 class LiveWorld:
@@ -36,7 +46,7 @@ class LiveWorld:
     def __init__(
         self,
         world: World,
-        judge: Judge,
+        judge: Watcher,
         after_step: Callable[[], None],
         on_frame: Callable[[str, int, NDArray[np.uint8]], None],
         clock_ns: Callable[[], int],
@@ -68,10 +78,10 @@ class LiveWorld:
             if thread.is_alive():
                 thread.join(timeout=3.0)
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> dict[str, Any]:
         """The judge's present opinion."""
         with self.world.lock:
-            return self._judge.verdict()
+            return self._judge.told()
 
     def _run_physics(self) -> None:
         steps = max(1, round(PHYSICS_SLICE_S / self.world.timestep_s))

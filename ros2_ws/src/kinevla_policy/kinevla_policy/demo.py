@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kine_sim.tasks import TASKS
+from kinevla.text.language import LanguageError, parse_sentence
 from kinevla_policy.demo_client import DemoClient, StackError
 from kinevla_policy.demo_film import FRAMES_PER_S, FilmFrame, write_gif, write_mp4
 from kinevla_policy.folder_lock import only_run_in
@@ -30,6 +31,7 @@ class DemoArgs:
 
     Attributes:
         task: scene and default instruction, 1..7.
+        say: any sentence of the language; its own table is laid out, and the judge goes by it.
         seed: placement, light and colours of the scene.
         instruction: another sentence for the same scene; empty: the task's own. It is what the judge goes by
             where it is one of the seven and about the scene's object.
@@ -41,6 +43,7 @@ class DemoArgs:
     """
 
     task: int = 5
+    say: str = ""
     seed: int = 1
     instruction: str = ""
     checkpoint: str = ""
@@ -156,10 +159,11 @@ def report(run: Run, film: Path, console: Console) -> None:
         "Chunks sent", f"{run.chunks} (5 joint targets each; median {run.latency_s * 1e3:.0f} ms to plan one)"
     )
     table.add_row("Ended", run.ended)
-    table.add_row(
-        "Object ended at",
-        ", ".join(f"{axis} = {value:+.3f} m" for axis, value in zip("xy", end, strict=False)),
-    )
+    if end:
+        table.add_row(
+            "Object ended at",
+            ", ".join(f"{axis} = {value:+.3f} m" for axis, value in zip("xy", end, strict=False)),
+        )
     table.add_row(
         "Judge's verdict",
         f"goal: {word[bool(verdict['goal_success'])]}, "
@@ -178,6 +182,13 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     if not 1 <= args.task <= len(TASKS):
         sys.exit(f"demo: task {args.task} is outside 1..{len(TASKS)}")
+    if args.say and args.instruction:
+        sys.exit("demo: say lays out a table of its own, and is the instruction: give one of the two")
+    if args.say:
+        try:
+            parse_sentence(args.say)
+        except LanguageError as error:
+            sys.exit(f"demo: {args.say!r}: {error}")
     out = args.out.expanduser().resolve()
     try:
         with only_run_in(out):
@@ -189,9 +200,10 @@ def main() -> None:
 def demonstrate(args: DemoArgs, out: Path) -> None:
     """Start the stack, run the instruction, write the results to `out` and print the report."""
     console = Console(width=120 if not sys.stdout.isatty() else None)
-    instruction = args.instruction or TASKS[args.task - 1].instruction
+    instruction = args.say or args.instruction or TASKS[args.task - 1].instruction
     task = judged_task(args.task, instruction)
     options = ["--sim", "--robot-port", str(free_tcp_port()), "--task", str(task), "--seed", str(args.seed)]
+    options += ["--scene-for", args.say] if args.say else []
     options += ["--frame-log", str(out / "controller_traffic.jsonl")]
     if args.checkpoint:
         options += ["--checkpoint", args.checkpoint]

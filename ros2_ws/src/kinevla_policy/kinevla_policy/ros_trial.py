@@ -99,13 +99,15 @@ def run_trial(job: TrialJob) -> TrialResult:
     """
     config = job.config
     plain = environment(config.environment_id)
-    shown, info = plain.reset(seed=job.seed, options={"task": job.task})
+    shown, info = plain.reset(seed=job.seed, options=job.reset_options)
     texts = (str(info["coarse"]), str(info["fine"]))
     instruction = job.instruction or str(info["instruction"])
     by_policy = config.controller.control == "none"
     reference = reference_motion(config, plain)
     film = None if config.film is None else Film(instruction)
-    options = ["--sim", "--task", str(job.task), "--seed", str(job.seed)]
+    options = ["--sim", "--seed", str(job.seed)]
+    sentence = job.reset_options.get("instruction")
+    options += ["--task", str(job.task)] if sentence is None else ["--scene-for", str(sentence)]
     options += ["--checkpoint", str(config.controller.checkpoint)] if by_policy else ["--no-policy"]
     for argument in config.launch:
         name, _, value = argument.partition(":=")

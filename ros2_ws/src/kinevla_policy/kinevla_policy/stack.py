@@ -169,6 +169,7 @@ def _simulated(settings: StackSettings) -> list[NodeSpec]:
     parameters: dict[str, Any] = {
         "robot_port": settings.robot_port,
         "task": settings.task,
+        "scene_for": settings.scene_for,
         "seed": settings.seed,
     }
     if settings.frame_log:

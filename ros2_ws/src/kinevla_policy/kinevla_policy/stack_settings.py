@@ -37,6 +37,7 @@ class StackSettings:
         front_source, wrist_source: UVC devices, or recordings (video, folder of images, bag).
         front_calibration, wrist_calibration: files of `calibrate`; empty: the cameras' own intrinsics.
         task, seed: scene of the simulation.
+        scene_for: a sentence of the language: the simulation lays out its table in place of the task's.
         frame_log: file for all traffic of the emulated controller; empty: none.
         policy: false leaves the policy out (teaching, or a policy on another machine).
         robot: false leaves driver, cameras and simulation out (they run on another machine).
@@ -71,6 +72,7 @@ class StackSettings:
     wrist_calibration: str = ""
     task: int = 5
     seed: int = 1
+    scene_for: str = ""
     frame_log: str = ""
     policy: bool = True
     robot: bool = True
@@ -112,6 +114,8 @@ class StackSettings:
         for name in ("robot_port", "leader_port", "console_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise ValueError(f"{name}:={getattr(self, name)} must be within [1, 65535]")
+        if self.scene_for and self.teleop == "sim":
+            raise ValueError("scene_for:= has no simulated leader: teleop:=sim shows the tasks")
         recordings = RECORDINGS if self.cameras == "recorded" else ()
         whole: dict[str, Any] = {
             name: _whole(name, getattr(self, name)) for name in (*FILES, *FOLDERS, *NEW_FILES, *recordings)

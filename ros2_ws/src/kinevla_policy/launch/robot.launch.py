@@ -44,6 +44,7 @@ DESCRIPTIONS = {
     "front_calibration": "calibration file of the front camera; empty: its own intrinsics",
     "wrist_calibration": "calibration file of the wrist camera; empty: its own intrinsics",
     "task": "scene of the simulation, 1..7",
+    "scene_for": "sentence whose table the simulation lays out in place of a task's; empty: the task's",
     "seed": "placement, light and colours of the simulated scene",
     "frame_log": "file for all traffic with the simulated controller",
     "policy": "false: without the policy node",

@@ -131,7 +131,7 @@ def read_by_network(
     class Read(Exception):
         pass
 
-    def stop(features: object, state: Any) -> None:
+    def stop(features: object, state: Any, past: object) -> None:
         seen.append(state)
         raise Read
 

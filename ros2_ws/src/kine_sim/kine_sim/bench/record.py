@@ -24,8 +24,8 @@ def new_trace(scene: BenchScene) -> Trace:
     return Trace({name: laid.thing.shape for name, laid in table.things.items()}, table.plate_xy_m)
 
 
-def observe(trace: Trace, world: World) -> None:
-    """Add the world as it is now."""
+def observe(trace: Trace, world: World, at_s: float | None = None) -> None:
+    """Add the world as it is now, at its own time or at another one."""
     with world.lock:
         contacts = world.grip_contacts()
         poses = {name: world.object_pose(name) for name in contacts}
@@ -36,4 +36,6 @@ def observe(trace: Trace, world: World) -> None:
             x, y, z = np.mean([contact.left_m.mean(0), contact.right_m.mean(0)], axis=0)
             grip = Grip(name, (float(x), float(y), float(z)))
     touched = [name for name, contact in contacts.items() if contact.any]
-    trace.observe(time_s, poses, tool=tool, opening=opening, grip=grip, touched=touched)
+    trace.observe(
+        time_s if at_s is None else at_s, poses, tool=tool, opening=opening, grip=grip, touched=touched
+    )

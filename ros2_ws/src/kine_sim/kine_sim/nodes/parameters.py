@@ -7,6 +7,9 @@ from kine_sim.tasks import TASKS
 
 TABLE = {
     "task": Parameter(5, "scene of this task is laid out", 1, len(TASKS)),
+    "scene_for": Parameter(
+        "", "sentence of the language whose table is laid out in place of the task's; empty: the task's"
+    ),
     "seed": Parameter(1, "placement, light, colours and camera position", 0, 2**31 - 1),
     "randomise": Parameter(True, "false: the nominal scene"),
     "camera_rate_hz": Parameter(15.0, "frames per second of both cameras", 1.0, 60.0),

@@ -6,7 +6,6 @@ import json
 import math
 import sys
 import time
-from dataclasses import asdict
 
 import numpy as np
 import rclpy
@@ -21,12 +20,9 @@ import kine_nodes
 from kine_nodes import declare
 from kine_nodes.image_message import camera_info_message, image_message
 from kine_sim.controller import EmulatedController, WorldBackend
-from kine_sim.judge import Judge
 from kine_sim.live import LiveWorld
 from kine_sim.nodes.parameters import TABLE
-from kine_sim.scene import sample_scene
-from kine_sim.tasks import TASKS
-from kine_sim.world import World
+from kine_sim.table import laid_table
 from kinevla.rendering import RenderingError
 
 # A driver that ends at the same time stops its arm first, which takes it up to two seconds.
@@ -39,10 +35,10 @@ class SimNode(Node):
     def __init__(self) -> None:
         super().__init__("kine_sim")
         value = declare(self, TABLE)
-        task = TASKS[value["task"] - 1]
-        scene = sample_scene(task, value["seed"], value["randomise"])
-        size = value["camera_size_px"]
-        self._world = World(scene, camera_size=(size, size))
+        table = laid_table(
+            value["task"], value["scene_for"], value["seed"], value["randomise"], value["camera_size_px"]
+        )
+        self._world = table.world
         self._world.render("front")  # here rather than in the thread of the cameras: can this machine draw?
         self._world.close_renderers()
         self._frames = {
@@ -55,7 +51,7 @@ class SimNode(Node):
         backend = WorldBackend(self._world)
         self._live = LiveWorld(
             self._world,
-            Judge(task, scene),
+            table.judge,
             backend.exchange,
             self._publish,
             lambda: self.get_clock().now().nanoseconds,
@@ -72,8 +68,7 @@ class SimNode(Node):
         self._live.start()
         self.create_service(Trigger, "~/judge", self._judge)
         self.get_logger().info(
-            f"scene of task {task.number} ('{task.instruction}'), seed {value['seed']}; "
-            f"controller at {value['robot_host']}:{self._controller.port}"
+            f"{table.name}, seed {value['seed']}; controller at {value['robot_host']}:{self._controller.port}"
         )
 
     @staticmethod
@@ -93,7 +88,7 @@ class SimNode(Node):
 
     def _judge(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """The judge's verdict as JSON, for demonstrations and tests."""
-        verdict = asdict(self._live.verdict())
+        verdict = self._live.verdict()
         response.success = bool(verdict["goal_success"] and verdict["kinematics_success"])
         response.message = json.dumps(verdict | {"sim_time_lost_s": round(self._live.time_lost_s, 3)})
         return response
