@@ -134,9 +134,7 @@ class _Sqlite:
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         chosen = [number for number, (name, _) in self._ids.items() if name in topics]
         marks = ",".join("?" * len(chosen))
-        query = (
-            f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) ORDER BY timestamp"
-        )
+        query = f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) ORDER BY rowid"
         for number, received_ns, data in self._rows(query, tuple(chosen)):
             content = data if isinstance(data, bytes) else b""
             yield Stored(*self._ids[number], int(received_ns), content)

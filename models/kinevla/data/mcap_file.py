@@ -105,7 +105,7 @@ class McapFile:
             reader = StreamReader(self._stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES)  # type: ignore[arg-type]
             for record in reader.records:
                 if isinstance(record, Chunk):
-                    yield from sorted(self._inside(record), key=lambda message: message.log_time)
+                    yield from self._inside(record)
                 elif not self._note(record) and isinstance(record, Message):
                     yield record
 

@@ -44,5 +44,6 @@ class MessageFile(Protocol):
     topics: dict[str, Topic]
 
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
-        """Yield the messages of some topics in the order of recording."""
+        """Yield the messages of some topics as they lie in the file: sorted by time, a clock that was set
+        would not be seen any more."""
         ...
