@@ -111,6 +111,8 @@ def _unpack(path: Path, plain: Path) -> None:
 class _Sqlite:
     """An open database of rosbag2."""
 
+    cut_off = ""
+
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection, self._path = connection, path
         texts: dict[str, str] = {}

@@ -110,9 +110,17 @@ class Bag:
                     self.leave_out(item.topic, str(error))
                     continue
                 yield RawMessage(item.topic, item.type, item.received_ns, stamp_ns, data)
+        cut = self.cut_off
         # Damage in the middle of a file may hide messages without any other sign.
         if wrong := [f"{topic} by {count}" for topic, count in missing.items() if count > 0]:
-            raise DataError(f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}")
+            less = f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}"
+            raise DataError("; ".join((less, *cut)))
+        self.remarks += [f"{text}: what is whole before that was read" for text in cut]
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """What was found so far of files that end too early."""
+        return tuple(file.cut_off for file in self._files if file.cut_off)
 
     def leave_out(self, topic: str, reason: str, count: int = 1) -> None:
         """Count messages that are not used."""

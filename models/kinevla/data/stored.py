@@ -39,9 +39,15 @@ class Topic:
 
 
 class MessageFile(Protocol):
-    """An open file of a recording."""
+    """An open file of a recording.
+
+    Attributes:
+        topics: what it holds, by name.
+        cut_off: after its messages were read, in words where it ends too early; "" where it is whole.
+    """
 
     topics: dict[str, Topic]
+    cut_off: str
 
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         """Yield the messages of some topics as they lie in the file: sorted by time, a clock that was set
