@@ -139,10 +139,10 @@ def audit_bag(path: Path, config: AuditConfig) -> Audit:
             own = stamps.setdefault(raw.topic, ([], []))
             own[0].append(raw.stamp_ns)
             own[1].append(raw.received_ns)
+        problems = list(bag.remarks)
     if not stamps:
         raise DataError(f"{path} holds no messages with capture stamps")
     found = {topic: audit_topic(*own, config) for topic, own in sorted(stamps.items())}
-    problems = []
     for topic, item in found.items():
         # Chunks and diagnostics come when they come: only streams can have gaps.
         if item.dropped and topic.endswith(("image_raw", "camera_info", "joint_states", "target")):

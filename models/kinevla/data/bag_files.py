@@ -111,6 +111,8 @@ def _unpack(path: Path, plain: Path) -> None:
 class _Sqlite:
     """An open database of rosbag2."""
 
+    cut_off = ""
+
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection, self._path = connection, path
         texts: dict[str, str] = {}
@@ -134,9 +136,7 @@ class _Sqlite:
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         chosen = [number for number, (name, _) in self._ids.items() if name in topics]
         marks = ",".join("?" * len(chosen))
-        query = (
-            f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) ORDER BY timestamp"
-        )
+        query = f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) ORDER BY rowid"
         for number, received_ns, data in self._rows(query, tuple(chosen)):
             content = data if isinstance(data, bytes) else b""
             yield Stored(*self._ids[number], int(received_ns), content)

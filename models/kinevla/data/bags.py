@@ -78,6 +78,7 @@ class Bag:
         path: its folder.
         topics: what its files hold, by name.
         left_out: per topic, how many messages were left out, by the reason.
+        remarks: what else is to be said of what was read.
         unnamed: files of a recording in the folder that its metadata does not name, and that are not read.
     """
 
@@ -87,6 +88,7 @@ class Bag:
         self.path, self._files, self._promised = path, files, promised
         self.topics: dict[str, Topic] = {}
         self.left_out: dict[str, Counter[str]] = {}
+        self.remarks: list[str] = []
         for file in files:
             for name, item in file.topics.items():
                 known = self.topics.setdefault(name, Topic(item.type, item.serialization, item.definition))
@@ -108,9 +110,17 @@ class Bag:
                     self.leave_out(item.topic, str(error))
                     continue
                 yield RawMessage(item.topic, item.type, item.received_ns, stamp_ns, data)
+        cut = self.cut_off
         # Damage in the middle of a file may hide messages without any other sign.
         if wrong := [f"{topic} by {count}" for topic, count in missing.items() if count > 0]:
-            raise DataError(f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}")
+            less = f"{self.path} holds fewer messages than its summary says: {', '.join(wrong)}"
+            raise DataError("; ".join((less, *cut)))
+        self.remarks += [f"{text}: what is whole before that was read" for text in cut]
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """What was found so far of files that end too early."""
+        return tuple(file.cut_off for file in self._files if file.cut_off)
 
     def leave_out(self, topic: str, reason: str, count: int = 1) -> None:
         """Count messages that are not used."""
@@ -119,11 +129,12 @@ class Bag:
         reasons[reason if len(reasons) < MAX_LISTED else min(reasons)] += count
 
     def notes(self) -> tuple[str, ...]:
-        """Say what was left out, one text per topic."""
-        return tuple(
+        """Say what was left out, one text per topic, and the remarks."""
+        gone = (
             f"{topic}: {reasons.total()} messages left out: {printable(reasons.most_common(1)[0][0])}"
             for topic, reasons in self.left_out.items()
         )
+        return (*gone, *self.remarks)
 
 
 def header_stamp(data: bytes) -> int:
@@ -141,10 +152,19 @@ def header_stamp(data: bytes) -> int:
 
 
 def _why_no_bag(path: Path) -> str:
-    """Say of a folder without a description what it holds instead."""
-    kinds = {kind_of(file): file for file in sorted(path.iterdir()) if file.is_file()}
+    """Say of a path that is no recording what it is instead."""
+    if not path.exists():
+        return f"{path} does not exist"
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    kinds = {kind_of(file): file for file in files if file.is_file()}
     if "ros1" in kinds:
         return f"{kinds['ros1']} is a bag of ROS 1: convert it with rosbags-convert first"
+    if not path.is_dir():
+        if set(kinds) <= {None}:
+            return f"{path} is a file, and none of a recording"
+        return f"{path} is a file of a recording: name the folder it lies in, {path.resolve().parent}"
+    if not files:
+        return f"{path} is an empty folder"
     if set(kinds) <= {None}:
         return f"{path} holds no recording: neither {METADATA} nor a file that begins as one"
     return (
@@ -161,10 +181,6 @@ def open_bag(path: Path) -> Iterator[Bag]:
         DataError: missing, empty, truncated, damaged or no rosbag2; also for damage found while reading.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise DataError(
-            f"{path} {'is a file: name the folder it lies in' if path.exists() else 'does not exist'}"
-        )
     if not (path / METADATA).is_file():
         raise DataError(_why_no_bag(path))
     try:

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from kinevla.data.episode import Episode
 
@@ -138,6 +137,8 @@ def cut_chunks(trajectory: NDArray[np.floating], horizon: int) -> NDArray[np.flo
 
 def smooth(trajectory: NDArray[np.floating], sigma_frames: float) -> NDArray[np.float64]:
     """Low-pass a trajectory (T, D) along time with a Gaussian of `sigma_frames`; ends are held."""
+    from scipy.ndimage import gaussian_filter1d  # only here: takes as long as all other imports together
+
     values = np.asarray(trajectory, dtype=np.float64)
     return np.asarray(gaussian_filter1d(values, sigma_frames, axis=0, mode="nearest"), dtype=np.float64)
 

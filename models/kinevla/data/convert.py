@@ -31,13 +31,14 @@ from kinevla.data.sources import SourceRegister, fingerprint
 from kinevla.data.streams import (
     IMAGE_TOPICS,
     JOINT_TOPIC,
+    TARGET_TOPIC,
     Array,
     Streams,
     joint_targets,
     one_plan,
     read_streams,
 )
-from kinevla.data.timing import frame_times, in_order, in_time, interpolated, rising, together
+from kinevla.data.timing import frame_times, in_order, in_time, interpolated, together
 from kinevla.data.workers import Deadline, JobRunner
 from kinevla.manifest import to_plain
 from kinevla.observation.pairing import NS_PER_S
@@ -147,11 +148,15 @@ def convert_recording(job: Job) -> Converted:
         return Converted(episode, bag.notes(), tuple(over))
 
 
-def _in_time(bag: Bag, samples: Sequence[tuple[int, Value]], topic: str) -> list[tuple[int, Value]]:
-    kept, reason = in_time(samples, topic)
-    if reason:
-        bag.leave_out(topic, reason, len(samples) - len(kept))
-    return kept
+def _in_time(
+    bag: Bag, samples: Sequence[tuple[int, Value]], topic: str, back_s: float
+) -> list[tuple[int, Value]]:
+    found = in_time(samples, topic, back_s)
+    for reason, count in found.left_out:
+        bag.leave_out(topic, reason, count)
+    if found.moved:
+        bag.remarks.append(found.moved)
+    return found.kept
 
 
 def _refuse_unwanted(path: Path, info: BagInfo, config: ConvertConfig) -> None:
@@ -164,15 +169,18 @@ def _refuse_unwanted(path: Path, info: BagInfo, config: ConvertConfig) -> None:
 
 def _episode(job: Job, info: BagInfo, bag: Bag, streams: Streams) -> Episode:
     config, period_ns = job.config, round(NS_PER_S / job.config.rate_hz)
-    joint_stamps, joints = in_order(_in_time(bag, streams.joints, JOINT_TOPIC), JOINT_TOPIC)
+    back_s = config.max_joint_gap_s / 2
+    joint_stamps, joints = in_order(_in_time(bag, streams.joints, JOINT_TOPIC, back_s), JOINT_TOPIC)
     images = {}
     for camera, frames in streams.images.items():
         topic = IMAGE_TOPICS[camera]
         if not frames:
             raise DataError(f"{topic} has no messages")
-        images[camera] = rising(_in_time(bag, frames, topic))
+        images[camera] = _in_time(bag, frames, topic, back_s)
     image_stamps = {c: np.array([s for s, _ in frames], dtype=np.int64) for c, frames in images.items()}
-    targets = _in_time(bag, joint_targets(streams), "the joint targets")
+    targets = joint_targets(streams)
+    if streams.targets:  # those of chunks may overlap: the later chunk counts
+        targets = _in_time(bag, targets, TARGET_TOPIC, back_s)
     grid = frame_times(
         joint_stamps, image_stamps, min((stamp for stamp, _ in targets), default=None), config, JOINT_TOPIC
     )

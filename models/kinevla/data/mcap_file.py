@@ -19,7 +19,8 @@ from kinevla.bounded import TooLargeError, printable, require_size
 from kinevla.data.packing import DataError
 from kinevla.data.stored import MAX_CHUNK_BYTES, Stored, Topic
 
-_MAGIC_BYTES = 8
+_MAGIC = b"\x89MCAP0\r\n"
+_MAGIC_BYTES = len(_MAGIC)
 _RECORD, _U64 = struct.Struct("<BQ"), struct.Struct("<Q")
 
 
@@ -44,7 +45,10 @@ class _Bounded:
 
 
 class McapFile:
-    """An mcap file: topics from its summary where it has one, messages from front to back."""
+    """An mcap file: topics from its summary where it has one, messages from front to back.
+
+    Of a file without an end, as a killed recorder leaves it, the messages before the cut are given.
+    """
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream = _Bounded(stream, stream.seek(0, 2))
@@ -52,10 +56,15 @@ class McapFile:
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
         self.topics: dict[str, Topic] = {}
+        self.cut_off = ""
         self._check_chunks()
-        with self._damage_named():
-            self._stream.seek(0)
-            summary = SeekingReader(self._stream, record_size_limit=MAX_CHUNK_BYTES).get_summary()  # type: ignore[arg-type]
+        self._stream.seek(-_MAGIC_BYTES, 2)
+        self._ended = self._stream.read() == _MAGIC
+        summary = None
+        if self._ended:
+            with self._damage_named():
+                self._stream.seek(0)
+                summary = SeekingReader(self._stream, record_size_limit=MAX_CHUNK_BYTES).get_summary()  # type: ignore[arg-type]
         if summary is None or summary.statistics is None or not summary.channels:
             for message in self._records():
                 self._count(message.channel_id, 1)
@@ -100,12 +109,20 @@ class McapFile:
         return "" if schema is None else schema.name
 
     def _records(self) -> Iterator[Message]:
+        try:
+            yield from self._complete_records()
+        except DataError as error:
+            if self._ended:
+                raise
+            self.cut_off = str(error)
+
+    def _complete_records(self) -> Iterator[Message]:
         with self._damage_named():
             self._stream.seek(0)
             reader = StreamReader(self._stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES)  # type: ignore[arg-type]
             for record in reader.records:
                 if isinstance(record, Chunk):
-                    yield from sorted(self._inside(record), key=lambda message: message.log_time)
+                    yield from self._inside(record)
                 elif not self._note(record) and isinstance(record, Message):
                     yield record
 

@@ -100,6 +100,8 @@ def _add(file: Path, contents: BagContents) -> None:
             times.append(item.received_ns)
         for name, topic in opened.topics.items():
             counts.setdefault((name, topic.type), 0)
+        if opened.cut_off:
+            raise DataError(opened.cut_off)
     for key, count in counts.items():
         contents.counts[key] = contents.counts.get(key, 0) + count
     if times:

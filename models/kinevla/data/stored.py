@@ -39,10 +39,17 @@ class Topic:
 
 
 class MessageFile(Protocol):
-    """An open file of a recording."""
+    """An open file of a recording.
+
+    Attributes:
+        topics: what it holds, by name.
+        cut_off: after its messages were read, in words where it ends too early; "" where it is whole.
+    """
 
     topics: dict[str, Topic]
+    cut_off: str
 
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
-        """Yield the messages of some topics in the order of recording."""
+        """Yield the messages of some topics as they lie in the file: sorted by time, a clock that was set
+        would not be seen any more."""
         ...

@@ -71,7 +71,8 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
     if missing := [topic for topic in needed if topic not in bag.topics]:
         held = ", ".join(printable(topic, 80) for topic in list(bag.topics)[:MAX_LISTED]) or "nothing"
         more = f" and {len(bag.topics) - MAX_LISTED} more" if len(bag.topics) > MAX_LISTED else ""
-        raise DataError(f"{bag.path} lacks {', '.join(missing)}; it holds {held}{more}")
+        lacking = f"{bag.path} lacks {', '.join(missing)}; it holds {held}{more}"
+        raise DataError("; ".join((lacking, *bag.cut_off)))
     wanted = [topic for topic in (*needed, TARGET_TOPIC, CHUNK_TOPIC, PLAN_TOPIC) if topic in bag.topics]
     for topic in wanted:
         _check_type(bag, topic)

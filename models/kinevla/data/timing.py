@@ -7,7 +7,8 @@ here is in proportion to the messages and not to the time between them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,53 +24,97 @@ Value = TypeVar("Value")
 _JUMP_NS = NS_PER_S
 
 
-def in_time(samples: Sequence[tuple[int, Value]], what: str) -> tuple[list[tuple[int, Value]], str]:
-    """Return the samples of a topic without single ones far beside their neighbours, and what was left out.
+@dataclass(frozen=True)
+class InTime(Generic[Value]):
+    """Samples by their stamps, which rise, and what had to be done for that.
+
+    Attributes:
+        kept: stamp in ns and value.
+        left_out: reasons, and how many samples were left out for each.
+        moved: in words how many samples came after later ones and were put in their place; "" where none did.
+    """
+
+    kept: list[tuple[int, Value]]
+    left_out: tuple[tuple[str, int], ...] = ()
+    moved: str = ""
+
+
+def in_time(samples: Sequence[tuple[int, Value]], what: str, back_s: float) -> InTime[Value]:
+    """Put the samples of a topic in order; single ones far beside their neighbours are left out.
 
     Args:
         samples: stamp in ns and value, in the order of recording.
         what: the topic, for the text.
+        back_s: how far a sample may come after a later one, s: as far as an image may lie from its joints.
 
     Raises:
-        DataError: the stamps run back by more than a second: a clock was set.
+        DataError: from some sample on the stamps go on further back: a clock was set.
     """
+    kept, left_out = _without_single_ones(samples)
+    if len(kept) < 2:
+        return InTime(kept, left_out)
+    stamps = np.array([stamp for stamp, _ in kept], dtype=np.int64)
+    highest = np.maximum.accumulate(stamps)
+    back_ns = np.concatenate([[-1], highest[:-1] - stamps[1:]])
+    _refuse_a_clock_set_back(stamps, back_ns, what, round(back_s * NS_PER_S))
+    far = back_ns > back_s * NS_PER_S
+    if far.any():
+        reason = f"its stamp {seconds(stamps[far.argmax()])} lies {seconds(back_ns[far.argmax()])} back"
+        left_out += ((reason, int(far.sum())),)
+    moved = (back_ns > 0) & ~far
+    most = seconds(back_ns[moved].max(initial=0))
+    told = f"{what}: {moved.sum()} messages came after later ones, by up to {most}" if moved.any() else ""
+    _, first = np.unique(np.where(far, -1, stamps), return_index=True)
+    order = [place for place in first if not far[place]]
+    if repeated := int((~far).sum()) - len(order):
+        left_out += (("its stamp is that of an earlier message", repeated),)
+    return InTime([kept[place] for place in order], left_out, told)
+
+
+def _refuse_a_clock_set_back(stamps: Stamps, back_ns: Stamps, what: str, bound_ns: int) -> None:
+    """Tell a clock that was set from single bad stamps: after those time goes on as if nothing had been."""
+    period_ns = (stamps.max() - stamps.min()) / (len(stamps) - 1)
+    for start in range(1, len(stamps)):
+        if back_ns[start] <= 0 or back_ns[start - 1] > 0:
+            continue
+        end = start + 1
+        while end < len(stamps) and back_ns[end] > 0:
+            end += 1
+        if end == start + 1 == len(stamps):
+            return  # the last one alone
+        before, after = max(0, start - 2), min(end, len(stamps) - 1)
+        lacking_ns = (after - before) * period_ns - (stamps[after] - stamps[before])
+        if lacking_ns > bound_ns:
+            raise DataError(
+                f"the stamps of {what} run back by {seconds(back_ns[start])}, from "
+                f"{seconds(stamps[start - 1])} to {seconds(stamps[start])}, and go on from there, bound "
+                f"{seconds(bound_ns)}: a clock was set while recording"
+            )
+
+
+def _without_single_ones(
+    samples: Sequence[tuple[int, Value]],
+) -> tuple[list[tuple[int, Value]], tuple[tuple[str, int], ...]]:
     stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)
-    kept, reason = list(samples), ""
-    if len(stamps) > 2:
-        far = abs(np.diff(stamps)) > _JUMP_NS
-        beside = np.zeros(len(stamps), dtype=np.bool_)
-        beside[1:-1] = far[:-1] & far[1:] & (abs(stamps[2:] - stamps[:-2]) <= _JUMP_NS)
-        # At either end there is one neighbour alone: a single message there is no stretch of its own.
-        beside[0], beside[-1] = far[0] and not far[1], far[-1] and not far[-2]
-        if beside.any():
-            index = int(beside.argmax())
-            near = stamps[index + 1 if index == 0 else index - 1]
-            away = seconds(stamps[index] - near)
-            reason = f"its stamp {seconds(stamps[index])} lies {away} from its neighbour's"
-            kept = [sample for sample, wrong in zip(samples, beside, strict=True) if not wrong]
-            stamps = stamps[~beside]
-    steps = np.diff(stamps)
-    if len(steps) and steps.min() < -_JUMP_NS:
-        at = int(steps.argmin())
-        raise DataError(
-            f"the stamps of {what} run back by {seconds(-steps[at])}, from {seconds(stamps[at])} to "
-            f"{seconds(stamps[at + 1])}, bound {seconds(_JUMP_NS)}: a clock was set while recording"
-        )
-    return kept, reason
+    if len(stamps) <= 2:
+        return list(samples), ()
+    far = abs(np.diff(stamps)) > _JUMP_NS
+    beside = np.zeros(len(stamps), dtype=np.bool_)
+    beside[1:-1] = far[:-1] & far[1:] & (abs(stamps[2:] - stamps[:-2]) <= _JUMP_NS)
+    # At either end there is one neighbour alone: a single message there is no stretch of its own.
+    beside[0], beside[-1] = far[0] and not far[1], far[-1] and not far[-2]
+    if not beside.any():
+        return list(samples), ()
+    index = int(beside.argmax())
+    near = stamps[index + 1 if index == 0 else index - 1]
+    reason = f"its stamp {seconds(stamps[index])} lies {seconds(stamps[index] - near)} from its neighbour's"
+    kept = [sample for sample, wrong in zip(samples, beside, strict=True) if not wrong]
+    return kept, ((reason, int(beside.sum())),)
 
 
 def seconds(time_ns: int | np.int64) -> str:
     """Write a time for people."""
     return f"{int(time_ns) / NS_PER_S:.3f} s"
-
-
-def rising(frames: Sequence[tuple[int, Value]]) -> list[tuple[int, Value]]:
-    """Leave out images whose stamp repeats or runs backwards, as the live policy does."""
-    kept: list[tuple[int, Value]] = []
-    for frame in frames:
-        if not kept or frame[0] > kept[-1][0]:
-            kept.append(frame)
-    return kept
 
 
 def in_order(samples: Sequence[tuple[int, Array]], what: str) -> tuple[Stamps, Array]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING
 
 from kinevla.text.corpus import FIELD_LABELS, PROMPT_HEAD, PROMPT_TAIL
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 BOS, EOS, PAD, UNKNOWN = "<s>", "</s>", "<pad>", "<unk>"
 _SPECIALS = (PAD, BOS, EOS, UNKNOWN)
@@ -35,6 +36,10 @@ def build_word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     Returns:
         A fast tokenizer with `<pad> <s> </s> <unk>` at ids 0..3; it never adds special tokens itself.
     """
+    # Imported here: who only reads texts, as the conversion of recordings does, need not wait for it.
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     pieces: set[str] = {PROMPT_HEAD.rstrip(), PROMPT_TAIL, *FIELD_LABELS, " ", "\n"}
     for text in texts:
         for piece in split_words(text):

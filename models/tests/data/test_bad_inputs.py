@@ -180,14 +180,25 @@ def test_the_good_recordings_are_converted_all_the_same(batch):
     assert len(lines) == 1 + len(BAGS)
 
 
-@pytest.mark.parametrize("name", ["missing", "empty_folder", "file.mcap"])
-def test_a_path_that_is_no_recording_gives_one_line(tmp_path, capsys, name: str):
+NO_RECORDINGS = {
+    "missing": "does not exist",
+    "empty_folder": "is an empty folder",
+    "file.mcap": "is a file of a recording: name the folder it lies in",
+    "ros1.bag": "is a bag of ROS 1: convert it with rosbags-convert first",
+    "notes.txt": "is a file, and none of a recording",
+}
+
+
+@pytest.mark.parametrize("name", NO_RECORDINGS)
+def test_a_path_that_is_no_recording_gives_one_line_that_says_what_it_is(tmp_path, capsys, name: str):
     write_bag(tmp_path / "good")
     path = tmp_path / name
     if name == "empty_folder":
         path.mkdir()
     elif name == "file.mcap":
         shutil.copy(_file(tmp_path / "good"), path)
+    elif name != "missing":
+        path.write_bytes(b"#ROSBAG V2.0\n" if name == "ros1.bag" else b"bread")
     line = [
         "data",
         "convert",
@@ -200,7 +211,8 @@ def test_a_path_that_is_no_recording_gives_one_line(tmp_path, capsys, name: str)
     ]
     assert main([*line, "--no-progress", "--workers", "1"]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("1 recordings converted") and len(out) == 2 and str(path) in out[1]
+    assert out[0].startswith("1 recordings converted") and len(out) == 2
+    assert f"refused: {path} {NO_RECORDINGS[name]}" in out[1]
 
 
 def test_the_audit_tells_every_bad_recording_too(batch):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from kine_nodes.image_conversion import ImageError, image_to_rgb
+from kinevla.bounded import printable
+from kinevla.data.bags import open_bag
+from kinevla.data.packing import DataError
 
 CAMERAS = ("front", "wrist")
 _TABLE = json.loads((Path(__file__).parent / "data" / "rm75.json").read_text(encoding="utf-8"))
@@ -81,18 +84,34 @@ def _turn(axis: Any, angle_rad: float) -> NDArray[np.float64]:
 def items(bag: Path) -> Iterator[tuple[int, Item]]:
     """Everything in the bag that can be shown, with its time of receipt in ns, in the order of the bag.
 
+    A message that cannot be read becomes a text that says so.
+
     Raises:
         BagError: there is no bag, or it cannot be read.
     """
     try:
-        with AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-            for connection, time_ns, data in reader.messages():
-                take = _TAKERS.get(connection.msgtype)
-                if take is not None:
-                    for item in take(connection.topic, reader.deserialize(data, connection.msgtype)):
-                        yield time_ns, item
-    except (AnyReaderError, OSError) as error:
+        with open_bag(bag) as opened:
+            shown = {name: item for name, item in opened.topics.items() if item.type in _TAKERS}
+            stores = {name: _types(item.type, item.definition) for name, item in shown.items()}
+            for raw in opened.messages(tuple(shown)):
+                try:
+                    message = stores[raw.topic].deserialize_cdr(raw.data, raw.type)
+                    for item in _TAKERS[raw.type](raw.topic, message):
+                        yield raw.received_ns, item
+                except Exception as error:  # a damaged message makes the parser raise what it likes
+                    yield raw.received_ns, Text(f"errors{raw.topic}", printable(error))
+    except (DataError, OSError) as error:
         raise BagError(f"bag {bag} cannot be read: {error}") from None
+
+
+def _types(kind: str, definition: str) -> Any:
+    """The types of ROS, and of a message of another package what its bag says it is."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    if kind not in store.fielddefs and definition:
+        with suppress(Exception):  # a definition that cannot be parsed: its messages are told one by one
+            found = get_types_from_msg(definition, kind)
+            store.register({name: fields for name, fields in found.items() if name not in store.fielddefs})
+    return store
 
 
 def _image(topic: str, message: Any) -> Iterator[Item]:

@@ -53,8 +53,7 @@ MODULE_OF_WHEEL = {
     "vector-quantize-pytorch": "vector_quantize_pytorch",
 }
 WHEEL_OF_KEY = {"python3-opencv": "opencv-python-headless", "python3-pil": "pillow", "python3-yaml": "pyyaml"}
-
-
+_NETWORK = "torch"
 INTERRUPTED = 130
 
 
@@ -84,12 +83,18 @@ def start(module: str, function: str = "main", needs: Iterable[str] = ()) -> Non
 
 
 def missing(package: str, error: ImportError) -> list[str]:
-    """A line for each module that the package and what it stands on declare and this interpreter lacks."""
+    """A line for each module that a program of the package needs and this interpreter lacks.
+
+    What `kinevla` asks for is for the network: where the package does not run it, only what stopped the
+    program counts.
+    """
     found: dict[str, str] = {}
     named = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+    runs_the_network = _NETWORK in dict(_declared(package))
     for one in (package, "kine_nodes", "kinevla"):
         for module, how in _declared(one):
-            if module not in found and _lacks(module):
+            counts = one != "kinevla" or runs_the_network or module == named
+            if counts and module not in found and _lacks(module):
                 found[module] = f"Python module '{module}' is missing, which {one} needs: install it by {how}"
     lines = list(found.values())
     if not named:
