@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from kinevla.actions.base import ActionTokenizer
 from kinevla.actions.loading import load_policy_tokenizer
-from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.pretrained import PRETRAINED, PretrainedPart
@@ -65,8 +65,6 @@ class CheckpointParts:
     Attributes:
         model: the network, without the pretrained parts that come by pip.
         builder: prompt and sequence layout with the text tokenizer.
-        action_tokenizer: codes to motion.
-        action_tokenizer_directory: where it is stored.
         texts: (instruction, goal text, kinematics text) of the training.
         images: what is done to camera images before the network sees them.
         doubt_limit_nat: how unlikely the least likely word of a written text may be before the policy says
@@ -97,8 +95,6 @@ def save_checkpoint(
     file is half as large. Statistics (state range, batch norm) keep full precision.
 
     Args:
-        directory: where to.
-        parts: what it holds.
         training: figures for the model card (see `model_card`).
         settings: the training's configuration, a dataclass; its paths are left out.
         inputs: what it was trained from by role: 'data', 'base'. Tokenizer and statistics are
@@ -157,7 +153,6 @@ def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
         storage: precision and size of the weight files.
 
     Raises:
-        ManifestError, StatisticsError, CheckpointError: see `load_checkpoint`.
         CheckpointError: source and out are the same, or a weight is too large for the precision.
         DataError: out is in use.
     """
@@ -236,9 +231,7 @@ def load_checkpoint(
     The network is built without memory and takes over the stored tensors one by one.
 
     Args:
-        directory: the checkpoint.
         dtype: of parameters in memory; None leaves them as they are stored.
-        device: where the network goes.
 
     Raises:
         ManifestError: no checkpoint, or a file is missing or differs from the manifest (named).

@@ -318,11 +318,7 @@ def verify_manifest(
 
 
 def verify_file(directory: Path, manifest: Mapping[str, Any], name: str, *, hashes: bool = True) -> Path:
-    """Check one file of a result against its manifest and return its path.
-
-    Raises:
-        ManifestError: as `verify_manifest`.
-    """
+    """Check one file of a result against its manifest and return its path."""
     require_listed(manifest, directory, (name,))
     path, entry = listed_file(directory, name), manifest["files"][name]
     size = path.stat().st_size

@@ -45,7 +45,6 @@ class Understanding:
 
         Args:
             goal_text: what it wrote about the goal.
-            kinematics_text: likewise.
             doubt_nat: how unlikely its least likely word was.
         """
         if why := unclear(goal_text):

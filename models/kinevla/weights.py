@@ -66,9 +66,6 @@ def save_weights(
     """Write the weights of a network, replacing those that are there.
 
     Args:
-        directory: where to.
-        module: the network.
-        storage: precision and size of a file.
         stem: file name without '.safetensors'.
 
     Returns:
@@ -157,7 +154,6 @@ def weight_files(directory: Path, stem: str = "model", listed: Collection[str] |
     """Return the names of the weight files of a directory, without the index.
 
     Args:
-        directory: where they lie.
         stem: file name without '.safetensors'.
         listed: names the manifest vouches for; None where there is no manifest.
 

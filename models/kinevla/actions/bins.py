@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.actions.base import BINS, BaseTokenizer
+from kinevla.actions.base import BINS, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
 from kinevla.data.chunks import ChunkConfig
 
 
-class BinTokenizer(BaseTokenizer):
+class BinTokenizer(ActionTokenizer):
     """Uniform bins over the normalised range; a value outside falls into the outermost bin, as in OpenVLA.
 
     A chunk (T, D) becomes T * D codes, frame by frame, which all mean the same bins of the normalised range.

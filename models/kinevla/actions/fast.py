@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from tokenizers import Tokenizer, models, trainers
 
-from kinevla.actions.base import FAST, BaseTokenizer
+from kinevla.actions.base import FAST, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.tokenizer import TokenizerError, check_chunks
 from kinevla.data.chunks import ChunkConfig
@@ -30,7 +30,7 @@ _LETTERS = 20000
 _MARGIN = 2
 
 
-class FastTokenizer(BaseTokenizer):
+class FastTokenizer(ActionTokenizer):
     """Chunks (T, D) to a variable number of codes and back.
 
     Args:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.actions.robot import JOINTS, tool_position_m
-from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import ChunkSet, to_absolute
 from kinevla.manifest import write_atomically, write_json, write_manifest
+
+if TYPE_CHECKING:
+    from kinevla.actions.base import ActionTokenizer
 
 REPORT_KIND = "tokenizer-report"
 
@@ -66,12 +69,9 @@ class TokenizerReport:
     """All figures of one tokeniser.
 
     Attributes:
-        kind: kind of tokeniser.
         chunks: number of held-out chunks measured.
         codes_per_chunk: codes one chunk becomes; the mean where the number varies (FAST).
-        codebook_size: codes per codebook.
         errors: error per set of levels ("goal" and "goal + kinematics", or "all").
-        codebooks: use per codebook.
     """
 
     kind: str
@@ -129,10 +129,7 @@ def level_error(
     """Compare decoded relative chunks (N, T, D) with the true ones.
 
     Args:
-        decoded: reconstruction.
-        chunks: truth with the measured states.
         keep: (D,) True for gripper dimensions.
-        absolute_dimensions: as in the chunk configuration.
     """
     difference = np.abs(decoded - chunks.chunks)
     joints = difference[..., ~keep]
@@ -164,9 +161,6 @@ def codebook_use(
     """Count the use of each column of codes (N, levels); negative entries (padding) do not count.
 
     Args:
-        codes: codes of held-out chunks.
-        codebook_size: codes per codebook K.
-        names: one per column.
         train_codes: (M, levels) codes of training chunks, or None.
     """
     uses = []
@@ -200,8 +194,6 @@ def measure_tokenizer(
     """Measure a tokeniser of any kind.
 
     Args:
-        tokenizer: what to measure.
-        held_out: chunks it did not learn from.
         train: chunks it learned from, to tell codes that are dead from codes the held-out chunks do not need.
     """
     keep = np.asarray(tokenizer.normaliser.keep)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from kinevla.actions.base import CONFIG_NAME, BaseTokenizer
+from kinevla.actions.base import CONFIG_NAME, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
@@ -23,12 +23,11 @@ WEIGHTS_NAME = "weights.safetensors"
 _BATCH = 4096
 
 
-class ResidualTokenizer(BaseTokenizer):
+class ResidualTokenizer(ActionTokenizer):
     """A residual VQ-VAE as the rest of the system sees it: numpy in, numpy out, one directory on disk.
 
     Args:
         network: the residual VQ-VAE; it is switched to evaluation.
-        normaliser: statistics it was trained with.
         chunk_config: how chunks are cut and which dimensions are absolute.
         period_s: time between the frames of a chunk.
 

@@ -194,7 +194,6 @@ class RvqVae(nn.Module):
         """Choose codes for latents (N, d).
 
         Args:
-            latents: encoder output.
             kinematics: False stops after the goal stack (Stage I, or a goal-only reconstruction).
             foreign: so many of the first latents get the goal codes of their neighbour; the kinematics codes
                 have to make up for that.

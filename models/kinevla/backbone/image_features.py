@@ -87,9 +87,5 @@ class ImageFeatures(nn.Module):
 
 @lru_cache(maxsize=2)
 def image_features(device: torch.device) -> ImageFeatures:
-    """Return the encoder on a device; all networks of a process share it.
-
-    Raises:
-        PretrainedError: see `ImageFeatures`.
-    """
+    """Return the encoder on a device; all networks of a process share it."""
     return ImageFeatures().to(device)

@@ -62,8 +62,6 @@ class KineVLAModel(nn.Module):
     `projector.fc1..3` and `language_model` are those of the public OpenVLA weights, and all is one sequence.
 
     Args:
-        config: all sizes.
-        pad_id: id of the padding token.
         public_on_meta: parts with public names get no memory yet, because stored weights will take their
             place (`restore_buffers` belongs after that); what is ours is initialised as usual.
     """
@@ -198,7 +196,6 @@ class KineVLAModel(nn.Module):
 
         Args:
             words: (B, L) ids of the level's text, the pad id elsewhere.
-            seen: of the B samples.
             level: 0 the goal, 1 the kinematics.
 
         Returns:

@@ -70,12 +70,9 @@ def load_openvla(
     Args:
         directory: `config.json`, tokenizer files, weights in one file or in shards with an index, and where
             present `preprocessor_config.json` and `dataset_statistics.json`.
-        cameras: camera names in token order.
-        state_dim: D of the joint state.
         state_token: give the joint state to the decoder as one more token (its projection starts untrained).
         coupling_width: width of the projections of the mutual-information loss (untrained).
         dtype: type of the public weights; what is not public stays in single precision.
-        device: where to.
 
     Raises:
         PublicWeightsError: the directory is no checkpoint of this architecture, or a damaged one.

@@ -127,8 +127,6 @@ def openvla_config(
     """Return the sizes of OpenVLA-7B (Prismatic: DINOv2 ViT-L/14 reg4, SigLIP SO400M/14, Llama-2-7B).
 
     Args:
-        cameras: names in token order.
-        state_dim: D of the joint state.
         state_token: the state is an observation token; False with one camera is OpenVLA's own layout.
     """
     public = PublicConfig((TOWERS[DINO_ID], TOWERS[SIGLIP_ID]), 224, _decoder({}), 32064, 64, 32000, 256, {})

@@ -24,10 +24,6 @@ class Phrases(nn.Module):
     side differ; then a single head of attention.
 
     Args:
-        vocabulary_size: ids.
-        pad_id: id that says nothing.
-        width: numbers per word.
-        hidden: width of the result.
         robot_features: numbers that tell the state of the robot.
     """
 

@@ -25,8 +25,6 @@ class PretrainedPart:
     Attributes:
         distribution: what `pip install` calls it.
         module: the package that holds the file.
-        file: its path there.
-        sha256: of the content.
     """
 
     distribution: str

@@ -67,9 +67,5 @@ class SentenceEncoder(nn.Module):
 
 @lru_cache(maxsize=2)
 def sentence_encoder(device: torch.device) -> SentenceEncoder:
-    """Return the encoder on a device; all networks of a process share it.
-
-    Raises:
-        PretrainedError: see `SentenceEncoder`.
-    """
+    """Return the encoder on a device; all networks of a process share it."""
     return SentenceEncoder().to(device)

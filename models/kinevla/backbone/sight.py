@@ -16,11 +16,7 @@ from kinevla.backbone.image_features import CHANNELS
 
 
 class Sight(nn.Module):
-    """Feature maps to cells and points.
-
-    Args:
-        config: sizes.
-    """
+    """Feature maps to cells and points."""
 
     grid: Tensor
 

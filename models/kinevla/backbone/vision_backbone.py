@@ -10,11 +10,7 @@ from kinevla.backbone.vit_tower import VitTower
 
 
 class VisionBackbone(nn.Module):
-    """The pair of towers of a Prismatic model (§3.3 of the paper), channel-wise concatenated.
-
-    Args:
-        config: sizes and cameras.
-    """
+    """The pair of towers of a Prismatic model (§3.3 of the paper), channel-wise concatenated."""
 
     def __init__(self, config: TowersConfig) -> None:
         super().__init__()

@@ -85,7 +85,6 @@ class VitTower(nn.Module):
     """A vision transformer.
 
     Args:
-        config: sizes.
         image_size: side of the input, pixels.
     """
 

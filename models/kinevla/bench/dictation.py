@@ -26,14 +26,7 @@ class BenchGenerator(Generator):
     """A generator whose answer can be dictated and whose passes can be read afterwards.
 
     Args:
-        model: the network.
-        grammar: admissible answers.
-        config: use of drafts.
-        spelling: how motions become codes.
         decoders: compute hidden states instead of the usual decoders, the writer's first.
-
-    Attributes:
-        last: the latest answer.
     """
 
     def __init__(
@@ -84,10 +77,7 @@ def made_up_answer(
     """Draw an answer of given length.
 
     Args:
-        grammar: its form.
         text_tokens: ids of each reasoning text, by level.
-        text_ids: ids the texts are drawn from.
-        rng: source of chance.
 
     Returns:
         All ids of the answer, and the same as a draft.

@@ -40,7 +40,6 @@ class Variant:
     """A way of answering.
 
     Attributes:
-        name: for the report.
         draft_share: right share of the draft's reasoning; None for no draft. A policy that is not dictated
             takes its previous plan as it is, whatever the share.
     """
@@ -65,7 +64,6 @@ class Sample:
         phases_s: the same by `PHASES`.
         passes_s: seconds of each decoder pass, and of each reading of codes, by kind.
         reused: ids taken over from the draft.
-        written: ids of the answer.
     """
 
     chunk_s: float
@@ -115,11 +113,7 @@ class Figures:
     """A finished measurement.
 
     Attributes:
-        subject: what was measured.
-        parameters: of the network.
-        observation_tokens: tokens per observation.
         text_tokens: ids of both reasoning texts together (median).
-        horizon: actions per chunk.
         repetitions: timed plans of each variant.
         dictated: answers were dictated (random weights).
         variants: figures by name; the first is 'plain'.
@@ -154,10 +148,6 @@ def measure(
     """Time all variants of a subject.
 
     Args:
-        subject: the policy.
-        observations: a new one per repetition.
-        repetitions: timed plans of each variant.
-        warmup: repetitions before, which are not counted.
         seed: of the order of variants and of dictated answers.
 
     Raises:

@@ -32,7 +32,6 @@ class StaticDecoder(CachedDecoder):
 
     Args:
         model: network without adapters; its decoder's weights are used in place.
-        max_length: longest sequence.
         buckets: lengths new tokens are padded to; longer inputs (the prefill) run as they are.
         graphs: record a CUDA graph per bucket; needs a network on a GPU.
 

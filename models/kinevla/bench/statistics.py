@@ -14,8 +14,6 @@ class Spread:
 
     Attributes:
         median: half of the values are below.
-        p90: nine tenths are below.
-        count: how many values.
     """
 
     median: float
@@ -42,7 +40,6 @@ class Ratio:
     Attributes:
         value: median of the slow times over median of the fast times.
         low: lower end of the 95 % interval.
-        high: upper end.
     """
 
     value: float

@@ -42,14 +42,8 @@ class Subject:
     Attributes:
         name: what it is, for the report.
         policy: the policy.
-        generator: its generator.
-        grammar: form of its answers.
         text_ids: ids its texts consist of.
         text_tokens: length of each text when answers are dictated; None when the policy speaks for itself.
-        instruction: a sentence it knows.
-        parameters: of the network.
-        observation_tokens: tokens of one observation.
-        horizon: actions per chunk.
         state_dim: D of the joint state.
     """
 
@@ -85,10 +79,7 @@ def checkpoint_subject(
     """Load a checkpoint.
 
     Args:
-        directory: where it is.
-        device: where it runs.
         instruction: the sentence; None for the annotated one whose reasoning has the median length.
-        static: use the decoder of static shapes.
 
     Raises:
         ManifestError: a file is missing or was changed.
@@ -124,12 +115,9 @@ def random_subject(
 
     Args:
         name: entry of `kinevla.configs.models.MODELS`.
-        device: where it runs.
         dtype: type of its weights; the small network keeps single precision.
         text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
-        static: use the decoder of static shapes.
         force: try even if memory will not do.
-        seed: of the weights.
 
     Raises:
         UnknownNameError: no such size.
@@ -168,10 +156,7 @@ def random_model(
     """Return a network with random weights, never in memory twice.
 
     Args:
-        config: sizes.
-        device: where the weights are made.
         dtype: type of the parts that have public weights.
-        seed: of the weights.
     """
     torch.manual_seed(seed)
     if config.reads_alone:
@@ -244,9 +229,7 @@ def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> I
     """Yield frames that change a little from one to the next, and joint angles that drift.
 
     Args:
-        state_dim: D of the joint state.
         size: side of the camera frames, pixels.
-        seed: source of chance.
     """
     rng = np.random.default_rng(seed)
     front, wrist = rng.integers(40, 216, (2, size, size, 3), dtype=np.int16)

@@ -36,7 +36,6 @@ class Command:
     """Where a command lives.
 
     Attributes:
-        words: what the user types.
         module: module holding it; imported only when the command is called.
         args: name of its options dataclass, read by tyro (docstrings become help).
         run: name of its function: takes the options, returns an `Outcome` or an exit status.
@@ -68,7 +67,6 @@ class Outcome:
     Attributes:
         text: for people; printed to stdout without --json.
         figures: the same as plain values; printed to stdout as JSON with --json.
-        code: exit status.
     """
 
     text: str

@@ -18,7 +18,6 @@ class Entry(Generic[T]):
     """One named configuration.
 
     Attributes:
-        name: what the user types.
         summary: one line on what it is.
         make: builds the configuration; called on use, so that listing names loads nothing heavy.
     """
@@ -33,7 +32,6 @@ class Registry(Generic[T]):
 
     Args:
         kind: what they configure, for messages ("training preset").
-        entries: in the order they are listed.
 
     Raises:
         ValueError: a name that occurs twice.

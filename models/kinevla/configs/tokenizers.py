@@ -20,8 +20,6 @@ class TokenizerPreset:
 
     Attributes:
         kind: kind of the tokeniser, as in its `tokenizer.json`.
-        training: sizes and schedule.
-        chunks: how chunks are cut.
     """
 
     kind: TokenizerKind

@@ -49,10 +49,7 @@ class TrainingPreset:
         """Return the whole configuration.
 
         Args:
-            data: demonstrations.
-            tokenizer: action tokeniser.
             base: the base checkpoint where `needs_base`, else None.
-            out: directory of the run.
             changes: fields of `PolicyTrainConfig` that are to differ from the preset.
 
         Raises:

@@ -41,7 +41,6 @@ class TopicAudit:
     """One topic of a recording.
 
     Attributes:
-        messages: how many there are.
         rate_hz: from the median distance of capture stamps.
         largest_gap_s: between neighbouring capture stamps, s.
         dropped: messages missing, judged by gaps and the median distance.

@@ -57,7 +57,6 @@ class RawMessage:
     """One message as stored.
 
     Attributes:
-        topic: its topic.
         type: message type, such as sensor_msgs/msg/Image.
         received_ns: time of recording, ns.
         stamp_ns: `header.stamp`, ns.
@@ -75,7 +74,6 @@ class Bag:
     """An open recording; use `open_bag`.
 
     Attributes:
-        path: its folder.
         topics: what its files hold, by name.
         left_out: per topic, how many messages were left out, by the reason.
         unnamed: files of a recording in the folder that its metadata does not name, and that are not read.

@@ -146,8 +146,6 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     """Return one chunk per frame of an episode: (T_episode, horizon, D).
 
     Args:
-        episode: the demonstration.
-        config: how to cut.
         coarse: True gives the coarse actions of Stage I: targets low-passed before cutting, so that only
             slow motion remains; False gives the kinematics-rich actions of Stage II as they are.
     """
@@ -180,9 +178,6 @@ def build_chunks(
     """Collect the chunks of all episodes of a split ("train", "val", or None for all).
 
     Args:
-        episodes: demonstrations.
-        config: how to cut.
-        split: which part.
         coarse: see `episode_chunks`.
         parts: the part of each episode by name (`split.read_split`); None divides by `config.val_percent`.
 

@@ -63,9 +63,6 @@ class Job:
     """One recording to convert.
 
     Attributes:
-        bag: its folder.
-        config: how.
-        texts: given by hand.
         seed: number of the episode; None for the one of the folder's name.
         source: what tells this recording from others, see `sources.fingerprint`.
     """
@@ -82,9 +79,7 @@ class ConvertReport:
     """What a batch came to.
 
     Attributes:
-        converted: recordings that became episodes.
         held: recordings that the data set held before.
-        frames: frames written now.
         errors: one text per recording, or part of one, that was refused or passed over.
         notes: messages that were left out of recordings that were converted all the same.
         set_aside: recordings in quarantine or discarded, which count only when named themselves.
@@ -112,7 +107,6 @@ class Converted:
     """An episode made of a recording.
 
     Attributes:
-        episode: what was made.
         notes: what was left out of the recording, one text per topic.
         passed_over: files beside the recording's that were not read.
     """

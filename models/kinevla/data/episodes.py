@@ -79,7 +79,6 @@ class EpisodeWriter:
     """Adds episodes to a data set directory; opening an existing one continues it.
 
     Args:
-        directory: created when missing.
         config: what the set is made with; a set made with another configuration is refused.
         images: what was done to the images it holds; None for the default pipeline.
 
@@ -254,11 +253,7 @@ class EpisodeReader:
         return self._sha256[self.entries[index].file]
 
     def checked_file(self, index: int) -> Path:
-        """Return the file of episode `index` after comparing it with the manifest.
-
-        Raises:
-            DataError: as `read`.
-        """
+        """Return the file of episode `index` after comparing it with the manifest."""
         entry = self.entries[index]
         try:
             path = listed_file(self.directory, entry.file)

@@ -37,10 +37,6 @@ class FrameReader:
 
     A file is compared with the manifest when its first image is read.
 
-    Args:
-        reader: the data set.
-        cameras: which images, in this order.
-
     Raises:
         ValueError: a camera the data set does not have.
     """

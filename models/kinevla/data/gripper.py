@@ -23,10 +23,7 @@ def opening(
     """Map recorded positions (T,) to openings, 0 closed to 1 open.
 
     Args:
-        values: as recorded.
-        closed: the position that means closed.
         opened: the position that means open; None for 1 where the values look like openings.
-        what: whose positions, for the text.
 
     Raises:
         DataError: values beyond closed and open, or ones that look like metres.

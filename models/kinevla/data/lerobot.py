@@ -67,8 +67,6 @@ def export_lerobot(
         reader: episodes of one rate and one number of dimensions.
         out: a directory that does not exist yet, or is empty; without an end it is left as it was.
         store: films with H.264, films that keep every pixel, or png images inside the parquet files.
-        robot: written to the description as robot_type.
-        progress: show a progress bar.
 
     Raises:
         DataError: no episodes, a directory in use, episodes that differ in rate or dimensions, or images

@@ -22,7 +22,6 @@ class NoiseConfig:
     Attributes:
         share: share of episodes that are disturbed.
         std_min_rad: least standard deviation of an episode's joint offsets.
-        std_max_rad: greatest standard deviation.
         correlation_time_s: how long an offset lasts (Ornstein-Uhlenbeck time constant).
         quiet_before_s: no offset in this time before the gripper starts to move.
         quiet_after_s: no offset in this time after it has stopped.
@@ -88,9 +87,7 @@ def disturbance(
 
     Args:
         reference: (T, 8) clean targets.
-        period_s: time between them.
         config: strength; `share` of all seeds get an offset, the others zeros.
-        seed: integers that fix the draw.
 
     Returns:
         (T, 8) to be added to the reference. The gripper's column is zero; an undisturbed episode is all zero.

@@ -35,11 +35,7 @@ def fingerprint(path: Path) -> str:
 
 
 class SourceRegister:
-    """Gives each recording a seed of its own, and knows which ones a data set holds.
-
-    Args:
-        entries: what the set holds.
-    """
+    """Gives each recording a seed of its own, and knows which ones a data set holds."""
 
     def __init__(self, entries: Iterable[EpisodeEntry]) -> None:
         held = list(entries)
@@ -53,7 +49,6 @@ class SourceRegister:
 
         Args:
             name: of the recording; the first one with a name gets the name's own seed.
-            source: its fingerprint.
         """
         if self._held[source] > 0:
             self._held[source] -= 1

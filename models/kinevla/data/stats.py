@@ -19,10 +19,7 @@ class DataStats:
     """Figures of a data set.
 
     Attributes:
-        episodes: how many.
-        frames: of all episodes.
         lengths: frames of the shortest, the median and the longest episode.
-        per_task: instruction to episodes.
         state: figure (see `FIGURES`) to one value per dimension, measured.
         target: the same of the targets.
         remarks: "state" and "target" to what the scaling of each dimension minds, "" for nothing.

@@ -29,7 +29,6 @@ class Topic:
         type: message type, such as sensor_msgs/msg/Image.
         serialization: "cdr" for everything ROS 2 writes.
         definition: text of the type in the `.msg` format; empty where there is none.
-        messages: how many.
     """
 
     type: str

@@ -28,7 +28,6 @@ def in_time(samples: Sequence[tuple[int, Value]], what: str) -> tuple[list[tuple
 
     Args:
         samples: stamp in ns and value, in the order of recording.
-        what: the topic, for the text.
 
     Raises:
         DataError: the stamps run back by more than a second: a clock was set.
@@ -102,8 +101,6 @@ def frame_times(
     """Return the times of the frames, ns: from when all has begun until the first thing ends.
 
     Args:
-        joints: stamps of the joint states, rising.
-        images: stamps per camera, rising.
         first_target: stamp of the first joint target; None where the measured joints serve as targets.
         config: rate and bounds.
         joint_topic: name of the joint states' topic.

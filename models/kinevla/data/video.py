@@ -20,12 +20,7 @@ def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool
 
     Args:
         path: ends in .mp4.
-        images: the frames.
-        fps: frames per second.
         lossless: keep every pixel as it is (H.264 in RGB); else 4:2:0 with constant quality.
-
-    Raises:
-        ValueError: see `check_film_size`.
     """
     with whole_film(path) as part, av.open(str(part), "w") as container:
         stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=fps)

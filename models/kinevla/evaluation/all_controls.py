@@ -18,9 +18,6 @@ def evaluate_all(config: EvaluateConfig) -> tuple[Evaluation, bool]:
 
     Returns:
         The policy's evaluation, and whether everything is finished.
-
-    Raises:
-        EvaluationError: see `evaluate`.
     """
     budget = Deadline(config.max_minutes)
     own = replace(config, control="none")

@@ -34,9 +34,6 @@ def bench_jobs(
     the place of its instruction in the split, from 1.
 
     Args:
-        config: how trials are run.
-        split: which sentences and scenes.
-        trials: how many.
         first_seed: of the scene of the first instruction; the next one has the next seed.
         file: sentences of a split of `FROM_FILE`.
 

@@ -15,7 +15,6 @@ class Comparison:
 
     Attributes:
         goal: difference of the success rates.
-        kinematics: likewise.
         only_here: (goal, kinematics) successes of this one that failed in the other.
         only_there: likewise the other way round.
     """

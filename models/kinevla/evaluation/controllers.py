@@ -31,7 +31,6 @@ class Decision:
     Attributes:
         actions: (T, D) absolute targets.
         goal_text: coarse reasoning, '' where there is none.
-        kinematics_text: fine reasoning.
         latency_s: parts of the time it took, by name; empty for controls.
         reused: the reasoning was confirmed, not written anew.
     """
@@ -48,12 +47,8 @@ class Start:
     """What a controller learns at the start of a trial.
 
     Attributes:
-        task: task number.
-        seed: of the scene.
-        instruction: what to do.
         texts: (coarse, fine) annotated for the task, used to pick other texts for an intervention.
         environment: the unwrapped environment; only the controls may look into it.
-        period_s: time of one step.
     """
 
     task: int
@@ -82,7 +77,6 @@ class ControllerConfig:
 
     Attributes:
         control: 'none' for the policy itself, or which control.
-        checkpoint: directory of the policy.
         episodes: data set whose episodes are replayed, found by task and seed.
         expert: "module:Class" of the scripted expert.
         horizon: steps per chunk of the controls.

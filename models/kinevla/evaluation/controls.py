@@ -40,11 +40,7 @@ def why_not(
     """Say why a control cannot be run with these inputs, None where it can.
 
     Args:
-        control: which.
         libero: trials are LIBERO's.
-        through_ros: trials run on the whole stack.
-        checkpoint: directory of the policy.
-        episodes: recorded data set.
         bench_split: split of KineBench, None where trials are not its.
     """
     if control in OF_THE_POLICY and checkpoint is None:

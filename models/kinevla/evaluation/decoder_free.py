@@ -23,7 +23,6 @@ class Memory:
 
     Attributes:
         goal_text: reasoning the policy wrote for it.
-        kinematics_text: likewise.
         words: (levels, L) ids of both texts, which ask the readout for the motion; None without one.
     """
 
@@ -51,11 +50,7 @@ def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> 
 
 @torch.inference_mode()
 def recall(policy: KineVLAPolicy, observation: Observation, words: Tensor) -> NDArray[np.float64]:
-    """Return absolute targets (T, D) for what is seen now, asked for by remembered words (levels, L).
-
-    Raises:
-        ObservationError: see `KineVLAPolicy.plan`.
-    """
+    """Return absolute targets (T, D) for what is seen now, asked for by remembered words (levels, L)."""
     parts = policy.parts
     model = parts.model
     images, state = policy.inputs(observation)

@@ -26,11 +26,7 @@ def poster(film: str) -> str:
 
 
 class Film:
-    """Collects frames, compressed, until they are wanted.
-
-    Args:
-        instruction: written below the images.
-    """
+    """Collects frames, compressed, until they are wanted."""
 
     def __init__(self, instruction: str) -> None:
         self._instruction = instruction

@@ -30,7 +30,6 @@ class ControlFigures:
         goal: its success rate.
         kinematics: likewise.
         goal_difference: its goal success less the policy's on the trials both have; None without any.
-        kinematics_difference: likewise.
         by_sentence: "successes/trials" of kinematics of each sentence.
     """
 
@@ -53,7 +52,6 @@ class FoundControls:
     """What was found in a policy's folder.
 
     Attributes:
-        rows: a row per control.
         left_out: why a folder is not among them, one line each.
         command: runs the controls that are missing.
     """
@@ -84,7 +82,6 @@ def find_controls(
     Args:
         config: of the policy's evaluation.
         identity: its settings and inputs, as its trials begin with.
-        results: its trials.
     """
     if config.control != "none" or config.intervention != "none":
         return None

@@ -30,7 +30,6 @@ def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng:
     Args:
         own: (coarse, fine) of the instruction that is given.
         texts: (coarse, fine) of all tasks.
-        rng: source of randomness.
 
     Raises:
         InterventionError: no other instruction shares the goal.
@@ -47,7 +46,6 @@ def shuffled_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng: n
     Args:
         own: (coarse, fine) of the instruction that is given.
         texts: (coarse, fine) of all tasks.
-        rng: source of randomness.
 
     Raises:
         InterventionError: all instructions have this text.
@@ -77,7 +75,6 @@ def intervene(
     """Return the kinematics text to force, None where nothing is exchanged.
 
     Args:
-        kind: what to do.
         own: (coarse, fine) of the instruction that is given.
         texts: (coarse, fine) of all tasks.
         seed: makes the draw; the same for the same trial.

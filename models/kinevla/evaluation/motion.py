@@ -74,7 +74,6 @@ def motion_figures(
 
     Args:
         states: (T, D) measured joints in rad, then the gripper.
-        period_s: time between states.
         joints: leading dimensions that are joints.
         reference: (R, D) reference motion of the same scene, or None.
         tool_m: (T, 3) positions of the tool of another arm than the RM75.

@@ -21,11 +21,9 @@ class ReasoningFigures:
     """Figures over all pairs of texts.
 
     Attributes:
-        pairs: number of texts compared.
         exact: share of texts equal to the annotation.
         bleu: corpus BLEU, 0..1 (sacrebleu, default tokenisation).
         bert_score_f1: mean F1 of BERTScore, None where it was not computed.
-        bert_model: encoder used.
     """
 
     pairs: int

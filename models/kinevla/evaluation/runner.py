@@ -201,7 +201,6 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
 
     Args:
         manifest: an evaluation's directory or its manifest.json.
-        out: where the repetition goes.
 
     Raises:
         ManifestError: no evaluation, or a damaged one.

@@ -43,12 +43,8 @@ class Rate:
     """A success rate.
 
     Attributes:
-        successes: how many trials.
-        trials: of how many.
         scenes: on how many different scenes.
-        rate: successes of trials.
         low: lower end of the 95 % interval.
-        high: upper end.
         method: `BOOTSTRAP`, or `WILSON` where scenes are too much alike to be resampled.
     """
 
@@ -90,9 +86,6 @@ class Difference:
     Attributes:
         change: difference of the rates, -1..1.
         low: lower end of the 95 % interval.
-        high: upper end.
-        trials: pairs of trials.
-        scenes: different scenes among them.
         method: as in `Rate`; instead of resampling, the two Wilson intervals are combined (Newcombe 1998,
             method 10), which makes no use of the pairing.
     """

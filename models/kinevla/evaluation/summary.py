@@ -31,13 +31,10 @@ class TaskFigures:
     """Success of one sentence, or of several ('task' 0).
 
     Attributes:
-        task: its number.
-        instruction: the sentence.
         trained: whether it is one of the checkpoint's training sentences; None where that is not known, or
             where some are and some are not.
         refused: trials in which the policy did not take it.
         goal: success rate.
-        kinematics: likewise.
     """
 
     task: int
@@ -64,7 +61,6 @@ class Summary:
 
     Attributes:
         tasks: success per sentence, in the order of the tasks.
-        pooled: success over all trials.
         wordings: pooled over sentences in training and over the others, where there are both.
         reasoning: agreement with the annotation; None for controls.
         reused_share: chunks whose reasoning was confirmed instead of written, None for controls.
@@ -143,10 +139,7 @@ def summarise(
     """Compute the figures of at least one trial.
 
     Args:
-        results: the trials.
         training: the checkpoint's training sentences, none where they are not known.
-        bert: compute BERTScore.
-        bert_model: encoder for it.
 
     Raises:
         ValueError: no trials.

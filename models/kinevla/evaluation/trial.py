@@ -45,9 +45,7 @@ class Track:
     Attributes:
         states: measured (D,) joints in rad and gripper, one per step.
         tool_m: (3,) tool positions beside them, where the environment tells them.
-        decisions: all chunks.
         ended: why the trial ended; empty while it runs.
-        steps: steps so far.
         resting: chunks of rest in a row.
     """
 
@@ -144,10 +142,8 @@ def refused_result(
     """Return the result of a trial whose sentence the policy refuses.
 
     Args:
-        job: what was asked for.
         why: the policy's reason.
         observation: what the environment showed at its reset.
-        info: what it told then.
     """
     track = Track(ended="sentence refused")
     track.measure(observation, info)
@@ -205,11 +201,8 @@ def result_of(
     """Put the result of a trial together, and write its film when it is wanted.
 
     Args:
-        job: what was asked for.
         verdict: the judge's; has goal_success, kinematics_success and reasons, and may have attributes with
             `passed`.
-        track: what was noted.
-        instruction: as given.
         texts: (coarse, fine) of the task.
         reference: (R, D) motion to measure the path against, or None.
         film: what was filmed, or None.

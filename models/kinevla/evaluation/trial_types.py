@@ -23,7 +23,6 @@ class TrialConfig:
 
     Attributes:
         environment_id: gymnasium id, "module:namespace/Name-v0".
-        controller: who moves.
         period_s: time of one environment step.
         max_time_s: a trial that is not at rest by then ends.
         rest_motion_rad: a chunk that moves no joint further from the last command counts as rest.
@@ -35,7 +34,6 @@ class TrialConfig:
             and `rest_motion_rad` a share of the largest.
         launch: launch arguments of the stack for trials through ROS, each `name:=value`.
         film: where films of failed trials go, None for none.
-        film_all: film successes as well.
         film_seed: film this scene of every task in any case: something to look at; None: no scene.
     """
 
@@ -69,9 +67,6 @@ class TrialJob:
     """One trial to run.
 
     Attributes:
-        config: how.
-        task: task number.
-        seed: of the scene.
         instruction: other words than the task's own, or None.
         options: further options of the environment's reset; an 'instruction' there takes the task's place.
         wording: number of the instruction among those of the task in this evaluation, from 0.
@@ -103,16 +98,9 @@ class TrialResult:
     """What came out of a trial.
 
     Attributes:
-        task: task number.
-        seed: of the scene.
-        instruction: as given.
-        goal: goal success.
         kinematics: goal and all constraints of the fine text.
         reasons: the judge's sentences.
-        ended: why the trial ended.
         steps: environment steps.
-        duration_s: their time.
-        chunks: decisions taken.
         reasoning: different (goal text, kinematics text) with the number of chunks each stood in.
         annotated: (coarse, fine) of the task.
         reused_chunks: chunks whose reasoning was confirmed.

@@ -23,9 +23,7 @@ def sample_times(count: int, alpha: float, floor: float, generator: torch.Genera
     Beta(alpha, 1) has the distribution function u^alpha, so its inverse needs a uniform number only.
 
     Args:
-        count: B.
         alpha: above 1 favours noisy chunks.
-        floor: smallest time.
         generator: source of randomness on the CPU; None for the global one.
 
     Returns:

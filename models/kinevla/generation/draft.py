@@ -57,7 +57,6 @@ class Drafter:
 
     Args:
         draft: the previous answer, None proposes nothing.
-        codes: propose codes as well as texts.
     """
 
     def __init__(self, draft: Draft | None, codes: bool) -> None:
@@ -69,7 +68,6 @@ class Drafter:
         """Propose ids from the cursor, where there is a choice, to the next place without a guess.
 
         Args:
-            cursor: where the answer stands.
             texts_only: end with the last choice before the next codes, which somebody else chooses.
         """
         if self._draft is None:

@@ -47,7 +47,6 @@ class PassTiming:
         kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
             well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any,
             'read' one that reads codes: from what is written and seen, never from the instruction.
-        new_tokens: positions computed.
         seconds: time since the pass before, the choice of ids included.
         drafted: proposed ids among these positions.
     """
@@ -65,12 +64,9 @@ class Generation:
     Attributes:
         ids: the whole answer with delimiters and eos.
         goal_text: ids of the coarse reasoning.
-        goal_codes: code indices.
         kinematics_text: ids of the fine reasoning.
-        kinematics_codes: code indices.
         goal_text_reused: the draft's coarse text was confirmed as it stood.
         kinematics_text_reused: likewise for the fine text.
-        accepted: draft ids confirmed.
         passes: every pass of the decoder in order.
         surprise: (goal, kinematics) per text the largest negative log probability of one of its ids, its end
             included, nat; 0 for a text that was forced.
@@ -118,8 +114,6 @@ class Generator:
 
     Args:
         model: the network, on any device and of any floating-point type.
-        grammar: admissible answers.
-        config: use of drafts.
         spelling: how motions become codes; needed with a readout.
     """
 
@@ -153,7 +147,6 @@ class Generator:
         """Answer one observation.
 
         Args:
-            seen: what is seen, of one observation.
             prompt: (P, hidden) embedded instruction.
             draft: a previous answer to verify, or None.
             forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics', or only
@@ -301,7 +294,6 @@ class Generator:
 
         Args:
             hidden: states, each in front of the id to be chosen.
-            choices: the alternatives.
             place: where in the answer the first of these ids stands.
 
         Returns:

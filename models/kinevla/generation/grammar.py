@@ -49,7 +49,6 @@ class Grammar:
     """The admissible answers.
 
     Attributes:
-        vocabulary: id layout.
         first_text_id: ids below it (specials) never appear as text.
         reasoning: False leaves the reasoning texts out (an ablation), codes only.
         max_text_tokens: bound on each reasoning text.
@@ -97,7 +96,6 @@ class Cursor:
     """A position in an answer that is being written.
 
     Args:
-        grammar: what may stand where.
         fixed_texts: texts to be used instead of generated ones, by segment name, without end delimiter.
     """
 

@@ -113,7 +113,6 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
 
     Args:
         image: (H, W, 3) uint8 RGB, of a camera or of a data set: what was done to it already changes nothing.
-        pipeline: what to do.
         camera: which camera's, to turn it where that is upside down; None for images of a data set.
 
     Returns:

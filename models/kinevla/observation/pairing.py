@@ -37,11 +37,9 @@ def choose(
 
     Args:
         front: capture times of the latest `FRAMES_KEPT` frames, rising, ns.
-        wrist: of the other camera.
         states: times of joint states, rising, ns.
         max_pair_gap_s: largest difference of the capture times of the two images.
         max_state_gap_s: largest distance between the older image and its joint state.
-        not_before_ns: older images do not count.
 
     Returns:
         Their places, or in words why there are none.

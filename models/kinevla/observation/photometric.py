@@ -46,8 +46,6 @@ def change_light(images: Image, config: PhotometricNoise, rng: np.random.Generat
 
     Args:
         images: (N, H, W, 3) uint8 RGB.
-        config: strengths.
-        rng: source of randomness.
 
     Returns:
         Images of the same shape; the same ones where the draw says so.

@@ -44,13 +44,10 @@ class SequenceLength:
     """Positions of the longest training sample.
 
     Attributes:
-        bos: the beginning.
         observation: patches of all cameras, and the state.
         prompt: ids of the prompt (bound).
         coarse: ids of the coarse text (bound).
         fine: ids of the fine text (bound).
-        codes: action codes.
-        marks: delimiters and end.
     """
 
     bos: int
@@ -74,9 +71,6 @@ class RecipeReport:
     Attributes:
         public_parameters: weights the public checkpoint has, by part.
         own_parameters: weights it does not have.
-        lora_parameters: weights of the adapters.
-        adapted_layers: layers with an adapter.
-        trained_parameters: what the optimiser gets.
         sequence: positions of the longest sample.
         shapes: shapes met in the forward pass of one micro-batch.
         memory: bytes per GPU.

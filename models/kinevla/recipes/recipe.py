@@ -40,10 +40,8 @@ class TokenizerPart:
     """The action tokeniser.
 
     Attributes:
-        horizon: actions per chunk.
         goal_codes: codes of the goal level.
         kinematics_codes: codes of the kinematics level.
-        codebook_size: codes per stage.
         batch_size: chunks per step of its training.
     """
 
@@ -59,7 +57,6 @@ class LoraPart:
     """Adapters on all linear layers.
 
     Attributes:
-        rank: inner width.
         alpha: scale, divided by the rank.
         dropout: share of inputs dropped.
     """
@@ -74,13 +71,9 @@ class TrainingPart:
     """The run.
 
     Attributes:
-        gpus: data-parallel processes.
         batch_per_gpu: samples per GPU and step.
         accumulation: parts a GPU's batch is computed in.
-        steps: optimiser steps.
-        learning_rate: of AdamW.
         schedule: what it does after the warm-up.
-        warmup_steps: steps of linear warm-up.
         image_augmentation: random crop and colour jitter.
         weight_dtype: type of the frozen weights.
         gradient_checkpointing: keep only the input of each block and compute the rest again.
@@ -127,16 +120,7 @@ class HardwarePart:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole run.
-
-    Attributes:
-        model: what is trained.
-        tokenizer: action tokeniser.
-        lora: adapters.
-        training: schedule and batch.
-        sequence: length of texts.
-        hardware: memory.
-    """
+    """A whole run."""
 
     model: ModelPart
     tokenizer: TokenizerPart

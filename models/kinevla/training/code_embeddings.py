@@ -23,7 +23,6 @@ def seed_code_embeddings(model: KineVLAModel, vocabulary: Vocabulary, tokenizer:
 
     Args:
         model: network whose embedding and head are changed in place.
-        vocabulary: id layout.
         tokenizer: action tokenizer; one without code vectors leaves the network as it is.
     """
     books = tokenizer.code_vectors()

@@ -17,7 +17,6 @@ class Budget:
     Attributes:
         max_minutes: minutes this process may use; None for no bound.
         max_steps: steps over all continuations; None for no bound.
-        step: steps done.
         before_s: seconds used by earlier continuations.
     """
 
@@ -70,9 +69,7 @@ class Schedule:
     """Learning rate: linear warm-up, then constant or cosine.
 
     Attributes:
-        peak: rate after the warm-up.
         shape: 'constant' or 'cosine'.
-        warmup_steps: length of the warm-up.
         final: the cosine ends at this share of the peak.
     """
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.actions.tokenizer import ActionTokenizer
+from kinevla.actions.base import ActionTokenizer
 from kinevla.data.chunks import episode_chunks
 from kinevla.data.episode import Episode
 from kinevla.data.episodes import EpisodeReader
@@ -37,7 +37,6 @@ class PolicyData:
         codes: (N, M) codes, goal levels first.
         texts: the different texts of the demonstrations.
         text: (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out.
-        train: rows to learn from.
         val: rows held out (whole episodes).
     """
 
@@ -101,8 +100,6 @@ def load_policy_data(
     be trained on.
 
     Args:
-        reader: demonstrations.
-        tokenizer: action tokenizer.
         texts: from `demonstrated_texts`; frames of other texts are neither learned from nor held out.
         directory: where the files go, on a disk with a few hundred bytes free per frame.
 
@@ -146,10 +143,6 @@ def load_policy_data(
 def demonstrated_texts(reader: EpisodeReader, without: tuple[str, ...] = ()) -> tuple[Texts, ...]:
     """Return the different texts of a data set in order of first appearance.
 
-    Args:
-        reader: demonstrations.
-        without: instructions that are left out.
-
     Raises:
         DataError: the set has no such instruction.
     """
@@ -169,8 +162,6 @@ class Layout:
     """Lays out the sequences of rows.
 
     Args:
-        data: the data set.
-        builder: sequence layout.
         prompted: sequences hold the instruction as text; otherwise the answer alone.
     """
 

@@ -43,7 +43,6 @@ class CacheConfig:
     Attributes:
         images: the network's pipeline.
         light: changes of the light of training frames; None for none.
-        seed: of the draws.
         val_percent: share of the episodes held out, whose frames stay as they are.
     """
 
@@ -77,11 +76,7 @@ def open_cache(
     """Open the cache of a data set, computing what is missing; an interrupted computation goes on.
 
     Args:
-        root: folder of all caches.
-        data: the demonstrations.
         config: see `CacheConfig`; `images` is joined to the pipeline of the data set here.
-        workers: processes.
-        progress: show a bar.
 
     Raises:
         PipelineError: images the network cannot see: too small, or cut in another way.

@@ -75,7 +75,6 @@ def coupling_loss(
         action: (B, W) embeddings of the code spans.
         group: (B,) equal numbers for equal reasoning texts.
         temperature: tau > 0.
-        negatives: what a sample is compared with.
 
     Raises:
         ValueError: unknown `negatives`.

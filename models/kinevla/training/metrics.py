@@ -23,7 +23,6 @@ class MetricsLog:
     """A CSV file with one row per report; on continuation, rows after the resumed step are dropped.
 
     Args:
-        path: the file.
         columns: names; one is 'step', and one 'stage' in a run of several stages.
         step: step the run continues from, 0 for a fresh run.
         stage: the stage of that step, counted from 1.

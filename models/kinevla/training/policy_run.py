@@ -26,7 +26,7 @@ from kinevla.backbone.openvla import PublicConfig, load_openvla
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import CAMERAS, EpisodeReader
 from kinevla.data.split import SPLIT_NAME
-from kinevla.flow import FlowHead
+from kinevla.flow.head import FlowHead
 from kinevla.generation import Spelling
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
@@ -55,10 +55,7 @@ class PolicyRun:
     """Everything a run works with.
 
     Attributes:
-        config: settings.
         model: the network; parameters that are not trained do not require gradients.
-        builder: sequence layout.
-        tokenizer: action tokenizer.
         layout: of the sequences, with the data set.
         images: what is done to camera images, which the checkpoint keeps.
         inputs: images or features of the frames.
@@ -100,8 +97,6 @@ def prepare_run(
     """Load data, tokenizers and weights, compute features, build the network (on the CPU).
 
     Args:
-        config: settings.
-        device: where the run will compute.
         main_first: holds back all processes but the first while that one computes the features.
 
     Raises:

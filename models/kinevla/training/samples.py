@@ -64,10 +64,6 @@ class StepSamples(Dataset[Part]):
 
     Attributes:
         layout: of the sequences, with the data set.
-        inputs: images or features.
-        config: settings.
-        process: number of this process.
-        processes: how many there are.
     """
 
     layout: Layout

@@ -77,17 +77,8 @@ def compare_seeds(
     """Train bi-level and single-level tokenisers on every seed, and measure bins and FAST beside them.
 
     Args:
-        coarse: coarse training chunks.
-        fine: training chunks as they are.
-        held_out: chunks all are measured on.
         training: sizes and schedule of the bi-level tokeniser; the others follow from it.
-        chunk_config: how the chunks were cut.
-        period_s: time between their frames.
-        seeds: seeds to train with.
         directory: each training keeps its progress in a directory of its own there, and is continued.
-        fast: settings of FAST.
-        max_minutes: time budget for all together.
-        progress: show progress bars.
 
     Returns:
         The comparison, or None when the time was up before all were trained: call again.
@@ -133,9 +124,6 @@ def write_comparison(
     """Write comparison.json, comparison.txt and comparison.png with a manifest.
 
     Args:
-        directory: where to.
-        comparison: what was measured.
-        config: the settings it was measured with.
         inputs: results it was measured on by role ('data').
     """
     directory = Path(directory)

@@ -21,7 +21,6 @@ class WriterBatch:
 
     Attributes:
         rows: (b,) which samples.
-        sentences: b sentences.
         ids: (b, L) what is written about them, padded on the right.
         spoken: (b, L) bool, positions that are learned.
     """
@@ -52,11 +51,9 @@ def writer_batch(
     """Draw sentences for some samples: their own instruction in other words, or one that must be refused.
 
     Args:
-        layout: of the data set.
         rows: (b,) their rows there.
         places: (b,) their places in the batch.
         config: shares.
-        seed: of what is drawn.
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)

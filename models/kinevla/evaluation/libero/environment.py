@@ -49,7 +49,6 @@ class LiberoEnvironment:
 
     Args:
         dataset: 'libero_goal_relabeled' or 'kine_libero'.
-        number: row of the table.
         size_px: side of the images; the paper's are 256.
         view: whose left and right the judge takes.
         make: builds LIBERO's environment; replaced in tests.

@@ -62,7 +62,6 @@ class LiberoFrame:
     """The scene at one moment.
 
     Attributes:
-        time_s: since the episode began.
         bodies: movable objects by LIBERO's name.
         contacts: points (3,) where the fingers touch an object, in the object's frame, by object; drawers and
             knobs by the name of their joint entry (world frame). Absent or empty: not touched.
@@ -70,7 +69,6 @@ class LiberoFrame:
         sites: regions by LIBERO's name.
         touching: unordered pairs of objects or fixtures in contact, each pair sorted by name.
         tool: pose of the grip site; its third axis points out of the hand.
-        opening_m: distance of the fingers.
     """
 
     time_s: float

@@ -61,8 +61,6 @@ def judge(task: LiberoTask, trace: LiberoTrace, view: View = "image") -> LiberoV
     """Judge a trace.
 
     Args:
-        task: what was asked.
-        trace: what happened.
         view: whether left and right are those of the rotated image (the paper's) or of the camera.
 
     Raises:

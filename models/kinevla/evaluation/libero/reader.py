@@ -19,11 +19,7 @@ KNOB_ON_RAD = 2.1
 
 
 class LiberoReader:
-    """Reads frames of one environment after a reset.
-
-    Args:
-        environment: see the module.
-    """
+    """Reads frames of one environment after a reset."""
 
     def __init__(self, environment: Any) -> None:
         self._env = environment

@@ -31,8 +31,6 @@ class LiberoTask:
     """One row of Table 5 or 6.
 
     Attributes:
-        dataset: which table.
-        number: row.
         libero_task: name of the task in suite LIBERO-Goal, also that of its bddl file.
         goal: check of the coarse sentence.
         kinematics: checks of the fine sentence.

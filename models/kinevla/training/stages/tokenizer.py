@@ -35,7 +35,6 @@ class TrainedTokenizer:
 
     Attributes:
         network: the network as it is now.
-        normaliser: its statistics.
         stage: stage reached (1 or 2).
         complete: both stages ran to their end.
     """
@@ -63,8 +62,6 @@ def train_tokenizer(
         config: sizes and schedule; `kinematics_levels` 0 makes a single-level tokeniser, for which only
             Stage I runs (pass the full chunks as `coarse_chunks` then).
         directory: where state and metrics go; a run found there is continued. None keeps nothing.
-        max_minutes: time budget.
-        progress: show a progress bar.
 
     Raises:
         ValueError: data and configuration do not fit.
@@ -116,8 +113,6 @@ class TokenizerStage(Stage):
         network: what is trained; the stages share it.
         data: (N, T, D) normalised chunks.
         weights: (D,) weight of each dimension in the loss.
-        config: schedule.
-        kinematics: Stage II.
     """
 
     def __init__(
