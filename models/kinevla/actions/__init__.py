@@ -35,7 +35,7 @@ __all__ = [
 
 _HOME = {
     "ActionNormaliser": "normaliser",
-    "ActionTokenizer": "tokenizer",
+    "ActionTokenizer": "base",
     "BiLevelTokenizer": "bilevel",
     "BinTokenizer": "bins",
     "FastTokenizer": "fast",

@@ -17,7 +17,7 @@ from torch import Tensor
 from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
-from kinevla.generation.generator import Generation, Generator, GeneratorConfig
+from kinevla.generation.generator import Generation, Generator
 from kinevla.generation.grammar import Choice, Cursor, Grammar
 from kinevla.generation.spelling import Spelling
 
@@ -33,11 +33,10 @@ class BenchGenerator(Generator):
         self,
         model: KineVLAModel,
         grammar: Grammar,
-        config: GeneratorConfig | None = None,
         spelling: Spelling | None = None,
         decoders: Sequence[CachedDecoder] = (),
     ) -> None:
-        super().__init__(model, grammar, config, spelling)
+        super().__init__(model, grammar, spelling)
         self.last: Generation | None = None
         self._dictated: tuple[int, ...] | None = None
         if decoders:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 
 class Exit(IntEnum):
-    """Exit status of every command."""
+    """Exit status of every command; `EXIT_MEANING` says what each tells."""
 
     DONE = 0
     FAILED = 1
@@ -33,31 +34,35 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command lives.
+    """A command, found by its name: `data split` is `SplitArgs` and `run_split` of `cli.data_commands`.
+
+    The options are a frozen dataclass read by tyro (docstrings become help); the function takes them and
+    returns an `Outcome`. Their module is imported only when the command is called.
 
     Attributes:
-        module: module holding it; imported only when the command is called.
-        args: name of its options dataclass, read by tyro (docstrings become help).
-        run: name of its function: takes the options, returns an `Outcome` or an exit status.
+        name: what the user types.
         summary: one line for the help text.
         examples: command lines, shown by --help and checked against the options by a test.
-        presets: 'module:class' of the `PresetSource` behind --preset; '' for none.
         goes_on: after Ctrl-C the same command goes on where it stopped; else it has left nothing behind.
+        has_presets: it takes --preset (see `presets.PRESETS`).
     """
 
-    words: tuple[str, ...]
-    module: str
-    args: str
-    run: str
+    name: str
     summary: str
-    examples: tuple[str, ...] = ()
-    presets: str = ""
+    examples: tuple[str, ...]
     goes_on: bool = False
+    has_presets: bool = False
 
     @property
-    def name(self) -> str:
-        """What the user types, in one string."""
-        return " ".join(self.words)
+    def words(self) -> tuple[str, ...]:
+        """What the user types, word by word."""
+        return tuple(self.name.split())
+
+    def load(self) -> tuple[type[Any], Callable[[Any], Outcome]]:
+        """Import the class of its options and its function."""
+        module = importlib.import_module(f"kinevla.cli.{self.words[0]}_commands")
+        name = self.words[-1]
+        return getattr(module, f"{name.capitalize()}Args"), getattr(module, f"run_{name}")
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def run_show(args: ShowArgs) -> Outcome:
 
 
 @dataclass(frozen=True)
-class LeRobotArgs:
+class LerobotArgs:
     """Options of `kinevla data export lerobot`."""
 
     data: tyro.conf.Positional[Path]
@@ -287,7 +287,7 @@ class LeRobotArgs:
     """Show a progress bar."""
 
 
-def run_lerobot(args: LeRobotArgs) -> Outcome:
+def run_lerobot(args: LerobotArgs) -> Outcome:
     """Export a data set to the LeRobotDataset format."""
     from kinevla.data.episodes import EpisodeReader
     from kinevla.data.lerobot import export_lerobot

@@ -9,10 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from kinevla.bounded import MIB, require_size
 from kinevla.observation.images import Image
-
-MAX_FILM_BYTES = 4096 * MIB
 
 
 def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool = False) -> None:
@@ -59,19 +56,3 @@ def whole_film(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def read_video(path: Path) -> Image:
-    """Return all frames of a film, (T, H, W, 3) uint8 RGB.
-
-    Raises:
-        TooLargeError: more than `MAX_FILM_BYTES` of pixels.
-    """
-    frames: list[Image] = []
-    size = 0
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            size += 3 * frame.width * frame.height
-            require_size(f"{path} unpacked so far", size, MAX_FILM_BYTES)
-            frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-    return np.stack(frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
-from kinevla.generation.generator import Generation, Generator, GeneratorConfig, PassTiming
+from kinevla.generation.generator import Generation, Generator, PassTiming
 from kinevla.generation.grammar import Cursor, Grammar
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
 from kinevla.generation.spelling import Spelling
@@ -15,7 +15,6 @@ __all__ = [
     "Draft",
     "Generation",
     "Generator",
-    "GeneratorConfig",
     "Grammar",
     "PassTiming",
     "SequenceBuilder",

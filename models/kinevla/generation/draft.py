@@ -55,13 +55,15 @@ class Proposal:
 class Drafter:
     """Proposes ids of a draft during one answer.
 
+    Codes are left to the network: they change with nearly every chunk, and a wrong one makes the text after
+    it be checked twice.
+
     Args:
         draft: the previous answer, None proposes nothing.
     """
 
-    def __init__(self, draft: Draft | None, codes: bool) -> None:
+    def __init__(self, draft: Draft | None) -> None:
         self._draft = draft
-        self._codes = codes
         self._limits: dict[str, int] = {}
 
     def propose(self, cursor: Cursor, texts_only: bool = False) -> Proposal:
@@ -102,22 +104,12 @@ class Drafter:
 
     def _guesses(self, cursor: Cursor, draft: Draft) -> Sequence[int]:
         """Return the guesses for the rest of the segment at the cursor."""
-        segment, offset = cursor.segment, cursor.offset
-        if isinstance(segment, Text):
-            words = draft.of("text", segment.name)
-            if not words:
-                return ()
-            start = following(cursor.text(segment.name), words)
-            return (*words, segment.end)[start:][: self._limits.get(segment.name)]
-        assert isinstance(segment, Codes), "a fixed segment offers no choice"
-        codes = draft.of("codes", segment.name)
-        if not self._codes or cursor.codes(segment.name) != codes[:offset]:
+        segment = cursor.segment
+        words = draft.of("text", segment.name) if isinstance(segment, Text) else ()
+        if not isinstance(segment, Text) or not words:
             return ()
-        vocabulary = cursor.grammar.vocabulary
-        blocks = [vocabulary.block(stage) for stage in segment.stages[offset:]]
-        pairs = zip(blocks, codes[offset:], strict=False)
-        # A code that does not exist becomes an id that is not admissible.
-        return [block[code] if 0 <= code < len(block) else -1 for block, code in pairs]
+        start = following(cursor.text(segment.name), words)
+        return (*words, segment.end)[start:][: self._limits.get(segment.name)]
 
 
 def following(written: Sequence[int], words: Sequence[int]) -> int:

@@ -28,18 +28,6 @@ PassKind = Literal["prefill", "verify", "decode", "read"]
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """How drafts are used.
-
-    Attributes:
-        draft_codes: also propose the previous codes. They change with nearly every chunk, and a wrong one
-            makes the text after it be checked twice, so the default leaves them out.
-    """
-
-    draft_codes: bool = False
-
-
-@dataclass(frozen=True)
 class PassTiming:
     """One pass of the decoder.
 
@@ -117,20 +105,13 @@ class Generator:
         spelling: how motions become codes; needed with a readout.
     """
 
-    def __init__(
-        self,
-        model: KineVLAModel,
-        grammar: Grammar,
-        config: GeneratorConfig | None = None,
-        spelling: Spelling | None = None,
-    ) -> None:
+    def __init__(self, model: KineVLAModel, grammar: Grammar, spelling: Spelling | None = None) -> None:
         if model.readout is not None and grammar.codes and spelling is None:
             raise ValueError("a network with a readout needs the spelling of its action tokenizer")
         if model.readout is not None and grammar.codes and not grammar.reasoning:
             raise ValueError("a readout needs reasoning: its motions follow from what is written")
         self.model = model
         self.grammar = grammar
-        self.config = config or GeneratorConfig()
         self._spelling = spelling
         self._decoder = CachedDecoder(model)
         alone = model.config.reads_alone and grammar.reasoning and spelling is None
@@ -161,7 +142,7 @@ class Generator:
         self._passes: list[PassTiming] = []
         self._surprise = {"goal": 0.0, "kinematics": 0.0}
         cursor = Cursor(self.grammar, forced)
-        drafter = Drafter(draft, self.config.draft_codes)
+        drafter = Drafter(draft)
         start = torch.cat([self._embed([self.grammar.vocabulary.bos]), seen.tokens[0]])
         # What was decided but not yet read by the decoder, which reads a sequence piece by piece.
         pending = torch.cat([start, prompt.to(start)])

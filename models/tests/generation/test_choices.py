@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from kinevla.backbone import KineVLAModel
+from kinevla.backbone.model import KineVLAModel
 from kinevla.generation import Grammar, SequenceBuilder
 from kinevla.text import Vocabulary
 

@@ -9,8 +9,8 @@ import torch
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.backbone import DecoderConfig, KineVLAModel, ModelConfig, TowersConfig, VitTowerConfig
-from kinevla.backbone.model import Seen
+from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.configs.models import tiny
 from kinevla.data.chunks import ChunkConfig
 from kinevla.generation import (
@@ -18,7 +18,6 @@ from kinevla.generation import (
     Draft,
     Generation,
     Generator,
-    GeneratorConfig,
     Grammar,
     SequenceBuilder,
     Spelling,
@@ -84,10 +83,8 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
     return model
 
 
-def generator(
-    model: KineVLAModel, grammar: Grammar = GRAMMAR, config: GeneratorConfig | None = None
-) -> Generator:
-    return Generator(model, grammar, config, spelling() if model.readout is not None else None)
+def generator(model: KineVLAModel, grammar: Grammar = GRAMMAR) -> Generator:
+    return Generator(model, grammar, spelling() if model.readout is not None else None)
 
 
 def observation(seed: int) -> Seen:
