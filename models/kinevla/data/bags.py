@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
 from kinevla.data.bag_files import kind_of, open_file, unpacked
 from kinevla.data.bag_metadata import METADATA
-from kinevla.data.cdr import JointPositions
 from kinevla.data.packing import DataError
 from kinevla.data.stored import MessageFile, Topic
 from kinevla.observation.image_bounds import ImageError
@@ -266,7 +265,7 @@ def read_info(path: Path) -> BagInfo:
         raise DataError(f"{file} is damaged: {printable(error)}") from error
 
 
-def ordered_joints(message: JointPositions, what: str) -> NDArray[np.float64]:
+def ordered_joints(message: Any, what: str) -> NDArray[np.float64]:
     """Return the eight positions of a joint state in the order of `JOINT_NAMES`.
 
     Raises:
