@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinevla.actions.base import ActionTokenizer
-    from kinevla.actions.bilevel import BiLevelTokenizer
     from kinevla.actions.bins import BinTokenizer
     from kinevla.actions.fast import FastTokenizer
     from kinevla.actions.loading import load_policy_tokenizer, load_tokenizer
     from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
-    from kinevla.actions.single_level import SingleLevelTokenizer
+    from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
 from kinevla.actions.tokenizer import TokenizerError
 
 __all__ = [
@@ -36,10 +35,10 @@ __all__ = [
 _HOME = {
     "ActionNormaliser": "normaliser",
     "ActionTokenizer": "base",
-    "BiLevelTokenizer": "bilevel",
+    "BiLevelTokenizer": "residual",
     "BinTokenizer": "bins",
     "FastTokenizer": "fast",
-    "SingleLevelTokenizer": "single_level",
+    "SingleLevelTokenizer": "residual",
     "StatisticsError": "normaliser",
     "TokenizerError": "tokenizer",
     "load_policy_tokenizer": "loading",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinevla.actions.base import CONFIG_NAME, TOKENIZER_KIND, ActionTokenizer, kind_of, read_settings
-from kinevla.actions.bilevel import BiLevelTokenizer
 from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.fast import FastTokenizer
-from kinevla.actions.single_level import SingleLevelTokenizer
+from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
 from kinevla.actions.tokenizer import TokenizerError
 from kinevla.manifest import verify_manifest
 

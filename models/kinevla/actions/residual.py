@@ -1,4 +1,4 @@
-"""Tokenisers that quantise a latent by stacks of residual codebooks: what both levels have in common."""
+"""Tokenisers that quantise a latent by stacks of residual codebooks: two, as the method has them, or one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from kinevla.actions.base import CONFIG_NAME, ActionTokenizer
+from kinevla.actions.base import BILEVEL, CONFIG_NAME, SINGLE_LEVEL, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
 from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
@@ -148,3 +148,38 @@ def _load_weights(network: RvqVae, path: Path) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise TokenizerError(f"{path} does not fit {CONFIG_NAME}: {error}") from error
+
+
+class BiLevelTokenizer(ResidualTokenizer):
+    """Chunks to goal and kinematics codes and back (KineVLA, section 3.1).
+
+    The codes of a chunk are the goal levels first, then the kinematics levels, which quantise what the goal
+    levels left. The goal codes alone decode to a coarse motion. Arguments as `ResidualTokenizer`.
+    """
+
+    kind = BILEVEL
+
+    def __init__(
+        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
+    ) -> None:
+        super().__init__(network, normaliser, chunk_config, period_s)
+        if network.config.kinematics_levels < 1:
+            raise TokenizerError("a bi-level tokeniser needs kinematics_levels >= 1, got 0")
+
+
+class SingleLevelTokenizer(ResidualTokenizer):
+    """Chunks to the codes of one residual stack and back; they all count as goal codes.
+
+    Arguments as `ResidualTokenizer`.
+    """
+
+    kind = SINGLE_LEVEL
+
+    def __init__(
+        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
+    ) -> None:
+        super().__init__(network, normaliser, chunk_config, period_s)
+        if network.config.kinematics_levels != 0:
+            raise TokenizerError(
+                f"a single-level tokeniser has no kinematics levels, got {network.config.kinematics_levels}"
+            )

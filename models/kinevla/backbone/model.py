@@ -19,8 +19,7 @@ from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.projectors import Projector, SightTokens, StateToken
 from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
 from kinevla.backbone.sight import Sight
-from kinevla.backbone.vision_backbone import VisionBackbone
-from kinevla.backbone.vit_tower import VitTower
+from kinevla.backbone.vit_tower import VisionBackbone, VitTower
 from kinevla.ranges import MIN_SPAN
 
 if TYPE_CHECKING:

@@ -25,9 +25,8 @@ class EvaluateArgs(EvaluateConfig):
 
 def run_evaluate(args: EvaluateArgs) -> Outcome:
     """Run the trials; not finished when the time budget ended before them."""
-    from kinevla.evaluation.all_controls import evaluate_all
     from kinevla.evaluation.comparison import compare
-    from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate
+    from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate, evaluate_all
     from kinevla.manifest import to_plain
 
     if args.rerun is not None:

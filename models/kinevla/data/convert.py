@@ -22,12 +22,10 @@ from kinevla.data.bags import Bag, BagInfo, open_bag, read_info
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.data.gripper import opening
-from kinevla.data.identity import name_seed, task_number, texts_for
-from kinevla.data.joint_angles import check_radians
+from kinevla.data.identity import SourceRegister, fingerprint, name_seed, task_number, texts_for
 from kinevla.data.packing import DataError
+from kinevla.data.recorded_units import check_radians, opening
 from kinevla.data.recordings import find_bags
-from kinevla.data.sources import SourceRegister, fingerprint
 from kinevla.data.streams import (
     IMAGE_TOPICS,
     JOINT_TOPIC,

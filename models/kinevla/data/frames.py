@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from kinevla.data.episode import CAMERAS
 from kinevla.data.episodes import EpisodeReader
-from kinevla.data.npz import check_npz
-from kinevla.data.packing import DataError
+from kinevla.data.packing import DataError, check_npz
 
 _KEPT_PLACES = 4096
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, lengths of name and extra field

@@ -23,11 +23,10 @@ from kinevla.bounded import MIB, printable, require_size
 from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.data.gripper import Meaning, check_commands, command_opening
-from kinevla.data.identity import task_number
+from kinevla.data.identity import SourceRegister, fingerprint, task_number
 from kinevla.data.libero_texts import find_texts, language
 from kinevla.data.packing import DataError
-from kinevla.data.sources import SourceRegister, fingerprint
+from kinevla.data.recorded_units import Meaning, check_commands, command_opening
 from kinevla.manifest import to_plain
 from kinevla.observation.image_bounds import ImageError
 from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image

@@ -36,12 +36,11 @@ from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
 from kinevla.text.language.wording import every_text, of_language
 from kinevla.text.unclear import UNCLEAR
-from kinevla.training.code_embeddings import seed_code_embeddings
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import Layout, PolicyData, Texts, demonstrated_texts, load_policy_data
 from kinevla.training.feature_cache import CacheConfig, open_cache
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
-from kinevla.training.starting_point import same_codes, start_from
+from kinevla.training.starting_point import same_codes, seed_code_embeddings, start_from
 
 log = logging.getLogger(__name__)
 # Public checkpoints have no manifest; this file tells one from another.

@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from kinevla.actions.base import BILEVEL, BINS, FAST, SINGLE_LEVEL, ActionTokenizer
-from kinevla.actions.bilevel import BiLevelTokenizer
 from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.fast import FastTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.report import TokenizerReport
-from kinevla.actions.single_level import SingleLevelTokenizer
+from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
 from kinevla.actions.tokenizer import TokenizerError
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.training.stages.tokenizer import train_tokenizer

@@ -16,12 +16,11 @@ import pytest
 from bag_maker import write_bag
 from test_handing_on import write_libero
 
-from kinevla.data import npz
+from kinevla.data import packing
 from kinevla.data.bags import open_bag, read_info
 from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.libero_import import LiberoConfig, import_libero, read_libero
-from kinevla.data.npz import check_npz
-from kinevla.data.packing import DataError, read_npz
+from kinevla.data.packing import DataError, check_npz, read_npz
 from kinevla.observation.image_bounds import ImageError, image_size
 from kinevla.recipes.recipe import RecipeError, read_recipe
 
@@ -48,8 +47,8 @@ def bomb(path: Path, size: int) -> None:
 def test_an_npz_that_unpacks_to_more_than_its_bound_is_refused(tmp_path, monkeypatch, little_memory):
     bomb(tmp_path / "a.npz", 400 << 20)
     assert (tmp_path / "a.npz").stat().st_size < 1e6
-    assert npz.MAX_NPZ_BYTES == 1 << 30
-    monkeypatch.setattr(npz, "MAX_NPZ_BYTES", 300 << 20)
+    assert packing.MAX_NPZ_BYTES == 1 << 30
+    monkeypatch.setattr(packing, "MAX_NPZ_BYTES", 300 << 20)
     with pytest.raises(DataError, match=r"a\.npz unpacked has 4194\d+ bytes, the bound is 314572800"):
         read_npz(tmp_path / "a.npz", ())
 

@@ -8,7 +8,7 @@ import pytest
 
 from kinevla.actions import StatisticsError
 from kinevla.checkpoint import CheckpointError, record_closed_loop
-from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.evaluation.wordings import training_sentences
 from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError, Plan
 from kinevla.text.unclear import UNCLEAR
