@@ -15,7 +15,8 @@ from safetensors.torch import save as save_tensors
 
 from kinevla.actions.base import BILEVEL, CONFIG_NAME, SINGLE_LEVEL, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
 from kinevla.data.chunks import ChunkConfig
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.bench.dictation import BenchGenerator, count_positions

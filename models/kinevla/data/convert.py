@@ -114,11 +114,6 @@ class Converted:
     passed_over: tuple[str, ...] = ()
 
 
-def convert_bag(job: Job) -> Episode:
-    """Convert one recording; as `convert_recording`, without what is to be said of it."""
-    return convert_recording(job).episode
-
-
 def convert_recording(job: Job) -> Converted:
     """Convert one recording.
 

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
 from kinevla.bounded import MIB, read_bounded
 from kinevla.configs import TOKENIZERS, TRAININGS
 from kinevla.training.config import PolicyTrainConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from kinevla.actions.normaliser import Mode
-from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
 
 
 @dataclass(frozen=True)

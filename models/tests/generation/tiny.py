@@ -8,7 +8,8 @@ from functools import lru_cache
 import torch
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
 from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.configs.models import tiny

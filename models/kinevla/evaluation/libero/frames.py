@@ -78,7 +78,6 @@ class LiberoFrame:
     sites: Mapping[str, Site]
     touching: frozenset[tuple[str, str]]
     tool: Pose
-    opening_m: float
 
     def touch(self, first: str, second: str) -> bool:
         """Whether two things are in contact."""

@@ -34,7 +34,6 @@ class LiberoReader:
         gripper = environment.robots[0].gripper
         self._fingers = {model.geom_name2id(geom) for geom in gripper.contact_geoms}
         self._tool_site = model.site_name2id(gripper.important_sites["grip_site"])
-        self._finger_joints = list(gripper.joints)
         # A drawer's region belongs to the body that slides: contacts with that body are the handle's.
         self._drawer_joint = {
             name: site.joints[0]
@@ -71,8 +70,7 @@ class LiberoReader:
         tool = Pose(
             np.array(data.site_xpos[self._tool_site]), np.array(data.site_xmat[self._tool_site]).reshape(3, 3)
         )
-        opening = sum(abs(float(data.get_joint_qpos(joint))) for joint in self._finger_joints)
-        return LiberoFrame(time_s, bodies, contacts, joints, sites, frozenset(touching), tool, opening)
+        return LiberoFrame(time_s, bodies, contacts, joints, sites, frozenset(touching), tool)
 
     def _body_pose(self, body: int) -> Pose:
         data = self._env.sim.data
