@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kinevla.bench.dictation import corrupt, made_up_answer
+from kinevla.bench.dictation import corrupt, count_positions, made_up_answer
+from kinevla.bench.memory import count_parameters
 from kinevla.bench.statistics import Ratio, Spread, ratio_of_medians
 from kinevla.bench.subjects import Subject
 from kinevla.generation.draft import Draft
@@ -159,9 +160,10 @@ def measure(
     variants = variants_of(subject)
     records = {variant.name: _Record() for variant in variants}
     lengths: list[int] = []
-    previous = subject.policy.plan(_dictate(subject, next(observations), rng)[0], subject.instruction)
+    _dictate(subject, rng)
+    previous = subject.policy.plan(next(observations), subject.instruction)
     for repetition in range(-warmup, repetitions):
-        observation, told = _dictate(subject, next(observations), rng)
+        observation, told = next(observations), _dictate(subject, rng)
         plans: dict[str, Plan] = {}
         for index in rng.permutation(len(variants)):
             variant = variants[index]
@@ -178,28 +180,26 @@ def measure(
     chunk_s = {name: [s.chunk_s for s in record.samples] for name, record in records.items()}
     return Figures(
         subject=subject.name,
-        parameters=subject.parameters,
-        observation_tokens=subject.observation_tokens,
+        parameters=count_parameters(subject.parts.model),
+        observation_tokens=count_positions(subject.parts.model),
         text_tokens=round(float(np.median(lengths))),
-        horizon=subject.horizon,
+        horizon=subject.policy.horizon,
         repetitions=repetitions,
         dictated=subject.text_tokens is not None,
-        variants={name: _figures(record, subject.horizon) for name, record in records.items()},
+        variants={name: _figures(record, subject.policy.horizon) for name, record in records.items()},
         ratios={
             name: ratio_of_medians(chunk_s[PLAIN], times) for name, times in chunk_s.items() if name != PLAIN
         },
     )
 
 
-def _dictate(
-    subject: Subject, observation: Observation, rng: np.random.Generator
-) -> tuple[Observation, Draft | None]:
-    """Fix the answer to an observation where answers are dictated."""
+def _dictate(subject: Subject, rng: np.random.Generator) -> Draft | None:
+    """Fix the next answer where answers are dictated."""
     if subject.text_tokens is None:
-        return observation, None
+        return None
     ids, told = made_up_answer(subject.grammar, subject.text_tokens, subject.text_ids, rng)
     subject.generator.dictate(ids)
-    return observation, told
+    return told
 
 
 def _draft(subject: Subject, variant: Variant, previous: Plan, told: Draft | None) -> Plan | None:

@@ -42,23 +42,31 @@ class Subject:
 
     Attributes:
         name: what it is, for the report.
-        policy: the policy.
-        text_ids: ids its texts consist of.
         text_tokens: length of each text when answers are dictated; None when the policy speaks for itself.
-        state_dim: D of the joint state.
+        instruction: a sentence it knows.
     """
 
     name: str
     policy: KineVLAPolicy
     generator: BenchGenerator
-    grammar: Grammar
-    text_ids: range
     text_tokens: dict[str, int] | None
     instruction: str
-    parameters: int
-    observation_tokens: int
-    horizon: int
-    state_dim: int
+
+    @property
+    def parts(self) -> CheckpointParts:
+        """Network, layout and tokenizers."""
+        return self.policy.parts
+
+    @property
+    def grammar(self) -> Grammar:
+        """Form of its answers."""
+        return self.parts.builder.grammar
+
+    @property
+    def text_ids(self) -> range:
+        """Ids its texts consist of."""
+        end = min(self.grammar.vocabulary.text_ids_end, len(self.parts.builder.tokenizer))
+        return range(self.grammar.first_text_id, end)
 
 
 def median_text_tokens(builder: SequenceBuilder) -> dict[str, int]:
@@ -200,7 +208,6 @@ def _subject(
     static: bool,
 ) -> Subject:
     model, grammar = parts.model, parts.builder.grammar
-    parameters = count_parameters(model)
     decoders: list[StaticDecoder] = []
     if static:
         longest = count_positions(model) + 128 + 2 * grammar.max_text_tokens + max(DEFAULT_BUCKETS)
@@ -209,21 +216,7 @@ def _subject(
         decoders = [StaticDecoder(model, window, graphs=model.device.type == "cuda") for _ in range(count)]
     spelling = Spelling(parts.action_tokenizer, model.device) if model.readout is not None else None
     generator = BenchGenerator(model, grammar, spelling=spelling, decoders=decoders)
-    policy = KineVLAPolicy(parts, generator)
-    end = min(grammar.vocabulary.text_ids_end, len(parts.builder.tokenizer))
-    return Subject(
-        name=name,
-        policy=policy,
-        generator=generator,
-        grammar=grammar,
-        text_ids=range(grammar.first_text_id, end),
-        text_tokens=text_tokens,
-        instruction=instruction,
-        parameters=parameters,
-        observation_tokens=count_positions(model),
-        horizon=policy.horizon,
-        state_dim=model.config.state_dim,
-    )
+    return Subject(name, KineVLAPolicy(parts, generator), generator, text_tokens, instruction)
 
 
 def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> Iterator[Observation]:

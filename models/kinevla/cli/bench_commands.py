@@ -84,7 +84,9 @@ def run_bench(args: BenchArgs) -> Outcome:
     if args.demos is not None:
         observations = demonstrated_observations(args.demos)
     else:
-        observations = made_up_observations(subject.state_dim, size=args.image_size, seed=args.seed)
+        observations = made_up_observations(
+            subject.parts.model.config.state_dim, size=args.image_size, seed=args.seed
+        )
     machine = describe_machine(device)
     figures = measure(subject, observations, args.repetitions, warmup=args.warmup, seed=args.seed)
     settings = {

@@ -23,13 +23,7 @@ _STAMPED = ("sensor_msgs/", "trajectory_msgs/", "diagnostic_msgs/")
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """What counts as wrong.
-
-    Attributes:
-        gap_factor: a gap longer than this many median periods counts as lost messages.
-        max_delay_s: largest distance between capture stamp and time of recording, s.
-        max_step_rad: largest step of a joint target between two frames of a data set, rad.
-    """
+    """What counts as wrong; the options of `kinevla data audit`, which say what each means."""
 
     gap_factor: float = 1.5
     max_delay_s: float = 1.0

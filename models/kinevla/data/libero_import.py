@@ -45,17 +45,7 @@ class LinkError(ValueError):
 
 @dataclass(frozen=True)
 class LiberoConfig:
-    """How LIBERO files are read.
-
-    Attributes:
-        relabel: set of annotated tasks whose texts are used.
-        task: number in that set; None finds it by the file's own instruction.
-        rate_hz: frames per second of the recording.
-        image_size: side of the stored images, pixels.
-        drop_idle: leave out frames whose deltas are below 1e-4 while the gripper's command stays.
-        gripper: what its commands mean: -1 open to 1 closed (LIBERO's own), or 0..1; "auto" takes LIBERO's
-            and refuses what looks like another.
-    """
+    """How LIBERO files are read; the options of `kinevla data import libero`, which say what each means."""
 
     relabel: str = "libero_goal_relabeled"
     task: int | None = None
