@@ -60,23 +60,16 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class CheckpointParts:
-    """What a checkpoint holds.
+    """What a checkpoint holds."""
 
-    Attributes:
-        model: the network, without the pretrained parts that come by pip.
-        builder: prompt and sequence layout with the text tokenizer.
-        texts: (instruction, goal text, kinematics text) of the training.
-        images: what is done to camera images before the network sees them.
-        doubt_limit_nat: how unlikely the least likely word of a written text may be before the policy says
-            that it did not understand.
-    """
-
-    model: KineVLAModel
-    builder: SequenceBuilder
+    model: KineVLAModel  # the network, without the pretrained parts that come by pip
+    builder: SequenceBuilder  # prompt and sequence layout with the text tokenizer
     action_tokenizer: ActionTokenizer
     action_tokenizer_directory: Path
-    texts: tuple[tuple[str, str, str], ...]
-    images: ImagePipeline
+    texts: tuple[tuple[str, str, str], ...]  # (instruction, goal text, kinematics text) of the training
+    images: ImagePipeline  # what is done to camera images before the network sees them
+    # how unlikely the least likely word of a written text may be before the policy says that it did not
+    # understand
     doubt_limit_nat: float = float("inf")
 
 

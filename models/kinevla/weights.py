@@ -36,16 +36,13 @@ class WeightsError(RuntimeError):
 class Storage:
     """How weights are stored.
 
-    Attributes:
-        precision: of parameters; buffers (statistics) keep theirs.
-        shard_bytes: a file holds at most this many bytes, unless a single tensor needs more. Weights that fit
-            into one file make no shards.
-
     Raises:
         ValueError: unknown precision, or less than 1 KiB per file.
     """
 
-    precision: Precision = "fp16"
+    precision: Precision = "fp16"  # of parameters; buffers (statistics) keep theirs
+    # a file holds at most this many bytes, unless a single tensor needs more. Weights that fit into one file
+    # make no shards
     shard_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:

@@ -7,35 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RvqVaeConfig:
-    """Sizes of the network; nothing in it knows about a particular robot.
+    """Sizes of the network; nothing in it knows about a particular robot."""
 
-    Attributes:
-        horizon: frames per chunk T.
-        dimensions: action dimensions D.
-        latent: latent dimensions d.
-        hidden: width of encoder and decoder.
-        blocks: residual blocks in each of them.
-        goal_levels: codebooks in the goal stack.
-        kinematics_levels: codebooks in the kinematics stack; 0 makes a single-level residual VQ-VAE.
-        codebook_size: codes per codebook K.
-        commitment: weight beta of the commitment term.
-        ema_decay: decay of the codebooks' moving averages.
-        dead_code_threshold: a code whose smoothed use per batch falls below is replaced.
-        kmeans_iterations: iterations of the k-means that starts a codebook.
-    """
-
-    horizon: int = 5
-    dimensions: int = 8
-    latent: int = 128
-    hidden: int = 256
-    blocks: int = 2
-    goal_levels: int = 2
-    kinematics_levels: int = 2
-    codebook_size: int = 256
-    commitment: float = 0.25
-    ema_decay: float = 0.95
-    dead_code_threshold: float = 0.5
-    kmeans_iterations: int = 40
+    horizon: int = 5  # frames per chunk T
+    dimensions: int = 8  # action dimensions D
+    latent: int = 128  # latent dimensions d
+    hidden: int = 256  # width of encoder and decoder
+    blocks: int = 2  # residual blocks in each of them
+    goal_levels: int = 2  # codebooks in the goal stack
+    kinematics_levels: int = 2  # codebooks in the kinematics stack; 0 makes a single-level residual VQ-VAE
+    codebook_size: int = 256  # codes per codebook K
+    commitment: float = 0.25  # weight beta of the commitment term
+    ema_decay: float = 0.95  # decay of the codebooks' moving averages
+    dead_code_threshold: float = 0.5  # a code whose smoothed use per batch falls below is replaced
+    kmeans_iterations: int = 40  # iterations of the k-means that starts a codebook
 
     def __post_init__(self) -> None:
         for name in ("horizon", "dimensions", "latent", "hidden", "blocks", "goal_levels"):

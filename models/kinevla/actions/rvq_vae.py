@@ -23,17 +23,11 @@ from kinevla.actions.rvq_config import RvqVaeConfig
 
 @dataclass(frozen=True)
 class Quantised:
-    """Result of quantising N latents.
+    """Result of quantising N latents."""
 
-    Attributes:
-        latent: (N, d) sum of the chosen codes; its gradient passes straight through to the encoder.
-        codes: (N, levels) chosen codes; -1 at levels that were not used.
-        commitment: weighted commitment loss, a scalar.
-    """
-
-    latent: Tensor
-    codes: Tensor
-    commitment: Tensor
+    latent: Tensor  # (N, d) sum of the chosen codes; its gradient passes straight through to the encoder
+    codes: Tensor  # (N, levels) chosen codes; -1 at levels that were not used
+    commitment: Tensor  # weighted commitment loss, a scalar
 
 
 class _Block(nn.Module):

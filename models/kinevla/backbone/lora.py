@@ -30,17 +30,11 @@ class AdapterError(RuntimeError):
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """How a network is adapted.
+    """How a network is adapted."""
 
-    Attributes:
-        rank: inner width of each adapter.
-        alpha: adapters are scaled by alpha / rank.
-        dropout: share of an adapter's inputs dropped in training.
-    """
-
-    rank: int = 32
-    alpha: int = 16
-    dropout: float = 0.0
+    rank: int = 32  # inner width of each adapter
+    alpha: int = 16  # adapters are scaled by alpha / rank
+    dropout: float = 0.0  # share of an adapter's inputs dropped in training
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha < 1:

@@ -34,14 +34,10 @@ Features = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at the world.
+    """One look at the world."""
 
-    Attributes:
-        tokens: (B, V, hidden) what the decoder reads of it.
-        looks: cells, what each tells, and robot features, for the readout; empty with towers.
-    """
-
-    tokens: Tensor
+    tokens: Tensor  # (B, V, hidden) what the decoder reads of it
+    # cells, what each tells, and robot features, for the readout; empty with towers
     looks: tuple[Tensor, ...] = ()
 
     def of(self, rows: Tensor) -> Seen:

@@ -32,19 +32,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class OpenVLAParts:
-    """What a public checkpoint holds.
+    """What a public checkpoint holds."""
 
-    Attributes:
-        model: the network in evaluation mode; its public parts have the checkpoint's weights.
-        text_tokenizer: the Llama tokenizer with its special tokens.
-        config: what the checkpoint says about itself.
-        untrained: names of this network's tensors that the checkpoint does not have.
-    """
-
-    model: KineVLAModel
-    text_tokenizer: PreTrainedTokenizerFast
-    config: PublicConfig
-    untrained: tuple[str, ...]
+    model: KineVLAModel  # the network in evaluation mode; its public parts have the checkpoint's weights
+    text_tokenizer: PreTrainedTokenizerFast  # the Llama tokenizer with its special tokens
+    config: PublicConfig  # what the checkpoint says about itself
+    untrained: tuple[str, ...]  # names of this network's tensors that the checkpoint does not have
 
 
 def load_openvla(

@@ -72,23 +72,15 @@ class PublicWeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class PublicConfig:
-    """What `config.json` and `preprocessor_config.json` say.
+    """What `config.json` and `preprocessor_config.json` say."""
 
-    Attributes:
-        towers: both image towers, with the checkpoint's own pixel statistics.
-        image_size: side of the square images, pixels.
-        decoder: sizes of the language model.
-        vocabulary_size: rows of embedding and head, padding included.
-        pad_to_multiple_of: how many of these rows are padding beyond the text tokenizer.
-        pad_id: id of the padding token.
-    """
-
+    # both image towers, with the checkpoint's own pixel statistics
     towers: tuple[VitTowerConfig, VitTowerConfig]
-    image_size: int
-    decoder: DecoderConfig
-    vocabulary_size: int
-    pad_to_multiple_of: int
-    pad_id: int
+    image_size: int  # side of the square images, pixels
+    decoder: DecoderConfig  # sizes of the language model
+    vocabulary_size: int  # rows of embedding and head, padding included
+    pad_to_multiple_of: int  # how many of these rows are padding beyond the text tokenizer
+    pad_id: int  # id of the padding token
 
     @property
     def images(self) -> ImagePipeline:

@@ -20,15 +20,10 @@ class PretrainedError(RuntimeError):
 
 @dataclass(frozen=True)
 class PretrainedPart:
-    """One file in an installed package.
+    """One file in an installed package."""
 
-    Attributes:
-        distribution: what `pip install` calls it.
-        module: the package that holds the file.
-    """
-
-    distribution: str
-    module: str
+    distribution: str  # what `pip install` calls it
+    module: str  # the package that holds the file
     file: str
     sha256: str
 

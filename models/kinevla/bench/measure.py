@@ -38,14 +38,11 @@ _PASS_PHASE = {"prefill": "prefill", "verify": "verification", "decode": "decodi
 
 @dataclass(frozen=True)
 class Variant:
-    """A way of answering.
-
-    Attributes:
-        draft_share: right share of the draft's reasoning; None for no draft. A policy that is not dictated
-            takes its previous plan as it is, whatever the share.
-    """
+    """A way of answering."""
 
     name: str
+    # right share of the draft's reasoning; None for no draft. A policy that is not dictated takes its
+    # previous plan as it is, whatever the share
     draft_share: float | None = None
 
 
@@ -58,19 +55,12 @@ def variants_of(subject: Subject) -> tuple[Variant, ...]:
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed plan.
+    """One timed plan."""
 
-    Attributes:
-        chunk_s: seconds from camera frames to joint targets.
-        phases_s: the same by `PHASES`.
-        passes_s: seconds of each decoder pass, and of each reading of codes, by kind.
-        reused: ids taken over from the draft.
-    """
-
-    chunk_s: float
-    phases_s: dict[str, float]
-    passes_s: dict[str, list[float]]
-    reused: int
+    chunk_s: float  # seconds from camera frames to joint targets
+    phases_s: dict[str, float]  # the same by `PHASES`
+    passes_s: dict[str, list[float]]  # seconds of each decoder pass, and of each reading of codes, by kind
+    reused: int  # ids taken over from the draft
     written: int
 
     @property
@@ -86,50 +76,31 @@ class Sample:
 
 @dataclass(frozen=True)
 class VariantFigures:
-    """What was measured of a variant; all times in seconds.
+    """What was measured of a variant; all times in seconds."""
 
-    Attributes:
-        chunk_s: camera frames in, joint targets out.
-        action_s: the same divided by the actions of a chunk.
-        pass_s: mean time of a decoder pass.
-        kind_s: time of a pass by kind ('prefill', 'verify', 'decode'), where there were any.
-        phases_s: median share of each of `PHASES` in a chunk.
-        passes: median number of decoder passes and readings of codes.
-        accepted_share: ids taken over from the draft among all written ids, over all repetitions.
-        same_answer: repetitions in which the ids were those of plain greedy decoding.
-    """
-
-    chunk_s: Spread
-    action_s: Spread
-    pass_s: Spread
-    kind_s: dict[str, Spread]
-    phases_s: dict[str, float]
-    passes: float
-    accepted_share: float
-    same_answer: int
+    chunk_s: Spread  # camera frames in, joint targets out
+    action_s: Spread  # the same divided by the actions of a chunk
+    pass_s: Spread  # mean time of a decoder pass
+    kind_s: dict[str, Spread]  # time of a pass by kind ('prefill', 'verify', 'decode'), where there were any
+    phases_s: dict[str, float]  # median share of each of `PHASES` in a chunk
+    passes: float  # median number of decoder passes and readings of codes
+    accepted_share: float  # ids taken over from the draft among all written ids, over all repetitions
+    same_answer: int  # repetitions in which the ids were those of plain greedy decoding
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A finished measurement.
-
-    Attributes:
-        text_tokens: ids of both reasoning texts together (median).
-        repetitions: timed plans of each variant.
-        dictated: answers were dictated (random weights).
-        variants: figures by name; the first is 'plain'.
-        ratios: how many times faster than 'plain' per chunk, by name.
-    """
+    """A finished measurement."""
 
     subject: str
     parameters: int
     observation_tokens: int
-    text_tokens: int
+    text_tokens: int  # ids of both reasoning texts together (median)
     horizon: int
-    repetitions: int
-    dictated: bool
-    variants: dict[str, VariantFigures]
-    ratios: dict[str, Ratio]
+    repetitions: int  # timed plans of each variant
+    dictated: bool  # answers were dictated (random weights)
+    variants: dict[str, VariantFigures]  # figures by name; the first is 'plain'
+    ratios: dict[str, Ratio]  # how many times faster than 'plain' per chunk, by name
 
 
 @dataclass

@@ -10,13 +10,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Spread:
-    """A sample of times.
+    """A sample of times."""
 
-    Attributes:
-        median: half of the values are below.
-    """
-
-    median: float
+    median: float  # half of the values are below
     p90: float
     count: int
 
@@ -35,15 +31,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster one thing is than another.
+    """How many times faster one thing is than another."""
 
-    Attributes:
-        value: median of the slow times over median of the fast times.
-        low: lower end of the 95 % interval.
-    """
-
-    value: float
-    low: float
+    value: float  # median of the slow times over median of the fast times
+    low: float  # lower end of the 95 % interval
     high: float
 
 

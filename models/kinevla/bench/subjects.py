@@ -38,19 +38,14 @@ _NORMAL_STD = 0.02
 
 @dataclass(frozen=True)
 class Subject:
-    """A policy ready to be timed.
+    """A policy ready to be timed."""
 
-    Attributes:
-        name: what it is, for the report.
-        text_tokens: length of each text when answers are dictated; None when the policy speaks for itself.
-        instruction: a sentence it knows.
-    """
-
-    name: str
+    name: str  # what it is, for the report
     policy: KineVLAPolicy
     generator: BenchGenerator
+    # length of each text when answers are dictated; None when the policy speaks for itself
     text_tokens: dict[str, int] | None
-    instruction: str
+    instruction: str  # a sentence it knows
 
     @property
     def parts(self) -> CheckpointParts:

@@ -38,20 +38,14 @@ class Command:
 
     The options are a frozen dataclass read by tyro (docstrings become help); the function takes them and
     returns an `Outcome`. Their module is imported only when the command is called.
-
-    Attributes:
-        name: what the user types.
-        summary: one line for the help text.
-        examples: command lines, shown by --help and checked against the options by a test.
-        goes_on: after Ctrl-C the same command goes on where it stopped; else it has left nothing behind.
-        has_presets: it takes --preset (see `presets.PRESETS`).
     """
 
-    name: str
-    summary: str
-    examples: tuple[str, ...]
+    name: str  # what the user types
+    summary: str  # one line for the help text
+    examples: tuple[str, ...]  # command lines, shown by --help and checked against the options by a test
+    # after Ctrl-C the same command goes on where it stopped; else it has left nothing behind
     goes_on: bool = False
-    has_presets: bool = False
+    has_presets: bool = False  # it takes --preset (see `presets.PRESETS`)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,13 +61,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command found out.
+    """What a command found out."""
 
-    Attributes:
-        text: for people; printed to stdout without --json.
-        figures: the same as plain values; printed to stdout as JSON with --json.
-    """
-
-    text: str
+    text: str  # for people; printed to stdout without --json
+    # the same as plain values; printed to stdout as JSON with --json
     figures: Mapping[str, Any] = field(default_factory=dict)
     code: int = Exit.DONE

@@ -19,15 +19,10 @@ _BORDERS = str.maketrans("", "", "╭╮╰╯│")
 
 @dataclass(frozen=True)
 class Request:
-    """A command line that was understood.
+    """A command line that was understood."""
 
-    Attributes:
-        args: the command's options.
-        as_json: figures go to stdout as JSON.
-    """
-
-    args: Any
-    as_json: bool
+    args: Any  # the command's options
+    as_json: bool  # figures go to stdout as JSON
 
 
 def read_line(command: Command, line: Sequence[str]) -> Request:

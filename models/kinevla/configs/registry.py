@@ -15,15 +15,11 @@ class UnknownNameError(ValueError):
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """One named configuration.
-
-    Attributes:
-        summary: one line on what it is.
-        make: builds the configuration; called on use, so that listing names loads nothing heavy.
-    """
+    """One named configuration."""
 
     name: str
-    summary: str
+    summary: str  # one line on what it is
+    # builds the configuration; called on use, so that listing names loads nothing heavy
     make: Callable[[], T]
 
 

@@ -32,22 +32,15 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class TopicAudit:
-    """One topic of a recording.
-
-    Attributes:
-        rate_hz: from the median distance of capture stamps.
-        largest_gap_s: between neighbouring capture stamps, s.
-        dropped: messages missing, judged by gaps and the median distance.
-        stamp_errors: stamps that repeat, run backwards or lie far from the time of recording.
-        played_s: how far the time of recording lies behind all stamps, s, where it is too far for a delay:
-            the recording was made while another one was played.
-    """
+    """One topic of a recording."""
 
     messages: int
-    rate_hz: float
-    largest_gap_s: float
-    dropped: int
-    stamp_errors: int
+    rate_hz: float  # from the median distance of capture stamps
+    largest_gap_s: float  # between neighbouring capture stamps, s
+    dropped: int  # messages missing, judged by gaps and the median distance
+    stamp_errors: int  # stamps that repeat, run backwards or lie far from the time of recording
+    # how far the time of recording lies behind all stamps, s, where it is too far for a delay: the recording
+    # was made while another one was played
     played_s: float = 0.0
 
 

@@ -53,20 +53,13 @@ class BagInfo:
 
 @dataclass(frozen=True)
 class RawMessage:
-    """One message as stored.
-
-    Attributes:
-        type: message type, such as sensor_msgs/msg/Image.
-        received_ns: time of recording, ns.
-        stamp_ns: `header.stamp`, ns.
-        data: CDR bytes.
-    """
+    """One message as stored."""
 
     topic: str
-    type: str
-    received_ns: int
-    stamp_ns: int
-    data: bytes
+    type: str  # message type, such as sensor_msgs/msg/Image
+    received_ns: int  # time of recording, ns
+    stamp_ns: int  # `header.stamp`, ns
+    data: bytes  # CDR bytes
 
 
 class Bag:

@@ -58,36 +58,25 @@ class Texts:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to convert.
-
-    Attributes:
-        seed: number of the episode; None for the one of the folder's name.
-        source: what tells this recording from others, see `sources.fingerprint`.
-    """
+    """One recording to convert."""
 
     bag: Path
     config: ConvertConfig
     texts: Texts
-    seed: int | None = None
-    source: str = ""
+    seed: int | None = None  # number of the episode; None for the one of the folder's name
+    source: str = ""  # what tells this recording from others, see `sources.fingerprint`
 
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """What a batch came to.
-
-    Attributes:
-        held: recordings that the data set held before.
-        errors: one text per recording, or part of one, that was refused or passed over.
-        notes: messages that were left out of recordings that were converted all the same.
-        set_aside: recordings in quarantine or discarded, which count only when named themselves.
-    """
+    """What a batch came to."""
 
     converted: int
-    held: int
+    held: int  # recordings that the data set held before
     frames: int
-    errors: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    errors: tuple[str, ...]  # one text per recording, or part of one, that was refused or passed over
+    notes: tuple[str, ...] = ()  # messages that were left out of recordings that were converted all the same
+    # recordings in quarantine or discarded, which count only when named themselves
     set_aside: tuple[str, ...] = ()
 
     def text(self) -> str:
@@ -102,16 +91,11 @@ class ConvertReport:
 
 @dataclass(frozen=True)
 class Converted:
-    """An episode made of a recording.
-
-    Attributes:
-        notes: what was left out of the recording, one text per topic.
-        passed_over: files beside the recording's that were not read.
-    """
+    """An episode made of a recording."""
 
     episode: Episode
-    notes: tuple[str, ...] = ()
-    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what was left out of the recording, one text per topic
+    passed_over: tuple[str, ...] = ()  # files beside the recording's that were not read
 
 
 def convert_recording(job: Job) -> Converted:

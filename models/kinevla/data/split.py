@@ -19,13 +19,9 @@ SPLIT_NAME = "split.json"
 
 @dataclass(frozen=True)
 class DataSplit:
-    """Names of the episodes of each part.
+    """Names of the episodes of each part."""
 
-    Attributes:
-        val_percent: share that was asked for when the episodes were divided by hash.
-    """
-
-    val_percent: int
+    val_percent: int  # share that was asked for when the episodes were divided by hash
     train: tuple[str, ...]
     val: tuple[str, ...]
 

@@ -16,21 +16,15 @@ FIGURES = ("min", "max", "mean", "std", "q01", "q99")
 
 @dataclass(frozen=True)
 class DataStats:
-    """Figures of a data set.
-
-    Attributes:
-        lengths: frames of the shortest, the median and the longest episode.
-        state: figure (see `FIGURES`) to one value per dimension, measured.
-        target: the same of the targets.
-        remarks: "state" and "target" to what the scaling of each dimension minds, "" for nothing.
-    """
+    """Figures of a data set."""
 
     episodes: int
     frames: int
-    lengths: tuple[int, float, int]
+    lengths: tuple[int, float, int]  # frames of the shortest, the median and the longest episode
     per_task: dict[str, int]
-    state: dict[str, list[float]]
-    target: dict[str, list[float]]
+    state: dict[str, list[float]]  # figure (see `FIGURES`) to one value per dimension, measured
+    target: dict[str, list[float]]  # the same of the targets
+    # "state" and "target" to what the scaling of each dimension minds, "" for nothing
     remarks: dict[str, tuple[str, ...]]
 
     def text(self) -> str:

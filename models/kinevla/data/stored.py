@@ -23,17 +23,11 @@ class Stored:
 
 @dataclass
 class Topic:
-    """What a file tells of a topic.
+    """What a file tells of a topic."""
 
-    Attributes:
-        type: message type, such as sensor_msgs/msg/Image.
-        serialization: "cdr" for everything ROS 2 writes.
-        definition: text of the type in the `.msg` format; empty where there is none.
-    """
-
-    type: str
-    serialization: str
-    definition: str = ""
+    type: str  # message type, such as sensor_msgs/msg/Image
+    serialization: str  # "cdr" for everything ROS 2 writes
+    definition: str = ""  # text of the type in the `.msg` format; empty where there is none
     messages: int = 0
 
 

@@ -39,22 +39,15 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Streams:
-    """A recording topic by topic, times in ns.
+    """A recording topic by topic, times in ns."""
 
-    Attributes:
-        images: capture time and JPEG per camera, in the order of recording.
-        joints: capture time and measured joints (8,).
-        targets: time and joint targets of the teleoperator (8,).
-        chunks: arrival and points (time, targets (8,)) of each chunk for the driver.
-        plans: instruction, goal text, kinematics text of each plan of a policy.
-        arrivals: when each joint state was recorded, and its capture time.
-    """
-
-    images: dict[str, list[tuple[int, bytes]]]
-    joints: list[tuple[int, Array]]
-    targets: list[tuple[int, Array]]
+    images: dict[str, list[tuple[int, bytes]]]  # capture time and JPEG per camera, in the order of recording
+    joints: list[tuple[int, Array]]  # capture time and measured joints (8,)
+    targets: list[tuple[int, Array]]  # time and joint targets of the teleoperator (8,)
+    # arrival and points (time, targets (8,)) of each chunk for the driver
     chunks: list[tuple[int, list[tuple[int, Array]]]]
-    plans: list[tuple[str, str, str]]
+    plans: list[tuple[str, str, str]]  # instruction, goal text, kinematics text of each plan of a policy
+    # when each joint state was recorded, and its capture time
     arrivals: list[tuple[int, int]] = field(default_factory=list)
 
 

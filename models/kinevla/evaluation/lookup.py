@@ -32,15 +32,11 @@ from kinevla.text.similarity import nearest_sentence
 
 @dataclass(frozen=True)
 class Memory:
-    """What is kept of a sentence.
+    """What is kept of a sentence."""
 
-    Attributes:
-        goal_text: reasoning the policy wrote for it.
-        words: (levels, L) ids of both texts, which ask the readout for the motion; None without one.
-    """
-
-    goal_text: str
+    goal_text: str  # reasoning the policy wrote for it
     kinematics_text: str
+    # (levels, L) ids of both texts, which ask the readout for the motion; None without one
     words: Tensor | None
 
 

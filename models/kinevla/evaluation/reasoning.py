@@ -18,18 +18,12 @@ class ReasoningMetricError(RuntimeError):
 
 @dataclass(frozen=True)
 class ReasoningFigures:
-    """Figures over all pairs of texts.
-
-    Attributes:
-        exact: share of texts equal to the annotation.
-        bleu: corpus BLEU, 0..1 (sacrebleu, default tokenisation).
-        bert_score_f1: mean F1 of BERTScore, None where it was not computed.
-    """
+    """Figures over all pairs of texts."""
 
     pairs: int
-    exact: float
-    bleu: float
-    bert_score_f1: float | None
+    exact: float  # share of texts equal to the annotation
+    bleu: float  # corpus BLEU, 0..1 (sacrebleu, default tokenisation)
+    bert_score_f1: float | None  # mean F1 of BERTScore, None where it was not computed
     bert_model: str | None
 
 

@@ -40,21 +40,15 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Rate:
-    """A success rate.
-
-    Attributes:
-        scenes: on how many different scenes.
-        low: lower end of the 95 % interval.
-        method: `BOOTSTRAP`, or `WILSON` where scenes are too much alike to be resampled.
-    """
+    """A success rate."""
 
     successes: int
     trials: int
-    scenes: int
+    scenes: int  # on how many different scenes
     rate: float
-    low: float
+    low: float  # lower end of the 95 % interval
     high: float
-    method: str
+    method: str  # `BOOTSTRAP`, or `WILSON` where scenes are too much alike to be resampled
 
     @classmethod
     def of(cls, outcomes: Sequence[bool], scenes: Sequence[Hashable]) -> Rate:
@@ -81,20 +75,15 @@ class Rate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A success rate less another one on the same trials.
+    """A success rate less another one on the same trials."""
 
-    Attributes:
-        change: difference of the rates, -1..1.
-        low: lower end of the 95 % interval.
-        method: as in `Rate`; instead of resampling, the two Wilson intervals are combined (Newcombe 1998,
-            method 10), which makes no use of the pairing.
-    """
-
-    change: float
-    low: float
+    change: float  # difference of the rates, -1..1
+    low: float  # lower end of the 95 % interval
     high: float
     trials: int
     scenes: int
+    # as in `Rate`; instead of resampling, the two Wilson intervals are combined (Newcombe 1998, method 10),
+    # which makes no use of the pairing
     method: str
 
     @classmethod

@@ -40,21 +40,16 @@ class Refusal:
 
 @dataclass
 class Track:
-    """What is noted while a trial runs.
+    """What is noted while a trial runs."""
 
-    Attributes:
-        states: measured (D,) joints in rad and gripper, one per step.
-        tool_m: (3,) tool positions beside them, where the environment tells them.
-        ended: why the trial ended; empty while it runs.
-        resting: chunks of rest in a row.
-    """
-
+    # measured (D,) joints in rad and gripper, one per step
     states: list[NDArray[np.float64]] = field(default_factory=list)
+    # (3,) tool positions beside them, where the environment tells them
     tool_m: list[NDArray[np.float64]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    ended: str = ""
+    ended: str = ""  # why the trial ended; empty while it runs
     steps: int = 0
-    resting: int = 0
+    resting: int = 0  # chunks of rest in a row
 
     def measure(self, observation: dict[str, NDArray[Any]], info: dict[str, Any]) -> None:
         """Add what was measured: the joints where the environment tells them, else the state it shows."""

@@ -19,19 +19,12 @@ _CAUTIOUS, _TRUST = 4, 4
 
 @dataclass(frozen=True)
 class Draft:
-    """A previous answer.
+    """A previous answer."""
 
-    Attributes:
-        goal_text: ids of the coarse reasoning, without delimiters.
-        goal_codes: code indices of the goal level.
-        kinematics_text: ids of the fine reasoning.
-        kinematics_codes: code indices of the kinematics level.
-    """
-
-    goal_text: tuple[int, ...] = ()
-    goal_codes: tuple[int, ...] = ()
-    kinematics_text: tuple[int, ...] = ()
-    kinematics_codes: tuple[int, ...] = ()
+    goal_text: tuple[int, ...] = ()  # ids of the coarse reasoning, without delimiters
+    goal_codes: tuple[int, ...] = ()  # code indices of the goal level
+    kinematics_text: tuple[int, ...] = ()  # ids of the fine reasoning
+    kinematics_codes: tuple[int, ...] = ()  # code indices of the kinematics level
 
     def of(self, kind: str, name: str) -> tuple[int, ...]:
         """Return a part by kind ('text' or 'codes') and level name."""
@@ -40,15 +33,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Ids to be checked in one pass.
+    """Ids to be checked in one pass."""
 
-    Attributes:
-        ids: n proposed ids, those between them that allow no choice included.
-        choices: n + 1 entries, what is admissible at each of these ids and after the last; None where only
-            one id is possible.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # n proposed ids, those between them that allow no choice included
+    # n + 1 entries, what is admissible at each of these ids and after the last; None where only one id is
+    # possible
     choices: tuple[Choice | None, ...]
 
 

@@ -29,46 +29,32 @@ PassKind = Literal["prefill", "verify", "decode", "read"]
 
 @dataclass(frozen=True)
 class PassTiming:
-    """One pass of the decoder.
+    """One pass of the decoder."""
 
-    Attributes:
-        kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
-            well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any,
-            'read' one that reads codes: from what is written and seen, never from the instruction.
-        seconds: time since the pass before, the choice of ids included.
-        drafted: proposed ids among these positions.
-    """
-
+    # 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as well),
+    # 'verify' a later one that checks ids of a draft, 'decode' a later one without any, 'read' one that reads
+    # codes: from what is written and seen, never from the instruction
     kind: PassKind
     new_tokens: int
-    seconds: float
-    drafted: int = 0
+    seconds: float  # time since the pass before, the choice of ids included
+    drafted: int = 0  # proposed ids among these positions
 
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished answer.
+    """A finished answer."""
 
-    Attributes:
-        ids: the whole answer with delimiters and eos.
-        goal_text: ids of the coarse reasoning.
-        kinematics_text: ids of the fine reasoning.
-        goal_text_reused: the draft's coarse text was confirmed as it stood.
-        kinematics_text_reused: likewise for the fine text.
-        passes: every pass of the decoder in order.
-        surprise: (goal, kinematics) per text the largest negative log probability of one of its ids, its end
-            included, nat; 0 for a text that was forced.
-    """
-
-    ids: tuple[int, ...]
-    goal_text: tuple[int, ...]
+    ids: tuple[int, ...]  # the whole answer with delimiters and eos
+    goal_text: tuple[int, ...]  # ids of the coarse reasoning
     goal_codes: tuple[int, ...]
-    kinematics_text: tuple[int, ...]
+    kinematics_text: tuple[int, ...]  # ids of the fine reasoning
     kinematics_codes: tuple[int, ...]
-    goal_text_reused: bool
-    kinematics_text_reused: bool
+    goal_text_reused: bool  # the draft's coarse text was confirmed as it stood
+    kinematics_text_reused: bool  # likewise for the fine text
     accepted: int
-    passes: tuple[PassTiming, ...]
+    passes: tuple[PassTiming, ...]  # every pass of the decoder in order
+    # (goal, kinematics) per text the largest negative log probability of one of its ids, its end included,
+    # nat; 0 for a text that was forced
     surprise: tuple[float, float] = (0.0, 0.0)
 
     @property

@@ -46,20 +46,13 @@ Choice = tuple[range, int | None]
 
 @dataclass(frozen=True)
 class Grammar:
-    """The admissible answers.
-
-    Attributes:
-        first_text_id: ids below it (specials) never appear as text.
-        reasoning: False leaves the reasoning texts out (an ablation), codes only.
-        max_text_tokens: bound on each reasoning text.
-        codes: False leaves the action codes out (the flow head computes the chunk), texts only.
-    """
+    """The admissible answers."""
 
     vocabulary: Vocabulary
-    first_text_id: int
-    reasoning: bool = True
-    max_text_tokens: int = DEFAULT_MAX_TEXT_TOKENS
-    codes: bool = True
+    first_text_id: int  # ids below it (specials) never appear as text
+    reasoning: bool = True  # False leaves the reasoning texts out (an ablation), codes only
+    max_text_tokens: int = DEFAULT_MAX_TEXT_TOKENS  # bound on each reasoning text
+    codes: bool = True  # False leaves the action codes out (the flow head computes the chunk), texts only
 
     def segments(self) -> tuple[Segment, ...]:
         """Return the answer's segments in order."""

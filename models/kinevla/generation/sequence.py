@@ -19,19 +19,13 @@ LLAMA_SPACE_ID = 29871
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Ids of prompt and answer (without BOS, which stands before the observation tokens) and their roles.
+    """Ids of prompt and answer (without BOS, which stands before the observation tokens) and their roles."""
 
-    Attributes:
-        ids: prompt, then the answer up to and including eos.
-        reasoning: True at ids whose prediction belongs to the reasoning loss (eq. 4): texts and delimiters.
-        action: True at action codes (eq. 5).
-        reasoning_span: True at the words of both reasoning texts, the span pooled for eq. 6.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # prompt, then the answer up to and including eos
+    # True at ids whose prediction belongs to the reasoning loss (eq. 4): texts and delimiters
     reasoning: tuple[bool, ...]
-    action: tuple[bool, ...]
-    reasoning_span: tuple[bool, ...]
+    action: tuple[bool, ...]  # True at action codes (eq. 5)
+    reasoning_span: tuple[bool, ...]  # True at the words of both reasoning texts, the span pooled for eq. 6
     prompt_length: int
 
 

@@ -35,25 +35,22 @@ class PipelineError(ValueError):
 class ImagePipeline:
     """What happens to a camera image, in the order of the attributes.
 
-    Attributes:
-        square: 'centre' cuts out the largest square in the middle, 'stretch' squeezes the whole image.
-        rotate: cameras that are mounted upside down, whose images are turned by 180 degrees.
-        stored_px: side to which area averaging brings the image first, as the data set did that the network
-            learned from; None goes to `size_px` at once.
-        interpolation: how the image is brought to `size_px`: 'area' averages, 'bicubic' is Pillow's.
-        size_px: side of the resulting square, pixels.
-        crop_area: share of the area that the network sees, blown up again to `size_px`. In training with
-            augmentation it lies anywhere, otherwise in the middle.
-
     Raises:
         PipelineError: a value out of bounds.
     """
 
-    size_px: int = MODEL_IMAGE_SIZE
+    size_px: int = MODEL_IMAGE_SIZE  # side of the resulting square, pixels
+    # 'centre' cuts out the largest square in the middle, 'stretch' squeezes the whole image
     square: Square = "centre"
+    # cameras that are mounted upside down, whose images are turned by 180 degrees
     rotate: tuple[str, ...] = ()
+    # side to which area averaging brings the image first, as the data set did that the network learned from;
+    # None goes to `size_px` at once
     stored_px: int | None = None
+    # how the image is brought to `size_px`: 'area' averages, 'bicubic' is Pillow's
     interpolation: Interpolation = "area"
+    # share of the area that the network sees, blown up again to `size_px`. In training with augmentation it
+    # lies anywhere, otherwise in the middle
     crop_area: float = 1.0
 
     def __post_init__(self) -> None:

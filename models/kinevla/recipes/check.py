@@ -40,20 +40,13 @@ _PUBLIC = {
 
 @dataclass(frozen=True)
 class SequenceLength:
-    """Positions of the longest training sample.
-
-    Attributes:
-        observation: patches of all cameras, and the state.
-        prompt: ids of the prompt (bound).
-        coarse: ids of the coarse text (bound).
-        fine: ids of the fine text (bound).
-    """
+    """Positions of the longest training sample."""
 
     bos: int
-    observation: int
-    prompt: int
-    coarse: int
-    fine: int
+    observation: int  # patches of all cameras, and the state
+    prompt: int  # ids of the prompt (bound)
+    coarse: int  # ids of the coarse text (bound)
+    fine: int  # ids of the fine text (bound)
     codes: int
     marks: int
 
@@ -65,28 +58,18 @@ class SequenceLength:
 
 @dataclass(frozen=True)
 class RecipeReport:
-    """What a dry run found.
+    """What a dry run found."""
 
-    Attributes:
-        public_parameters: weights the public checkpoint has, by part.
-        own_parameters: weights it does not have.
-        sequence: positions of the longest sample.
-        shapes: shapes met in the forward pass of one micro-batch.
-        memory: bytes per GPU.
-        checkpointing: the recipe computes activations again.
-        gpu_memory: bytes a GPU has.
-    """
-
-    public_parameters: dict[str, int]
-    own_parameters: int
+    public_parameters: dict[str, int]  # weights the public checkpoint has, by part
+    own_parameters: int  # weights it does not have
     lora_parameters: int
     adapted_layers: int
     trained_parameters: int
-    sequence: SequenceLength
-    shapes: dict[str, tuple[int, ...]]
-    memory: MemoryEstimate
-    checkpointing: bool
-    gpu_memory: int
+    sequence: SequenceLength  # positions of the longest sample
+    shapes: dict[str, tuple[int, ...]]  # shapes met in the forward pass of one micro-batch
+    memory: MemoryEstimate  # bytes per GPU
+    checkpointing: bool  # the recipe computes activations again
+    gpu_memory: int  # bytes a GPU has
 
     @property
     def public_total(self) -> int:

@@ -24,23 +24,14 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run that has not been made.
+    """A run that has not been made."""
 
-    Attributes:
-        preset: training preset.
-        size: model size; one with public weights.
-        gpu_memory_gb: memory per GPU in 1e9 bytes.
-        characters_per_id: characters of text per id of its tokenizer; small is cautious.
-        gradient_checkpointing: keep only the input of each block and compute the rest again.
-        changes: training options that differ from the preset.
-    """
-
-    preset: str
-    size: str
-    gpu_memory_gb: float
-    characters_per_id: float
-    gradient_checkpointing: bool = False
-    changes: dict[str, Any] = field(default_factory=dict)
+    preset: str  # training preset
+    size: str  # model size; one with public weights
+    gpu_memory_gb: float  # memory per GPU in 1e9 bytes
+    characters_per_id: float  # characters of text per id of its tokenizer; small is cautious
+    gradient_checkpointing: bool = False  # keep only the input of each block and compute the rest again
+    changes: dict[str, Any] = field(default_factory=dict)  # training options that differ from the preset
 
     def __post_init__(self) -> None:
         for name in ("gpu_memory_gb", "characters_per_id"):

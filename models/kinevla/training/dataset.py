@@ -28,26 +28,17 @@ Texts = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class PolicyData:
-    """All frames of a data set.
+    """All frames of a data set."""
 
-    Attributes:
-        states: (N, D) float32 measured.
-        chunks: (N, T, D) float32 relative chunks.
-        normalised: (N, T, D) float32, the same scaled by the tokenizer's statistics.
-        codes: (N, M) codes, goal levels first.
-        texts: the different texts of the demonstrations.
-        text: (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out.
-        val: rows held out (whole episodes).
-    """
-
-    states: NDArray[np.float32]
-    chunks: NDArray[np.float32]
-    normalised: NDArray[np.float32]
-    codes: NDArray[np.int64]
-    texts: tuple[Texts, ...]
+    states: NDArray[np.float32]  # (N, D) float32 measured
+    chunks: NDArray[np.float32]  # (N, T, D) float32 relative chunks
+    normalised: NDArray[np.float32]  # (N, T, D) float32, the same scaled by the tokenizer's statistics
+    codes: NDArray[np.int64]  # (N, M) codes, goal levels first
+    texts: tuple[Texts, ...]  # the different texts of the demonstrations
+    # (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out
     text: NDArray[np.int64]
     train: NDArray[np.int64]
-    val: NDArray[np.int64]
+    val: NDArray[np.int64]  # rows held out (whole episodes)
 
     @property
     def instructions(self) -> tuple[str, ...]:
@@ -70,25 +61,16 @@ class PolicyData:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Sequences of B samples, padded on the right.
+    """Sequences of B samples, padded on the right."""
 
-    Attributes:
-        ids: (B, L) prompt and answer, or the answer alone where the instruction is read by another encoder.
-        reasoning: (B, L) bool, positions of the reasoning loss.
-        span: (B, L) bool, words of the reasoning.
-        code_positions: (B, M).
-        code_labels: (B, M) ids to predict there.
-        text: (B,) equal numbers where the reasoning texts are equal.
-        chunks: (B, T, D) normalised chunks.
-    """
-
+    # (B, L) prompt and answer, or the answer alone where the instruction is read by another encoder
     ids: Tensor
-    reasoning: Tensor
-    span: Tensor
-    code_positions: Tensor
-    code_labels: Tensor
-    text: Tensor
-    chunks: Tensor
+    reasoning: Tensor  # (B, L) bool, positions of the reasoning loss
+    span: Tensor  # (B, L) bool, words of the reasoning
+    code_positions: Tensor  # (B, M)
+    code_labels: Tensor  # (B, M) ids to predict there
+    text: Tensor  # (B,) equal numbers where the reasoning texts are equal
+    chunks: Tensor  # (B, T, D) normalised chunks
 
 
 def load_policy_data(

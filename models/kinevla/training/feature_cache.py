@@ -38,29 +38,19 @@ _DONE_NAME = "done.npy"
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """What decides the content of a cache beside the data set.
+    """What decides the content of a cache beside the data set."""
 
-    Attributes:
-        images: the network's pipeline.
-        light: changes of the light of training frames; None for none.
-        val_percent: share of the episodes held out, whose frames stay as they are.
-    """
-
-    images: ImagePipeline
-    light: PhotometricNoise | None
+    images: ImagePipeline  # the network's pipeline
+    light: PhotometricNoise | None  # changes of the light of training frames; None for none
     seed: int = 0
-    val_percent: int = 10
+    val_percent: int = 10  # share of the episodes held out, whose frames stay as they are
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Feature maps of N frames in the order of the data set, memory-mapped, one array per scale.
+    """Feature maps of N frames in the order of the data set, memory-mapped, one array per scale."""
 
-    Attributes:
-        maps: each (N, cameras, h, w, C) float16.
-    """
-
-    maps: tuple[NDArray[np.float16], ...]
+    maps: tuple[NDArray[np.float16], ...]  # each (N, cameras, h, w, C) float16
 
     def __len__(self) -> int:
         return len(self.maps[0])

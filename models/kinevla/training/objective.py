@@ -42,19 +42,12 @@ class PolicyLoss(NamedTuple):
 
 
 class SequenceStates(NamedTuple):
-    """What the decoder made of ``BOS | observation | instruction | ids``.
+    """What the decoder made of ``BOS | observation | instruction | ids``."""
 
-    Attributes:
-        before: (B, L, hidden), entry j is the state that predicts id j.
-        at: (B, L, hidden), entry j is the state at id j itself.
-        whole: (B, S, hidden), all states.
-        mask: (B, S) bool, False at the padding behind a row's end.
-    """
-
-    before: Tensor
-    at: Tensor
-    whole: Tensor
-    mask: Tensor
+    before: Tensor  # (B, L, hidden), entry j is the state that predicts id j
+    at: Tensor  # (B, L, hidden), entry j is the state at id j itself
+    whole: Tensor  # (B, S, hidden), all states
+    mask: Tensor  # (B, S) bool, False at the padding behind a row's end
 
 
 def sequence_states(

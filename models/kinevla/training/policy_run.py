@@ -51,26 +51,17 @@ _FIRST_LLAMA_TEXT_ID = 3
 
 @dataclass
 class PolicyRun:
-    """Everything a run works with.
-
-    Attributes:
-        model: the network; parameters that are not trained do not require gradients.
-        layout: of the sequences, with the data set.
-        images: what is done to camera images, which the checkpoint keeps.
-        inputs: images or features of the frames.
-        data_summary: counts of the data set.
-        spelling: how motions become codes, with a readout.
-    """
+    """Everything a run works with."""
 
     config: PolicyTrainConfig
-    model: KineVLAModel
+    model: KineVLAModel  # the network; parameters that are not trained do not require gradients
     builder: SequenceBuilder
     tokenizer: ActionTokenizer
-    layout: Layout
-    images: ImagePipeline
-    inputs: InputSource
-    data_summary: dict[str, Any]
-    spelling: Spelling | None = None
+    layout: Layout  # of the sequences, with the data set
+    images: ImagePipeline  # what is done to camera images, which the checkpoint keeps
+    inputs: InputSource  # images or features of the frames
+    data_summary: dict[str, Any]  # counts of the data set
+    spelling: Spelling | None = None  # how motions become codes, with a readout
 
     @property
     def data(self) -> PolicyData:

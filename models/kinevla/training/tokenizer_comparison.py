@@ -23,16 +23,11 @@ COMPARISON_KIND = "tokenizer-comparison"
 
 @dataclass(frozen=True)
 class SeedComparison:
-    """Reports of several tokenisers, trained on the same chunks.
+    """Reports of several tokenisers, trained on the same chunks."""
 
-    Attributes:
-        seeds: seeds of the trained ones.
-        train_chunks: number of chunks they learned from.
-        reports: by name, one report per seed; those that are far off or without randomness have one.
-    """
-
-    seeds: tuple[int, ...]
-    train_chunks: int
+    seeds: tuple[int, ...]  # seeds of the trained ones
+    train_chunks: int  # number of chunks they learned from
+    # by name, one report per seed; those that are far off or without randomness have one
     reports: dict[str, tuple[TokenizerReport, ...]]
 
     def figures(self) -> dict[str, dict[str, Any]]:

@@ -17,18 +17,12 @@ from kinevla.training.dataset import Layout, PolicyData
 
 @dataclass(frozen=True)
 class WriterBatch:
-    """Sentences in front of some samples of a batch, or of a part of it.
+    """Sentences in front of some samples of a batch, or of a part of it."""
 
-    Attributes:
-        rows: (b,) which samples.
-        ids: (b, L) what is written about them, padded on the right.
-        spoken: (b, L) bool, positions that are learned.
-    """
-
-    rows: Tensor
+    rows: Tensor  # (b,) which samples
     sentences: tuple[str, ...]
-    ids: Tensor
-    spoken: Tensor
+    ids: Tensor  # (b, L) what is written about them, padded on the right
+    spoken: Tensor  # (b, L) bool, positions that are learned
 
     def within(self, part: slice) -> WriterBatch | None:
         """Return the sentences in front of the samples of a part; None where there are none."""

@@ -31,18 +31,12 @@ _LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class TrainedTokenizer:
-    """Outcome of `train_tokenizer`.
+    """Outcome of `train_tokenizer`."""
 
-    Attributes:
-        network: the network as it is now.
-        stage: stage reached (1 or 2).
-        complete: both stages ran to their end.
-    """
-
-    network: RvqVae
+    network: RvqVae  # the network as it is now
     normaliser: ActionNormaliser
-    stage: int
-    complete: bool
+    stage: int  # stage reached (1 or 2)
+    complete: bool  # both stages ran to their end
 
 
 def train_tokenizer(
