@@ -47,10 +47,9 @@ class ActionTokenizer(ABC):
         TokenizerError: a period that is not positive.
     """
 
-    kind: ClassVar[str]
-    """Name of the kind: 'bilevel_rvq', 'rvq', 'bins' or 'fast'."""
+    kind: ClassVar[str]  # Name of the kind: 'bilevel_rvq', 'rvq', 'bins' or 'fast'
+    # Code k means the same at every place, so that all places can share one block of ids
     shared_block: ClassVar[bool] = False
-    """Code k means the same at every place, so that all places can share one block of ids."""
     file_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float) -> None:

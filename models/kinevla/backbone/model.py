@@ -25,8 +25,7 @@ from kinevla.ranges import MIN_SPAN
 if TYPE_CHECKING:
     from kinevla.flow.head import FlowHead
 
-LEVELS = 2
-"""Goal and kinematics."""
+LEVELS = 2  # Goal and kinematics
 
 Features = tuple[Tensor, ...]
 """What encoders make of images: maps (B, N, h, w, C) of each scale, or patches (B, N, P, C)."""

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 _SPAN = 5
-_STRENGTH = 8.0
-"""The words that are chosen speak as loud as a short text whose words are added up."""
+_STRENGTH = 8.0  # The words that are chosen speak as loud as a short text whose words are added up
 
 
 class Phrases(nn.Module):

@@ -52,8 +52,7 @@ LANGUAGE = PretrainedPart(
 )
 """all-MiniLM-L6-v2, an encoder of English sentences (Apache-2.0)."""
 
-PRETRAINED = (SIGHT, LANGUAGE)
-"""All parts the small network is built on."""
+PRETRAINED = (SIGHT, LANGUAGE)  # All parts the small network is built on
 
 
 @lru_cache

@@ -20,8 +20,7 @@ Kind = Literal["training", "tokenizer", "model"]
 class ListArgs:
     """Options of `kinevla config list`."""
 
-    kind: Kind | None = None
-    """Only configurations of this kind."""
+    kind: Kind | None = None  # Only configurations of this kind
 
 
 def run_list(args: ListArgs) -> Outcome:
@@ -40,10 +39,8 @@ def run_list(args: ListArgs) -> Outcome:
 class ShowArgs:
     """Options of `kinevla config show`."""
 
-    name: Positional[str]
-    """Name of a configuration (kinevla config list)."""
-    kind: Kind | None = None
-    """Which kind, where a name is used by several; all of them by default."""
+    name: Positional[str]  # Name of a configuration (kinevla config list)
+    kind: Kind | None = None  # Which kind, where a name is used by several; all of them by default
 
 
 def run_show(args: ShowArgs) -> Outcome:

@@ -13,10 +13,10 @@ from kinevla.evaluation.config import EvaluateConfig
 class EvaluateArgs(EvaluateConfig):
     """Options of `kinevla evaluate`."""
 
+    # Repeat the evaluation of this directory or manifest.json into --out, with its options
     rerun: Path | None = None
-    """Repeat the evaluation of this directory or manifest.json into --out, with its options."""
+    # Another evaluation: the difference of both on the trials they share, pair by pair
     compare_with: Path | None = None
-    """Another evaluation: the difference of both on the trials they share, pair by pair."""
 
     def __post_init__(self) -> None:
         if self.rerun is None:

@@ -27,10 +27,8 @@ _DIGITS = 12
 class CheckArgs:
     """Options of `kinevla manifest check`."""
 
-    directory: Positional[Path]
-    """A result: data set, tokeniser, checkpoint, report."""
-    against: tuple[Path, ...] = ()
-    """Results that it must have been made from, directly or not."""
+    directory: Positional[Path]  # A result: data set, tokeniser, checkpoint, report
+    against: tuple[Path, ...] = ()  # Results that it must have been made from, directly or not
 
 
 def run_check(args: CheckArgs) -> Outcome:
@@ -56,8 +54,7 @@ def run_check(args: CheckArgs) -> Outcome:
 class ShowArgs:
     """Options of `kinevla manifest show`."""
 
-    directory: Positional[Path]
-    """A result: data set, tokeniser, checkpoint, report."""
+    directory: Positional[Path]  # A result: data set, tokeniser, checkpoint, report
 
 
 def run_show(args: ShowArgs) -> Outcome:

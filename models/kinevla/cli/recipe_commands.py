@@ -14,8 +14,8 @@ from kinevla.cli.command import Exit, Outcome
 class CheckArgs:
     """Options of `kinevla recipe check`."""
 
+    # TOML file, or the name of a recipe that comes with the package
     recipe: Annotated[str, tyro.conf.Positional]
-    """TOML file, or the name of a recipe that comes with the package."""
 
 
 def run_check(args: CheckArgs) -> Outcome:

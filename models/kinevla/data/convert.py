@@ -43,8 +43,7 @@ from kinevla.text.instruction import normalised
 
 Value = TypeVar("Value")
 
-MAX_REFUSAL = 600
-"""Most characters of what is said about a recording."""
+MAX_REFUSAL = 600  # Most characters of what is said about a recording
 
 
 @dataclass(frozen=True)

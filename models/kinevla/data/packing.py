@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from kinevla.bounded import MIB, TooLargeError, printable, require_size
 
-MAX_NPZ_BYTES = 1024 * MIB
-"""Unpacked; an episode of ten minutes has 250 MB."""
+MAX_NPZ_BYTES = 1024 * MIB  # Unpacked; an episode of ten minutes has 250 MB
 MAX_MEMBERS = 1000
 
 

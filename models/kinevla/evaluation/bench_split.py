@@ -14,8 +14,7 @@ from kinevla.text.language.splits import load_splits, read_meant, read_refused, 
 
 BenchSplit = Literal["seen", "composition", "number", "wording", "clutter", "look", "nonsense"]
 BENCH_TABLE = "kinebench"
-MAX_TIME_S = 30.0
-"""A slow way around another thing takes up to 20 s."""
+MAX_TIME_S = 30.0  # A slow way around another thing takes up to 20 s
 FROM_FILE: dict[BenchSplit, str] = {
     "wording": "benchmarks/wordings/kinebench.tsv",
     "nonsense": "benchmarks/wordings/kinebench_refused.tsv",

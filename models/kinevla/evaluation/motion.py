@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-IDLE_STEP_RAD = 1e-3
-"""A step in which no joint moves further counts as standing still (0.06 degrees)."""
-IDLE_STEP_OPENING = 0.01
-"""A step in which the gripper opens or closes by less counts as standing still."""
+IDLE_STEP_RAD = 1e-3  # A step in which no joint moves further counts as standing still (0.06 degrees)
+IDLE_STEP_OPENING = 0.01  # A step in which the gripper opens or closes by less counts as standing still
 
 
 @dataclass(frozen=True)

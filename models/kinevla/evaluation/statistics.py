@@ -19,8 +19,7 @@ from scipy.stats import binomtest, bootstrap
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 BOOTSTRAP, WILSON = "bootstrap over scenes", "Wilson, a scene counted as one trial"
-MARK = "*"
-"""Stands behind an interval that is not resampled."""
+MARK = "*"  # Stands behind an interval that is not resampled
 FOOTNOTE = (
     f"{MARK} fewer scenes differ than a bootstrap needs: Wilson's interval, each scene counted as one trial"
 )

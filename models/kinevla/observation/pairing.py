@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 NS_PER_S = 1_000_000_000
-FRAMES_KEPT = 4
-"""As many frames of each camera are looked at."""
+FRAMES_KEPT = 4  # As many frames of each camera are looked at
 
 
 class Places(NamedTuple):

@@ -22,8 +22,7 @@ from kinevla.text.instruction import normalised
 from kinevla.text.speech import Speech, speech_of
 from kinevla.training.mapped import mapped_array, mapped_result
 
-Texts = tuple[str, str, str]
-"""Instruction, goal text, kinematics text."""
+Texts = tuple[str, str, str]  # Instruction, goal text, kinematics text
 
 
 @dataclass(frozen=True)

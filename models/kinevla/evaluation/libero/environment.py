@@ -25,8 +25,7 @@ CONTROL_HZ = 20
 ACTIONS = 7
 SETTLE_STEPS = 10
 """Steps without motion after a reset, in which things fall the last millimetres onto the table."""
-FINGER_SPAN_M = 0.08
-"""Distance of the fingers of an open Panda gripper."""
+FINGER_SPAN_M = 0.08  # Distance of the fingers of an open Panda gripper
 REST = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 

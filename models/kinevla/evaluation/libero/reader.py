@@ -12,10 +12,8 @@ import numpy as np
 
 from kinevla.evaluation.libero.frames import Array, Body, Joint, LiberoFrame, Pose, Site
 
-DRAWER_OPENED_M = -0.16
-"""Fully open drawer of the wooden cabinet, the end of LIBERO's own open range."""
-KNOB_ON_RAD = 2.1
-"""End of LIBERO's own turned-on range of the stove."""
+DRAWER_OPENED_M = -0.16  # Fully open drawer of the wooden cabinet, the end of LIBERO's own open range
+KNOB_ON_RAD = 2.1  # End of LIBERO's own turned-on range of the stove
 
 
 class LiberoReader:

@@ -12,8 +12,7 @@ from kinevla.evaluation.libero.environment import LiberoEnvironment
 from kinevla.evaluation.libero.installation import libero_root
 from kinevla.evaluation.libero.tasks import SUITE, LiberoTask
 
-ENVIRONMENT_PREFIX = "libero:"
-"""What stands before a table's name in an environment id."""
+ENVIRONMENT_PREFIX = "libero:"  # What stands before a table's name in an environment id
 
 
 def start_states(task: LiberoTask) -> NDArray[np.float64]:
