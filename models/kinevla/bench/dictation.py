@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from kinevla.backbone.model import KineVLAModel, Seen
+from kinevla.generation.answer import Generation
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
-from kinevla.generation.generator import Generation, Generator
+from kinevla.generation.generator import Generator
 from kinevla.generation.grammar import Choice, Cursor, Grammar
 from kinevla.generation.spelling import Spelling
 

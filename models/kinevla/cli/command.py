@@ -54,8 +54,8 @@ class Command:
 
     def load(self) -> tuple[type[Any], Callable[[Any], Outcome]]:
         """Import the class of its options and its function."""
-        module = importlib.import_module(f"kinevla.cli.{self.words[0]}_commands")
-        name = self.words[-1]
+        *group, name = self.words
+        module = importlib.import_module(f"kinevla.cli.{'_'.join(group or [name])}_commands")
         return getattr(module, f"{name.capitalize()}Args"), getattr(module, f"run_{name}")
 
 

@@ -123,7 +123,7 @@ def run_convert(args: ConvertArgs) -> Outcome:
     from kinevla.data.convert import ConvertConfig, Texts, convert_all
     from kinevla.observation.images import ImagePipeline
 
-    _some(args.bags, "BAG")
+    require_some(args.bags, "BAG")
     config = ConvertConfig(
         rate_hz=args.rate_hz,
         max_image_age_s=args.max_image_age_s,
@@ -139,7 +139,7 @@ def run_convert(args: ConvertArgs) -> Outcome:
     )
     texts = Texts(args.instruction, args.goal_reasoning, args.kinematics_reasoning)
     report = convert_all(args.bags, args.out, config, texts, workers=args.workers, progress=args.progress)
-    return _batch(report)
+    return batch_outcome(report)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def run_audit(args: AuditArgs) -> Outcome:
     from kinevla.data.audit import AuditConfig, audit_all, audit_text
     from kinevla.manifest import to_plain
 
-    _some(args.paths, "PATH")
+    require_some(args.paths, "PATH")
     audits = audit_all(args.paths, AuditConfig(args.gap_factor, args.max_delay_s, args.max_step_rad))
     bad = any(audit.problems for audit in audits)
     return Outcome(audit_text(audits), {"audits": to_plain(audits)}, Exit.FAILED if bad else Exit.DONE)
@@ -243,57 +243,6 @@ def run_show(args: ShowArgs) -> Outcome:
 
 
 @dataclass(frozen=True)
-class LerobotArgs:
-    """Options of `kinevla data export lerobot`."""
-
-    data: tyro.conf.Positional[Path]  # Data set directory
-    out: Path  # Directory to write; must be empty or missing
-    # Images as films, as films that keep every pixel, or as png inside the tables
-    store: Literal["video", "lossless", "png"] = "video"
-    robot: str = "realman_rm75"  # Name of the robot in the description
-    progress: bool = True  # Show a progress bar
-
-
-def run_lerobot(args: LerobotArgs) -> Outcome:
-    """Export a data set to the LeRobotDataset format."""
-    from kinevla.data.episodes import EpisodeReader
-    from kinevla.data.lerobot import export_lerobot
-
-    reader = EpisodeReader(args.data)
-    frames = export_lerobot(reader, args.out, store=args.store, robot=args.robot, progress=args.progress)
-    figures = {"episodes": len(reader), "frames": frames, "out": str(args.out)}
-    return Outcome(f"{len(reader)} episodes, {frames} frames in {args.out}", figures)
-
-
-@dataclass(frozen=True)
-class LiberoArgs:
-    """Options of `kinevla data import libero`."""
-
-    files: tyro.conf.Positional[tuple[Path, ...]]  # LIBERO's HDF5 files, or folders of them
-    out: Path  # Data set directory; demonstrations it already holds are skipped
-    # Set of annotated tasks whose texts are used
-    relabel: Literal["libero_goal_relabeled", "kine_libero"] = "libero_goal_relabeled"
-    # Number in that set, which must fit the file's own instruction; None finds it by that
-    task: int | None = None
-    # What gripper commands mean: LIBERO's -1 open to 1 closed, or 0..1 with 1 open, or with 1 closed
-    gripper: Literal["auto", "minus_one_opens", "one_opens", "one_closes"] = "auto"
-    rate_hz: float = 20.0  # Frames per second of the recording
-    image_size: int = 128  # Side of the stored images, pixels
-    drop_idle: bool = True  # Leave out frames in which nothing moves
-
-
-def run_libero(args: LiberoArgs) -> Outcome:
-    """Import LIBERO's demonstrations."""
-    from kinevla.data.libero_import import LiberoConfig, import_libero
-
-    _some(args.files, "FILE")
-    config = LiberoConfig(
-        args.relabel, args.task, args.rate_hz, args.image_size, args.drop_idle, args.gripper
-    )
-    return _batch(import_libero(args.files, args.out, config))
-
-
-@dataclass(frozen=True)
 class AnnotateArgs:
     """Options of `kinevla data annotate`."""
 
@@ -306,7 +255,7 @@ def run_annotate(args: AnnotateArgs) -> Outcome:
     from kinevla.manifest import to_plain
     from kinevla.text.annotate import AnnotationError
 
-    _some(args.instructions, "INSTRUCTION")
+    require_some(args.instructions, "INSTRUCTION")
     found, refused = [], []
     for sentence in args.instructions:
         try:
@@ -319,12 +268,14 @@ def run_annotate(args: AnnotateArgs) -> Outcome:
     return Outcome("\n".join(lines), figures, Exit.FAILED if refused else Exit.DONE)
 
 
-def _batch(report: ConvertReport) -> Outcome:
+def batch_outcome(report: ConvertReport) -> Outcome:
+    """What a batch came to; failed where a recording was refused."""
     from kinevla.manifest import to_plain
 
     return Outcome(report.text(), to_plain(report), Exit.FAILED if report.errors else Exit.DONE)
 
 
-def _some(values: tuple[object, ...], name: str) -> None:
+def require_some(values: tuple[object, ...], name: str) -> None:
+    """Refuse a line that names nothing to work on."""
     if not values:
         raise UsageError(f"missing {name}")

@@ -10,15 +10,8 @@ from typing import Any
 from tyro.conf import Positional
 
 from kinevla.cli.command import Outcome
-from kinevla.manifest import (
-    MANIFEST_NAME,
-    chain,
-    code_version,
-    file_sha256,
-    read_manifest,
-    require_input,
-    verify_manifest,
-)
+from kinevla.manifest import MANIFEST_NAME, code_version, file_sha256, read_manifest, verify_manifest
+from kinevla.provenance import chain, require_input
 
 _DIGITS = 12
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from kinevla.generation.answer import Generation, PassTiming
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
-from kinevla.generation.generator import Generation, Generator, PassTiming
+from kinevla.generation.generator import Generator
 from kinevla.generation.grammar import Cursor, Grammar
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
 from kinevla.generation.spelling import Spelling
