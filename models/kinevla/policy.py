@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from kinevla.backbone.inference import synchronise
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.flow.decoding import chunk_of_sequence
-from kinevla.generation import Draft, Generator, Spelling
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.spelling import Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.text.instruction import InstructionError, check_instruction
 from kinevla.understanding import Understanding
@@ -265,12 +267,7 @@ def answerer(parts: CheckpointParts) -> Generator:
 
 @torch.inference_mode()
 def embedded_prompt(parts: CheckpointParts, sentence: str) -> torch.Tensor:
-    """Embed a checked instruction as the decoder reads it: (P, hidden).
-
-    Raises:
-        ValueError: with a network of the OpenVLA format, ids that could end the prompt.
-        PretrainedError: the pretrained reader of sentences is not installed.
-    """
+    """Embed a checked instruction as the decoder reads it: (P, hidden)."""
     model = parts.model
     if model.config.reads_alone:
         return model.told([sentence])[0]

@@ -95,11 +95,19 @@ class ActionTokenizer(ABC):
 
     @abstractmethod
     def encode(self, chunks: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Map chunks (N, T, D) to codes (N, codes_per_chunk); a variable length is filled up with -1."""
+        """Map chunks (N, T, D) to codes (N, codes_per_chunk); a variable length is filled up with -1.
+
+        Raises:
+            TokenizerError: wrong shape or a value that is not finite.
+        """
 
     @abstractmethod
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Map codes (N, codes_per_chunk), or the goal codes alone (N, goal_levels), to chunks (N, T, D)."""
+        """Map codes (N, codes_per_chunk), or the goal codes alone (N, goal_levels), to chunks (N, T, D).
+
+        Raises:
+            TokenizerError: wrong shape or a code outside 0..K-1.
+        """
 
     def encode_absolute(
         self, targets: NDArray[np.floating], states: NDArray[np.floating]

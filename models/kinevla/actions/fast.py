@@ -34,9 +34,6 @@ class FastTokenizer(ActionTokenizer):
     """Chunks (T, D) to a variable number of codes and back.
 
     Args:
-        normaliser: statistics of the chunks.
-        chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
         scale: integer steps per unit of a normalised coefficient; more is finer and longer.
         bpe: trained byte-pair coder; see `fit`.
 

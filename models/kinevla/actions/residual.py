@@ -29,8 +29,6 @@ class ResidualTokenizer(ActionTokenizer):
 
     Args:
         network: the residual VQ-VAE; it is switched to evaluation.
-        chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
 
     Raises:
         StatisticsError: statistics of another number of dimensions than the network's.
@@ -75,11 +73,7 @@ class ResidualTokenizer(ActionTokenizer):
 
     @torch.no_grad()
     def latents(self, chunks: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return what the codebooks quantise, (N, d), for chunks (N, T, D).
-
-        Raises:
-            TokenizerError: wrong shape or a value that is not finite.
-        """
+        """Return what the codebooks quantise, (N, d), for chunks (N, T, D)."""
         values = check_chunks(chunks, self.horizon, self.dimensions)
         normalised = torch.from_numpy(self.normaliser.normalise(values)).float()
         parts = [self.network.encode_latent(part) for part in normalised.split(_BATCH)]
@@ -87,11 +81,7 @@ class ResidualTokenizer(ActionTokenizer):
 
     @torch.no_grad()
     def encode(self, chunks: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Map chunks (N, T, D) to codes (N, levels): goal levels first, each code 0..K-1.
-
-        Raises:
-            TokenizerError: wrong shape or a value that is not finite.
-        """
+        """Map chunks (N, T, D) to codes (N, levels): goal levels first, each code 0..K-1."""
         latents = torch.from_numpy(self.latents(chunks))
         parts = [self.network.quantise(part).codes for part in latents.split(_BATCH)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.int64)
@@ -102,9 +92,6 @@ class ResidualTokenizer(ActionTokenizer):
 
         Args:
             codes: (N, levels), or (N, goal_levels) for the coarse motion the goal codes alone stand for.
-
-        Raises:
-            TokenizerError: wrong shape or a code outside 0..K-1.
         """
         widths = tuple(dict.fromkeys((self.codes_per_chunk, self.goal_levels)))
         values = check_codes(codes, widths, self.codebook_size)

@@ -177,11 +177,7 @@ class KineVLAModel(nn.Module):
         return Seen(tokens)
 
     def told(self, sentences: Sequence[str]) -> list[Tensor]:
-        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each.
-
-        Raises:
-            PretrainedError: it is not installed.
-        """
+        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each."""
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 

@@ -13,21 +13,10 @@ from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla_format import (
     PublicConfig,
     PublicWeightsError,
-    openvla_config,
     read_config,
     read_tokenizer,
 )
-from kinevla.backbone.openvla_weights import PUBLIC_PARTS, load_public_weights
-
-__all__ = [
-    "PUBLIC_PARTS",
-    "OpenVLAParts",
-    "PublicConfig",
-    "PublicWeightsError",
-    "load_openvla",
-    "load_public_weights",
-    "openvla_config",
-]
+from kinevla.backbone.openvla_weights import load_public_weights
 
 
 @dataclass(frozen=True)

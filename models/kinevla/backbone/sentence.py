@@ -1,9 +1,8 @@
 """The frozen reader of sentences: all-MiniLM-L6-v2, as it comes by pip.
 
 It has read a large part of what people write, so an instruction may use words that no demonstration came
-with.
-Its states of the single tokens go into the prompt; the vector of a whole sentence does not tell left from
-right.
+with. Its states of the single tokens go into the prompt; the vector of a whole sentence does not tell left
+from right.
 """
 
 from __future__ import annotations

@@ -44,11 +44,7 @@ class ShowArgs:
 
 
 def run_show(args: ShowArgs) -> Outcome:
-    """Print every value of a named configuration.
-
-    Raises:
-        UnknownNameError: no such name; the known ones are listed.
-    """
+    """Print every value of a named configuration."""
     chosen = [kind for kind in _REGISTRIES if args.kind in (None, kind)]
     found = {
         kind: _values(_REGISTRIES[kind].get(args.name)) for kind in chosen if args.name in _REGISTRIES[kind]

@@ -25,11 +25,7 @@ class CheckArgs:
 
 
 def run_check(args: CheckArgs) -> Outcome:
-    """Check every file of a result, and that the given results are among its inputs.
-
-    Raises:
-        ManifestError: naming the first file or input that differs.
-    """
+    """Check every file of a result, and that the given results are among its inputs."""
     manifest = verify_manifest(args.directory)
     inner = sorted(name for name in manifest["files"] if name.endswith(f"/{MANIFEST_NAME}"))
     for name in inner:
@@ -51,11 +47,7 @@ class ShowArgs:
 
 
 def run_show(args: ShowArgs) -> Outcome:
-    """Print what a result is and the chain of what it was made from; its files are not checked.
-
-    Raises:
-        ManifestError: no manifest, or an unreadable one.
-    """
+    """Print what a result is and the chain of what it was made from; its files are not checked."""
     manifest = read_manifest(args.directory)
     own = file_sha256(args.directory / MANIFEST_NAME)
     code = manifest.get("code", {})

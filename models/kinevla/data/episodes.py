@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kinevla.data.episode import CAMERAS, EPISODE_FORMAT, Episode, encode_frames, read_episode, write_episode
+from kinevla.data.episode import EPISODE_FORMAT, Episode, read_episode, write_episode
 from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
 from kinevla.manifest import (
@@ -26,18 +26,6 @@ from kinevla.manifest import (
     write_manifest,
 )
 from kinevla.observation.images import ImagePipeline
-
-__all__ = [
-    "CAMERAS",
-    "DataError",
-    "Episode",
-    "EpisodeEntry",
-    "EpisodeReader",
-    "EpisodeWriter",
-    "encode_frames",
-    "read_episode",
-    "write_episode",
-]
 
 EPISODES_KIND = "episodes"
 

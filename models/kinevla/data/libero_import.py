@@ -1,8 +1,7 @@
 """LIBERO's demonstrations (HDF5) as training episodes with the relabelled instructions and texts.
 
 State: end-effector position (m) and axis-angle (rad), gripper opening 0..1. Action: LIBERO's six deltas as
-they are, gripper target 0 closed to 1 open. Images are turned by 180 degrees: LIBERO
-stores them upside down.
+they are, gripper target 0 closed to 1 open. Images are turned by 180 degrees: LIBERO stores them upside down.
 """
 
 from __future__ import annotations

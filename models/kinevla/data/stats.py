@@ -54,11 +54,7 @@ def figures_of(values: NDArray[np.floating]) -> dict[str, list[float]]:
 
 
 def data_stats(reader: EpisodeReader) -> DataStats:
-    """Read a data set one episode at a time; images are never decoded.
-
-    Raises:
-        DataError: a data set without episodes.
-    """
+    """Read a data set one episode at a time; images are never decoded."""
     states, targets, per_task = [], [], dict[str, int]()
     for episode in reader:
         states.append(episode.state)

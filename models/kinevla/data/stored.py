@@ -38,4 +38,3 @@ class MessageFile(Protocol):
 
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         """Yield the messages of some topics in the order of recording."""
-        ...

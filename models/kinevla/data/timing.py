@@ -72,11 +72,7 @@ def rising(frames: Sequence[tuple[int, Value]]) -> list[tuple[int, Value]]:
 
 
 def in_order(samples: Sequence[tuple[int, Array]], what: str) -> tuple[Stamps, Array]:
-    """Return stamps (N,) and values (N, D), sorted and without repeated stamps.
-
-    Raises:
-        DataError: fewer than two samples.
-    """
+    """Return stamps (N,) and values (N, D), sorted and without repeated stamps."""
     if len(samples) < 2:
         raise DataError(f"{what} has {len(samples)} messages, at least 2 are needed")
     stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)

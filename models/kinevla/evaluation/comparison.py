@@ -33,12 +33,7 @@ class Comparison:
 
 
 def compare(other: Path, this: Path) -> Comparison:
-    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed.
-
-    Raises:
-        ManifestError: no evaluation.
-        EvaluationError: they share no trial.
-    """
+    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed."""
     there, here = verdicts_of(other), verdicts_of(this)
     shared = sorted(set(there) & set(here))
     if not shared:

@@ -53,11 +53,9 @@ class Controller(Protocol):
 
     def start(self, start: Start) -> None:
         """Begin a trial."""
-        ...
 
     def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
         """Return the next chunk for what is seen at a step."""
-        ...
 
 
 @dataclass(frozen=True)

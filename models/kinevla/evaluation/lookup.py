@@ -22,8 +22,8 @@ from kinevla.evaluation.controllers import ControllerConfig, ControllerError, De
 from kinevla.evaluation.environments import environment
 from kinevla.evaluation.policy_controllers import observation_of
 from kinevla.evaluation.wordings import training_sentences
-from kinevla.generation import Spelling
 from kinevla.generation.grammar import Text
+from kinevla.generation.spelling import Spelling
 from kinevla.policy import KineVLAPolicy, Observation
 from kinevla.text import load_task_texts
 from kinevla.text.language.splits import load_splits
@@ -42,11 +42,7 @@ class Memory:
 
 @torch.inference_mode()
 def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> Memory:
-    """Let the policy answer a sentence in one observation, and keep what it said.
-
-    Raises:
-        InstructionError: the sentence has no words.
-    """
+    """Let the policy answer a sentence in one observation, and keep what it said."""
     plan = policy.plan(observation, sentence)
     model, builder = policy.parts.model, policy.parts.builder
     words = None
@@ -73,11 +69,7 @@ def recall(policy: KineVLAPolicy, observation: Observation, words: Tensor) -> ND
 
 
 class LookupController:
-    """Looks the sentence up in the checkpoint's training.
-
-    Raises:
-        ControllerError: the checkpoint does not tell its training sentences.
-    """
+    """Looks the sentence up in the checkpoint's training."""
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None

@@ -25,9 +25,8 @@ class PolicyTrainConfig:
     """One policy training run. A run that is there already is continued to the step.
 
     Without `base` the small network is trained around pretrained encoders that come by pip, whose feature
-    maps are
-    computed once. `base` is a checkpoint of the public OpenVLA format, whose images are looked at anew in
-    every step.
+    maps are computed once. `base` is a checkpoint of the public OpenVLA format, whose images are looked at
+    anew in every step.
     """
 
     data: Path  # Demonstrations (kinevla data generate)

@@ -61,11 +61,9 @@ class Stage(Protocol):
         Returns:
             This process's losses, scalars, by column of the metrics; the same names in every step.
         """
-        ...
 
     def state(self) -> dict[str, Any]:
         """Return all that `start` needs to continue: what is trained, the optimiser."""
-        ...
 
     def validate(self) -> dict[str, float]:
         """Measure on held-out data; by column of the metrics without 'val_'."""

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from kinevla.backbone.image_features import CHANNELS, FORM, STRIDES, ImageFeatures
 from kinevla.backbone.pretrained import SIGHT
-from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.episode import CAMERAS
+from kinevla.data.episodes import EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.split import SPLIT_NAME, read_split

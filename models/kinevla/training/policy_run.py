@@ -22,14 +22,16 @@ from kinevla.actions import ActionTokenizer, load_policy_tokenizer
 from kinevla.backbone.config import FlowConfig, ModelConfig, ReadoutConfig
 from kinevla.backbone.lora import LoraSettings, add_lora
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import PublicConfig, load_openvla
+from kinevla.backbone.openvla import load_openvla
+from kinevla.backbone.openvla_format import PublicConfig
 from kinevla.checkpoint import load_checkpoint
-from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.episode import CAMERAS
+from kinevla.data.episodes import EpisodeReader
 from kinevla.data.split import SPLIT_NAME
 from kinevla.flow.head import FlowHead
-from kinevla.generation import Spelling
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
+from kinevla.generation.spelling import Spelling
 from kinevla.manifest import MANIFEST_NAME, file_sha256
 from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline

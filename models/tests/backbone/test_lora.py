@@ -16,7 +16,8 @@ from kinevla.backbone.lora import (
     trainable_parameters,
 )
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import load_openvla, openvla_config
+from kinevla.backbone.openvla import load_openvla
+from kinevla.backbone.openvla_format import openvla_config
 from kinevla.training.export import plain_state
 
 from .openvla_export import save_openvla

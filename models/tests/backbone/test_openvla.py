@@ -12,7 +12,7 @@ import torch
 
 from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import openvla_config
+from kinevla.backbone.openvla_format import openvla_config
 from kinevla.configs import MODELS
 
 OWN = ("observation.", "coupling_", "state_")

@@ -17,7 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import PublicWeightsError, load_openvla, load_public_weights, openvla_config
+from kinevla.backbone.openvla import load_openvla
+from kinevla.backbone.openvla_format import PublicWeightsError, openvla_config
+from kinevla.backbone.openvla_weights import load_public_weights
 
 from .openvla_export import save_openvla
 

@@ -11,7 +11,8 @@ from lerobot_reader import read_video
 
 from kinevla.cli.main import main
 from kinevla.data.demonstrations import DemonstrationConfig
-from kinevla.data.episodes import EpisodeReader, EpisodeWriter, encode_frames
+from kinevla.data.episode import encode_frames
+from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.data.generate import GenerateConfig, generate
 from kinevla.data.packing import DataError
 from kinevla.data.video import write_video

@@ -8,7 +8,11 @@ import torch
 
 from kinevla.actions import ActionNormaliser, BinTokenizer, TokenizerError
 from kinevla.data.chunks import ChunkConfig
-from kinevla.generation import Cursor, Draft, Generator, SequenceBuilder, Spelling
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.grammar import Cursor
+from kinevla.generation.sequence import SequenceBuilder
+from kinevla.generation.spelling import Spelling
 
 from .tiny import (
     BUILDER,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
-from kinevla.generation import Draft, Generation
-from kinevla.generation.draft import following
+from kinevla.generation.answer import Generation
+from kinevla.generation.draft import Draft, following
 from kinevla.policy import answerer, embedded_prompt
 
 from .tiny import GRAMMAR, MODELS, PROMPT, TASKS, VOCABULARY, generator, observation, random_model

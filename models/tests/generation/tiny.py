@@ -14,16 +14,12 @@ from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, Vi
 from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.configs.models import tiny
 from kinevla.data.chunks import ChunkConfig
-from kinevla.generation import (
-    Cursor,
-    Draft,
-    Generation,
-    Generator,
-    Grammar,
-    SequenceBuilder,
-    Spelling,
-)
-from kinevla.generation.grammar import Codes
+from kinevla.generation.answer import Generation
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.grammar import Codes, Cursor, Grammar
+from kinevla.generation.sequence import SequenceBuilder
+from kinevla.generation.spelling import Spelling
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
 
 HIDDEN, CODES = 32, 16
