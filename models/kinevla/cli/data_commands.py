@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -124,19 +124,9 @@ def run_convert(args: ConvertArgs) -> Outcome:
     from kinevla.observation.images import ImagePipeline
 
     require_some(args.bags, "BAG")
-    config = ConvertConfig(
-        rate_hz=args.rate_hz,
-        max_image_age_s=args.max_image_age_s,
-        max_pair_gap_s=args.max_pair_gap_s,
-        max_joint_gap_s=args.max_joint_gap_s,
-        images=ImagePipeline(args.image_size, args.square, args.rotate),
-        idle_rad=args.idle_rad,
-        idle_gripper=args.idle_gripper,
-        gripper_closed=args.gripper_closed,
-        gripper_open=args.gripper_open,
-        accept_bad=args.accept_bad,
-        accept_failures=args.accept_failures,
-    )
+    own = (item.name for item in fields(ConvertConfig) if item.name != "images")
+    images = ImagePipeline(args.image_size, args.square, args.rotate)
+    config = ConvertConfig(images=images, **{name: getattr(args, name) for name in own})
     texts = Texts(args.instruction, args.goal_reasoning, args.kinematics_reasoning)
     report = convert_all(args.bags, args.out, config, texts, workers=args.workers, progress=args.progress)
     return batch_outcome(report)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kinevla.data.plugins import BENCH_ENVIRONMENT_ID, BENCH_EXPERT, ENVIRONMENT_ID, EXPERT
 from kinevla.evaluation.bench_split import BENCH_TABLE, FROM_FILE, MAX_TIME_S, BenchSplit, bench_jobs
 from kinevla.evaluation.controllers import ControllerConfig
-from kinevla.evaluation.controls import CONTROLS, Control, ControlChoice, why_not
+from kinevla.evaluation.controls import CONTROLS, OF_THE_POLICY, Control, ControlChoice, writes_reasoning
 from kinevla.evaluation.interventions import Intervention
 from kinevla.evaluation.libero.environment import CONTROL_HZ
 from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
@@ -130,14 +130,24 @@ class EvaluateConfig:
 
     def why_not(self, control: Control) -> str | None:
         """Say why a control cannot be run with these settings, None where it can."""
-        return why_not(
-            control,
-            libero=self.env == "libero",
-            through_ros=self.through_ros,
-            checkpoint=self.checkpoint,
-            episodes=self.episodes,
-            bench_split=self.split if self.env == "kinebench" else None,
-        )
+        own = control in OF_THE_POLICY
+        if own and self.checkpoint is None:
+            return "needs a checkpoint directory"
+        if control == "replay" and self.episodes is None:
+            return "needs a data set of episodes"
+        if self.through_ros and own and control != "none":
+            return "is for the plain environment: the nodes of --through-ros run as on a robot"
+        if self.env == "libero" and control == "expert":
+            return "is not for libero: the scripted expert moves the RM75, not LIBERO's arm"
+        if self.env == "libero" and control == "replay":
+            return "is not for libero: imported demonstrations do not hold the simulator's start states"
+        if self.env == "kinebench" and control == "replay":
+            return "is not for kinebench: a demonstration's scene is no trial's"
+        if self.env == "kinebench" and self.split == "nonsense" and control not in ("none", "lookup"):
+            return "is not for the split nonsense: it does not judge what it is told"
+        if control == "shuffled" and self.checkpoint is not None and not writes_reasoning(self.checkpoint):
+            return "needs a policy that writes reasoning"
+        return None
 
     def controls(self) -> tuple[Control, ...]:
         """Return the controls that can be run with these settings."""

@@ -51,7 +51,7 @@ class Rate:
         sums, counts = _by_scene(np.asarray(outcomes, dtype=np.float64), scenes)
         rate = float(sums.sum() / counts.sum())
         if _too_alike(sums / counts):
-            (low, high), method = _wilson_over_scenes(rate, len(counts)), WILSON
+            (low, high), method = wilson_interval(round(rate * len(counts)), len(counts)), WILSON
         else:
             (low, high), method = _resampled(sums, counts), BOOTSTRAP
         return cls(int(sums.sum()), len(outcomes), len(counts), rate, low, high, method)
@@ -133,13 +133,11 @@ def _resampled(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def _wilson_over_scenes(rate: float, scenes: int) -> tuple[float, float]:
-    return wilson_interval(round(rate * scenes), scenes)
-
-
 def _newcombe(first: float, second: float, scenes: int) -> tuple[float, float]:
     """Return the interval of second - first from the Wilson intervals of both."""
-    (low_1, high_1), (low_2, high_2) = (_wilson_over_scenes(rate, scenes) for rate in (first, second))
+    (low_1, high_1), (low_2, high_2) = (
+        wilson_interval(round(rate * scenes), scenes) for rate in (first, second)
+    )
     change = second - first
     return (
         max(-1.0, change - hypot(second - low_2, high_1 - first)),

@@ -105,7 +105,7 @@ def run_trial(job: TrialJob) -> TrialResult:
                 break
             return refused_result(job, str(error), observation, info)
         if job.refused_kind is not None:
-            return _taken_result(job, decision, observation, info, texts)
+            return _taken_result(job, decision, observation, info)
         track.note(decision, command, config)
         if config.relative:
             command = np.append(np.zeros(len(command) - 1), command[-1])  # holds the hand where it is
@@ -137,16 +137,12 @@ def refused_result(
         why: the policy's reason.
         observation: what the environment showed at its reset.
     """
-    track = Track(ended="sentence refused")
-    track.measure(observation, info)
-    texts = (str(info["coarse"]), str(info["fine"]))
-    instruction = job.instruction or str(info["instruction"])
     if job.refused_kind is not None:
         verdict = Refusal((f"ok: refused: {why}",), True, True, {job.refused_kind: Passed(True)})
     else:
         said = getattr(info["verdict"], "attributes", {})
         verdict = Refusal((f"refused: {why}",), attributes={name: Passed(False) for name in said})
-    return result_of(job, verdict, track, instruction, texts, None, None)
+    return _unmoved(job, verdict, Track(ended="sentence refused"), observation, info)
 
 
 def _taken_result(
@@ -154,18 +150,27 @@ def _taken_result(
     decision: Decision,
     observation: dict[str, NDArray[Any]],
     info: dict[str, Any],
-    texts: tuple[str, str],
 ) -> TrialResult:
     """Return the result of a trial whose sentence had to be refused and was not; nothing is moved for it."""
     assert job.refused_kind is not None
-    track = Track(ended="sentence taken", decisions=[decision])
-    track.measure(observation, info)
     made = decision.goal_text or "a motion"
     verdict = Refusal(
         (f"failed: the policy made {made!r} of it; asked: refused",),
         attributes={job.refused_kind: Passed(False)},
     )
-    return result_of(job, verdict, track, str(job.instruction), texts, None, None)
+    return _unmoved(job, verdict, Track(ended="sentence taken", decisions=[decision]), observation, info)
+
+
+def _unmoved(
+    job: TrialJob,
+    verdict: Refusal,
+    track: Track,
+    observation: dict[str, NDArray[Any]],
+    info: dict[str, Any],
+) -> TrialResult:
+    track.measure(observation, info)
+    texts = (str(info["coarse"]), str(info["fine"]))
+    return result_of(job, verdict, track, job.instruction or str(info["instruction"]), texts, None, None)
 
 
 def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
