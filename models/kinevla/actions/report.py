@@ -224,11 +224,9 @@ def write_report(
 def _figure(path: Path, report: TokenizerReport, baselines: Mapping[str, TokenizerReport]) -> None:
     import io
 
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     bars = {name: error.joint_l1_mrad for name, error in report.errors.items()}
     for name, other in baselines.items():

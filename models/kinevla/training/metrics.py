@@ -60,13 +60,11 @@ def draw_metrics(table: Path) -> Path:
         The picture's path.
     """
     # Without pyplot: it keeps figures and a backend for the whole process.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     losses, errors, rate = figure.subplots(1, 3)
     for axes, columns, title in (
         (losses, _LOSSES, "training loss"),

@@ -169,7 +169,6 @@ def _span(values: dict[str, float]) -> str:
 
 
 def _draw(path: Path, comparison: SeedComparison) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     bars: dict[str, list[float]] = {}
@@ -181,7 +180,6 @@ def _draw(path: Path, comparison: SeedComparison) -> None:
             errors: list[LevelError] = [report.errors[level] for report in reports]
             bars[label] = [error.joint_l1_mrad for error in errors]
     figure = Figure(figsize=(8, 0.5 * len(bars) + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     means = [float(np.mean(values)) for values in bars.values()]
     colors = ["#2b6cb0" if name.startswith("bi-level") else "#a0aec0" for name in bars]
