@@ -103,15 +103,15 @@ def test_the_recipe_is_the_papers_run(recipe: Recipe) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[changes]", "[changes]\nlora_rank = 0", r"lora_rank must be at least 1, got 0"),
+        ("\n[changes]\n", "\n[changes]\nlora_rank = 0", r"lora_rank must be at least 1, got 0"),
         ('size = "7b"', "", r"it lacks size"),
-        ("[changes]", "[changes]\ncolour = 1", r"\[changes\] has no option colour"),
-        ("[changes]", "[changes]\nlora_rank = true", r"changes\.lora_rank must be int, got True"),
+        ("\n[changes]\n", "\n[changes]\ncolour = 1", r"\[changes\] has no option colour"),
+        ("\n[changes]\n", "\n[changes]\nlora_rank = true", r"changes\.lora_rank must be int, got True"),
         ("= 80.0", '= "80"', r"gpu_memory_gb must be float, got '80'"),
         ("= 80.0", "= 0", r"gpu_memory_gb must be above 0, got 0"),
-        ("[changes]", '[changes]\nschedule = "rising"', r"cosine, constant, got 'rising'"),
-        ("[changes]", "[changes]\naccumulation = 3", r"batch_size 64 must be a multiple of .* = 12"),
-        ("[changes]", "[changed]", r"there is no entry changed"),
+        ("\n[changes]\n", '\n[changes]\nschedule = "rising"', r"cosine, constant, got 'rising'"),
+        ("\n[changes]\n", "\n[changes]\naccumulation = 3", r"batch_size 64 must be a multiple of .* = 12"),
+        ("\n[changes]\n", "\n[changed]\n", r"there is no entry changed"),
         ('"paper"', '"papers"', r"no training preset is named 'papers'"),
     ],
 )
