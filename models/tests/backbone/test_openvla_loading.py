@@ -391,9 +391,9 @@ def test_everything_that_does_not_fit_is_told_at_once(
     save_file(tensors, tmp_path / "model.safetensors")
     text = refused(tmp_path)
     assert "missing tensors (1): projector.fc1.weight" in text
-    assert "unexpected tensors (1): projector.fc9.weight" in text
+    assert "unknown tensors (1): projector.fc9.weight" in text
     assert "misshapen tensors (1): projector.fc2.bias (3,) instead of (32,)" in text
-    assert "not floating point (1): projector.fc3.bias I64" in text
+    assert "tensors of another type (1): projector.fc3.bias I64 instead of torch." in text
 
 
 def test_another_image_size_is_refused(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
