@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1 << 20
-MAX_JSON_BYTES = 64 * MIB
-"""The manifest of a hundred thousand episodes has 45 MB."""
+MAX_JSON_BYTES = 64 * MIB  # The manifest of a hundred thousand episodes has 45 MB
 
 
 class TooLargeError(ValueError):

@@ -15,21 +15,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerFast
 
+from kinevla.actions.base import ActionTokenizer
 from kinevla.actions.loading import load_policy_tokenizer
-from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.pretrained import PRETRAINED, PretrainedPart
 from kinevla.bounded import read_json
+from kinevla.checkpoint_checks import (
+    ACTION_TOKENIZER,
+    CHECKPOINT_FORMAT,
+    CONFIG_NAME,
+    CheckpointError,
+    check_inputs,
+    check_levels,
+    check_pretrained,
+    load_text_tokenizer,
+    read_config,
+)
 from kinevla.data.whole_folder import whole_folder
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import SequenceBuilder
 from kinevla.manifest import (
     MANIFEST_NAME,
     describe_input,
-    file_sha256,
     read_manifest,
     require_listed,
     verify_manifest,
@@ -43,42 +52,24 @@ from kinevla.text.vocabulary import Vocabulary
 from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
 
 CHECKPOINT_KIND = "policy"
-CHECKPOINT_FORMAT = 2
-CONFIG_NAME, TRAINING_NAME, CARD_NAME = "config.json", "training.json", "README.md"
-TEXT_TOKENIZER, ACTION_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "action_tokenizer", "model"
+TRAINING_NAME, CARD_NAME = "training.json", "README.md"
+TEXT_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "model"
 _WEIGHT_PREFIXES = (f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-")
 _LOADED = (CONFIG_NAME, TRAINING_NAME, TEXT_TOKENIZER, f"{ACTION_TOKENIZER}/{MANIFEST_NAME}")
-_ENTRIES = (
-    "model", "vocabulary", "grammar", "prompt_suffix", "text_tokens", "texts", "doubt_limit_nat", "images",
-    "pretrained", "statistics_sha256",
-)  # fmt: skip
-
-
-class CheckpointError(RuntimeError):
-    """A policy directory is damaged or its parts do not belong together; the text says which."""
 
 
 @dataclass(frozen=True)
 class CheckpointParts:
-    """What a checkpoint holds.
+    """What a checkpoint holds."""
 
-    Attributes:
-        model: the network, without the pretrained parts that come by pip.
-        builder: prompt and sequence layout with the text tokenizer.
-        action_tokenizer: codes to motion.
-        action_tokenizer_directory: where it is stored.
-        texts: (instruction, goal text, kinematics text) of the training.
-        images: what is done to camera images before the network sees them.
-        doubt_limit_nat: how unlikely the least likely word of a written text may be before the policy says
-            that it did not understand.
-    """
-
-    model: KineVLAModel
-    builder: SequenceBuilder
+    model: KineVLAModel  # the network, without the pretrained parts that come by pip
+    builder: SequenceBuilder  # prompt and sequence layout with the text tokenizer
     action_tokenizer: ActionTokenizer
     action_tokenizer_directory: Path
-    texts: tuple[tuple[str, str, str], ...]
-    images: ImagePipeline
+    texts: tuple[tuple[str, str, str], ...]  # (instruction, goal text, kinematics text) of the training
+    images: ImagePipeline  # what is done to camera images before the network sees them
+    # how unlikely the least likely word of a written text may be before the policy says that it did not
+    # understand
     doubt_limit_nat: float = float("inf")
 
 
@@ -97,8 +88,6 @@ def save_checkpoint(
     file is half as large. Statistics (state range, batch norm) keep full precision.
 
     Args:
-        directory: where to.
-        parts: what it holds.
         training: figures for the model card (see `model_card`).
         settings: the training's configuration, a dataclass; its paths are left out.
         inputs: what it was trained from by role: 'data', 'base'. Tokenizer and statistics are
@@ -157,7 +146,6 @@ def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
         storage: precision and size of the weight files.
 
     Raises:
-        ManifestError, StatisticsError, CheckpointError: see `load_checkpoint`.
         CheckpointError: source and out are the same, or a weight is too large for the precision.
         DataError: out is in use.
     """
@@ -236,9 +224,7 @@ def load_checkpoint(
     The network is built without memory and takes over the stored tensors one by one.
 
     Args:
-        directory: the checkpoint.
         dtype: of parameters in memory; None leaves them as they are stored.
-        device: where the network goes.
 
     Raises:
         ManifestError: no checkpoint, or a file is missing or differs from the manifest (named).
@@ -250,10 +236,10 @@ def load_checkpoint(
     manifest = verify_manifest(directory, kind=CHECKPOINT_KIND, needs=_LOADED)
     inner = read_manifest(directory / ACTION_TOKENIZER)["files"]
     require_listed(manifest, directory, (f"{ACTION_TOKENIZER}/{name}" for name in inner))
-    content = _read_config(directory / CONFIG_NAME)
+    content = read_config(directory / CONFIG_NAME)
     action_tokenizer = load_policy_tokenizer(directory / ACTION_TOKENIZER)
     action_tokenizer.normaliser.require(content["statistics_sha256"], str(directory / CONFIG_NAME))
-    _check_inputs(directory, manifest.get("inputs", {}), content["statistics_sha256"])
+    check_inputs(directory, manifest.get("inputs", {}), content["statistics_sha256"])
     try:
         vocabulary = Vocabulary(**content["vocabulary"])
         grammar = Grammar(vocabulary, **content["grammar"])
@@ -267,8 +253,8 @@ def load_checkpoint(
         stored_parts = [PretrainedPart(**part) for part in content["pretrained"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{directory / CONFIG_NAME} is incomplete or damaged: {error}") from error
-    _check_pretrained(directory, config, stored_parts)
-    _check_levels(directory, action_tokenizer, vocabulary)
+    check_pretrained(directory, config, stored_parts)
+    check_levels(directory, action_tokenizer, vocabulary)
     if images.size_px != config.vision.image_size:
         raise CheckpointError(
             f"{directory / CONFIG_NAME}: the network needs images of {config.vision.image_size} "
@@ -288,81 +274,8 @@ def load_checkpoint(
     except WeightsError as error:
         raise CheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
     model.eval().requires_grad_(False)
-    text_tokenizer = _text_tokenizer(directory / TEXT_TOKENIZER, tokens, vocabulary)
+    text_tokenizer = load_text_tokenizer(directory / TEXT_TOKENIZER, tokens, vocabulary)
     builder = SequenceBuilder(text_tokenizer, grammar, suffix)
     return CheckpointParts(
         model, builder, action_tokenizer, directory / ACTION_TOKENIZER, texts, images, doubt_limit_nat
     )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Return config.json after refusing what this code cannot read.
-
-    Raises:
-        CheckpointError: no JSON object, another format, or a missing entry (named).
-    """
-    try:
-        content = read_json(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or "format" not in content:
-        raise CheckpointError(f"{path} is no configuration of a policy: it names no format")
-    if content["format"] != CHECKPOINT_FORMAT:
-        raise CheckpointError(f"{path} has format {content['format']!r}, this code reads {CHECKPOINT_FORMAT}")
-    if absent := [name for name in _ENTRIES if name not in content]:
-        raise CheckpointError(f"{path} lacks {', '.join(absent)}")
-    return content
-
-
-def _check_pretrained(directory: Path, config: ModelConfig, stored: list[PretrainedPart]) -> None:
-    """Refuse a network that was trained on top of other pretrained parts than this code has."""
-    wanted = list(PRETRAINED) if config.reads_alone else []
-    if stored != wanted:
-        names = ", ".join(f"{part.distribution} {part.sha256[:12]}" for part in stored) or "none"
-        raise CheckpointError(
-            f"{directory / CONFIG_NAME} was trained on the pretrained parts {names}; this code has "
-            + (", ".join(f"{part.distribution} {part.sha256[:12]}" for part in wanted) or "none")
-        )
-
-
-def _check_inputs(directory: Path, inputs: Mapping[str, Any], statistics: str) -> None:
-    """Compare what is in the directory with what the manifest says it was made from."""
-    named = {"tokenizer": file_sha256(directory / ACTION_TOKENIZER / MANIFEST_NAME), "statistics": statistics}
-    for role, found in named.items():
-        stated = inputs.get(role, {})
-        expected = stated.get("manifest_sha256", stated.get("sha256"))
-        if expected is not None and expected != found:
-            raise CheckpointError(
-                f"{directory} was trained with the {role} {expected[:12]}, it holds the {role} {found[:12]}"
-            )
-
-
-def _check_levels(directory: Path, tokenizer: ActionTokenizer, vocabulary: Vocabulary) -> None:
-    found = {
-        "goal codes": tokenizer.goal_levels, "kinematics codes": tokenizer.kinematics_levels,
-        "codebook size": tokenizer.codebook_size, "one block for all codes": tokenizer.shared_block,
-    }  # fmt: skip
-    expected = (
-        vocabulary.goal_codes, vocabulary.kinematics_codes, vocabulary.codebook_size, vocabulary.shared_block,
-    )  # fmt: skip
-    for (name, value), wanted in zip(found.items(), expected, strict=True):
-        if value != wanted:
-            raise CheckpointError(
-                f"{directory}: the {tokenizer.kind} action tokenizer has {name} {value}, the vocabulary was "
-                f"laid out for {wanted}"
-            )
-
-
-def _text_tokenizer(path: Path, tokens: dict[str, str], vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
-    try:
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_file=str(path), clean_up_tokenization_spaces=False, **tokens
-        )
-    # The library raises plain Exception for a file it cannot read.
-    except Exception as error:
-        raise CheckpointError(f"{path} is no readable text tokenizer: {error}") from error
-    if len(tokenizer) > vocabulary.padded_size:
-        raise CheckpointError(
-            f"{path} has {len(tokenizer)} ids, the vocabulary holds {vocabulary.padded_size}"
-        )
-    return tokenizer

@@ -2,11 +2,9 @@
 
 A directory written by this package (data set, tokeniser, checkpoint, report) holds a `manifest.json`.
 Loading starts with `verify_manifest`, so a half-copied or edited result is refused by name instead of
-being run on a robot. What is loaded is what is listed: a file that a loader wants and the manifest does not
-name is refused, and so is one that lies elsewhere, behind a link. Its `inputs` name the results it was made
-from by the hashes of their manifests, and theirs in turn: a checkpoint says which data set, statistics,
-tokeniser and base made it, even where none of them is at hand. An older manifest without `inputs` or
-`config_sha256` stays readable.
+being run on a robot. A file that a loader wants and the manifest does not list is refused, and so is one
+behind a link. Its `inputs` name the results it was made from by the hashes of their manifests, and theirs in
+turn (see `provenance`). An older manifest without `inputs` or `config_sha256` stays readable.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -183,33 +181,6 @@ def _describe_foreign(directory: Path) -> dict[str, Any]:
     return {"kind": "foreign", "name": directory.name, "sha256": json_sha256(files), "files": files}
 
 
-def chain(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield every result a manifest's result was made from, as ((role, role of the input, ...), record)."""
-    for role, record in manifest.get("inputs", {}).items():
-        yield (role,), record
-        for roles, deeper in chain(record):
-            yield (role, *roles), deeper
-
-
-def require_input(manifest: Mapping[str, Any], directory: Path) -> tuple[str, ...]:
-    """Return the roles under which a result is an input of a manifest's result.
-
-    Raises:
-        ManifestError: it is none of the inputs; they are named with their hashes.
-    """
-    found = file_sha256(directory / MANIFEST_NAME) if (directory / MANIFEST_NAME).is_file() else None
-    if found is None:
-        raise ManifestError(f"{directory} holds no {MANIFEST_NAME}: it is no finished kinevla result")
-    known = []
-    for roles, record in chain(manifest):
-        if record.get("manifest_sha256") == found:
-            return roles
-        known.append(f"{'/'.join(roles)} {str(record.get('manifest_sha256') or record.get('sha256'))[:12]}")
-    raise ManifestError(
-        f"{directory} ({found[:12]}) is none of the inputs: {', '.join(known) or 'the manifest names none'}"
-    )
-
-
 def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]:
     """Read a manifest without checking the files it lists.
 
@@ -247,11 +218,8 @@ def _check_entries(path: Path, files: Any) -> None:
     if not isinstance(files, dict):
         raise ManifestError(f"{path} lists no files")
     for name, entry in files.items():
-        if (
-            not isinstance(entry, dict)
-            or not isinstance(entry.get("bytes"), int)
-            or not isinstance(entry.get("sha256"), str)
-        ):
+        known = entry if isinstance(entry, dict) else {}
+        if not isinstance(known.get("bytes"), int) or not isinstance(known.get("sha256"), str):
             raise ManifestError(
                 f"{path}: the entry of {printable(name)} needs 'bytes' and 'sha256', got {printable(entry)}"
             )
@@ -318,11 +286,7 @@ def verify_manifest(
 
 
 def verify_file(directory: Path, manifest: Mapping[str, Any], name: str, *, hashes: bool = True) -> Path:
-    """Check one file of a result against its manifest and return its path.
-
-    Raises:
-        ManifestError: as `verify_manifest`.
-    """
+    """Check one file of a result against its manifest and return its path."""
     require_listed(manifest, directory, (name,))
     path, entry = listed_file(directory, name), manifest["files"][name]
     size = path.stat().st_size

@@ -12,7 +12,6 @@ def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2
 
     Args:
         training: figures in sections 'policy', 'data', 'tasks' and, if measured, 'closed_loop'.
-        parameters: number of weights.
         goal_codes: how many of a chunk's codes, the first ones, are goal codes.
     """
     policy, data = (training.get(key, {}) for key in ("policy", "data"))

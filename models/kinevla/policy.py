@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from kinevla.backbone.inference import synchronise
 from kinevla.backbone.model import Seen
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
-from kinevla.flow import absolute_targets, chunk_of_sequence
-from kinevla.generation import Draft, Generation, Generator, Spelling
+from kinevla.flow.decoding import chunk_of_sequence
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.spelling import Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.observation.past import NO_PAST, past_inputs, remembered
 from kinevla.text.instruction import InstructionError, check_instruction
@@ -143,7 +145,6 @@ class KineVLAPolicy:
 
         Raises:
             InstructionError: it did not; the text says what, and names the nearest sentence it knows.
-            ObservationError: see `plan`.
         """
         plan = self.plan(observation, instruction)
         sentence = self.check_instruction(instruction)
@@ -188,7 +189,6 @@ class KineVLAPolicy:
                 motion makes of the reasoning; None leaves a level to the policy.
 
         Raises:
-            InstructionError: see `check_instruction`.
             ObservationError: image of another type or too small, or a state that is not (8,) finite numbers.
         """
         sentence = self.check_instruction(instruction)
@@ -213,12 +213,15 @@ class KineVLAPolicy:
                 seen, prompt, previous.draft if previous is not None else None, forced
             )
             generated = time.perf_counter()
+            tokenizer = self._parts.action_tokenizer
+            states = np.asarray(observation.state, dtype=np.float64)[None]
             if model.flow_head is None:
-                actions = self._actions(answer, observation.state)
+                codes = np.array([answer.goal_codes + answer.kinematics_codes])
+                actions = tokenizer.decode_absolute(codes, states)[0]
             else:
                 heard = prompt[:0] if model.config.reads_alone and builder.grammar.reasoning else prompt
                 chunk = chunk_of_sequence(model, seen, heard, answer.ids, builder.vocabulary.bos)
-                actions = self._absolute(chunk, observation.state)
+                actions = tokenizer.absolute_targets(tokenizer.normaliser.denormalise(chunk[None]), states)[0]
             end = time.perf_counter()
         latency_s = {
             "vision": looked - begin,
@@ -275,18 +278,6 @@ class KineVLAPolicy:
         model = self._parts.model
         return model.observe(model.features(images), state, past)
 
-    def _actions(self, answer: Generation, state: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Decode both levels of codes into absolute targets (T, D)."""
-        codes = np.array([answer.goal_codes + answer.kinematics_codes])
-        return self._parts.action_tokenizer.decode_absolute(codes, np.asarray(state, dtype=np.float64)[None])[
-            0
-        ]
-
-    def _absolute(self, chunk: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return absolute targets (T, D) of a normalised chunk (T, D) of the flow head."""
-        states = np.asarray(state, dtype=np.float64)[None]
-        return absolute_targets(chunk[None], states, self._parts.action_tokenizer)[0]
-
     def _prompt(self, sentence: str) -> torch.Tensor:
         """Embed an instruction (P, hidden); the latest is remembered, as many chunks share it."""
         if self._told[0] != sentence:
@@ -303,12 +294,7 @@ def answerer(parts: CheckpointParts) -> Generator:
 
 @torch.inference_mode()
 def embedded_prompt(parts: CheckpointParts, sentence: str) -> torch.Tensor:
-    """Embed a checked instruction as the decoder reads it: (P, hidden).
-
-    Raises:
-        ValueError: with a network of the OpenVLA format, ids that could end the prompt.
-        PretrainedError: the pretrained reader of sentences is not installed.
-    """
+    """Embed a checked instruction as the decoder reads it: (P, hidden)."""
     model = parts.model
     if model.config.reads_alone:
         return model.told([sentence])[0]

@@ -12,8 +12,7 @@ import subprocess
 import sys
 
 VARIABLE = "MUJOCO_GL"
-NONE = "disable"
-"""MuJoCo's word for no drawing at all: physics and kinematics still work."""
+NONE = "disable"  # MuJoCo's word for no drawing at all: physics and kinematics still work
 
 PROBE_TIMEOUT_S = 60.0
 OSMESA_NAMES = ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")

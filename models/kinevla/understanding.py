@@ -11,8 +11,7 @@ from kinevla.text.language.wording import of_language
 from kinevla.text.similarity import nearest_sentence
 from kinevla.text.unclear import UNCLEAR
 
-NOT_UNDERSTOOD = "was not understood"
-"""In the text of every refusal for this reason."""
+NOT_UNDERSTOOD = "was not understood"  # In the text of every refusal for this reason
 _WHY = {
     "sentence": "it is not clear what is meant",
     "action": "it is not clear what to do, or it is nothing this policy can do",
@@ -45,7 +44,6 @@ class Understanding:
 
         Args:
             goal_text: what it wrote about the goal.
-            kinematics_text: likewise.
             doubt_nat: how unlikely its least likely word was.
         """
         if why := unclear(goal_text):

@@ -25,6 +25,7 @@ DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
 }  # fmt: skip
 _HEADER_BYTES_PER_TENSOR = 160
+_FLOATS = ("BF16", "F16", "F32")
 _SHOWN = 5
 
 
@@ -36,16 +37,13 @@ class WeightsError(RuntimeError):
 class Storage:
     """How weights are stored.
 
-    Attributes:
-        precision: of parameters; buffers (statistics) keep theirs.
-        shard_bytes: a file holds at most this many bytes, unless a single tensor needs more. Weights that fit
-            into one file make no shards.
-
     Raises:
         ValueError: unknown precision, or less than 1 KiB per file.
     """
 
-    precision: Precision = "fp16"
+    precision: Precision = "fp16"  # of parameters; buffers (statistics) keep theirs
+    # a file holds at most this many bytes, unless a single tensor needs more. Weights that fit into one file
+    # make no shards
     shard_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
@@ -53,6 +51,14 @@ class Storage:
             raise ValueError(f"precision must be one of {', '.join(DTYPES)}, got {self.precision!r}")
         if self.shard_bytes < 1024:
             raise ValueError(f"shard_bytes must be at least 1024, got {self.shard_bytes}")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a weight file says of a tensor."""
+
+    shape: tuple[int, ...]
+    kind: str  # its type as safetensors names it
 
 
 def index_name(stem: str) -> str:
@@ -66,9 +72,6 @@ def save_weights(
     """Write the weights of a network, replacing those that are there.
 
     Args:
-        directory: where to.
-        module: the network.
-        storage: precision and size of a file.
         stem: file name without '.safetensors'.
 
     Returns:
@@ -157,7 +160,6 @@ def weight_files(directory: Path, stem: str = "model", listed: Collection[str] |
     """Return the names of the weight files of a directory, without the index.
 
     Args:
-        directory: where they lie.
         stem: file name without '.safetensors'.
         listed: names the manifest vouches for; None where there is no manifest.
 
@@ -218,7 +220,9 @@ def load_weights(
     files = weight_files(directory, stem, listed)
     own = module.state_dict()
     buffers = {name for name, _ in module.named_buffers()}
-    _compare(directory, files, own)
+    headers = {name: header for file in files for name, header in read_headers(directory / file).items()}
+    if problems := misfits(headers, own):
+        raise WeightsError(f"the weights of {directory} are not this network's: {'; '.join(problems)}")
     for file in files:
         with _opened(directory / file) as stored:
             part = {}
@@ -235,25 +239,37 @@ def load_weights(
             setattr(module.get_submodule(owner), last, buffer.to(device))
 
 
-def _compare(directory: Path, files: list[str], own: Mapping[str, Tensor]) -> None:
-    """Refuse weights whose headers do not say what the network needs."""
-    seen: set[str] = set()
-    problems: dict[str, list[str]] = {"unknown": [], "misshapen": [], "of another type": []}
-    for file in files:
-        with _opened(directory / file) as stored:
-            for name in stored.keys():  # noqa: SIM118 (not a dictionary)
-                header = stored.get_slice(name)
-                shape, kind = tuple(header.get_shape()), str(header.get_dtype())
-                seen.add(name)
-                if name not in own:
-                    problems["unknown"].append(name)
-                elif shape != tuple(own[name].shape):
-                    problems["misshapen"].append(f"{name} {shape} instead of {tuple(own[name].shape)}")
-                elif own[name].is_floating_point() != (kind in ("F16", "BF16", "F32")):
-                    problems["of another type"].append(f"{name} {kind} instead of {own[name].dtype}")
-    texts = [_listed("missing", sorted(set(own) - seen)), *(_listed(*item) for item in problems.items())]
-    if found := [text for text in texts if text]:
-        raise WeightsError(f"the weights of {directory} are not this network's: {'; '.join(found)}")
+def read_headers(path: Path) -> dict[str, Header]:
+    """Return what a safetensors file says of its tensors, by name; the values stay on disk.
+
+    Raises:
+        WeightsError: it is damaged.
+    """
+    with _opened(path) as stored:
+        parts = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118 (not a dictionary)
+        return {name: Header(tuple(part.get_shape()), str(part.get_dtype())) for name, part in parts.items()}
+
+
+def misfits(
+    stored: Mapping[str, Header], own: Mapping[str, Tensor], floats: Collection[str] = _FLOATS
+) -> list[str]:
+    """Say what keeps stored tensors from taking the place of a network's own; empty where nothing does."""
+    known = [(name, stored[name], own[name]) for name in stored if name in own]
+    findings = {
+        "missing tensors": sorted(set(own) - set(stored)),
+        "unknown tensors": sorted(set(stored) - set(own)),
+        "misshapen tensors": [
+            f"{name} {header.shape} instead of {tuple(value.shape)}"
+            for name, header, value in known
+            if header.shape != tuple(value.shape)
+        ],
+        "tensors of another type": [
+            f"{name} {header.kind} instead of {value.dtype}"
+            for name, header, value in known
+            if value.is_floating_point() != (header.kind in floats)
+        ],
+    }
+    return [name_some(what, names) for what, names in findings.items() if names]
 
 
 @contextlib.contextmanager
@@ -265,11 +281,10 @@ def _opened(path: Path) -> Iterator[safe_open]:
         raise WeightsError(f"{path} is damaged or no safetensors file: {error}") from error
 
 
-def _listed(what: str, names: list[str]) -> str:
-    if not names:
-        return ""
+def name_some(what: str, names: list[str]) -> str:
+    """Return 'missing tensors (7): a, b, c, d, e and 2 more'."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{what}: {', '.join(names[:_SHOWN])}{more}"
+    return f"{what} ({len(names)}): {', '.join(names[:_SHOWN])}{more}"
 
 
 def _check_finite(name: str, value: Tensor) -> None:

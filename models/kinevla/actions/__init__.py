@@ -1,7 +1,7 @@
 """Actions as numbers and as codes: scaling, tokenisers and their report.
 
 `BiLevelTokenizer` is the tokeniser of the method; `SingleLevelTokenizer`, `BinTokenizer` and `FastTokenizer`
-are what it is compared with. All follow the `ActionTokenizer` protocol; `load_tokenizer` reads any of them.
+are what it is compared with. All are an `ActionTokenizer`; `load_tokenizer` reads any of them.
 Names are loaded on first use, so `normaliser` and `robot` stay free of torch.
 """
 
@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinevla.actions.bilevel import BiLevelTokenizer
+    from kinevla.actions.base import ActionTokenizer
     from kinevla.actions.bins import BinTokenizer
     from kinevla.actions.fast import FastTokenizer
     from kinevla.actions.loading import load_policy_tokenizer, load_tokenizer
     from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
-    from kinevla.actions.single_level import SingleLevelTokenizer
-    from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
+    from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
+from kinevla.actions.tokenizer import TokenizerError
 
 __all__ = [
     "ActionNormaliser",
@@ -34,11 +34,11 @@ __all__ = [
 
 _HOME = {
     "ActionNormaliser": "normaliser",
-    "ActionTokenizer": "tokenizer",
-    "BiLevelTokenizer": "bilevel",
+    "ActionTokenizer": "base",
+    "BiLevelTokenizer": "residual",
     "BinTokenizer": "bins",
     "FastTokenizer": "fast",
-    "SingleLevelTokenizer": "single_level",
+    "SingleLevelTokenizer": "residual",
     "StatisticsError": "normaliser",
     "TokenizerError": "tokenizer",
     "load_policy_tokenizer": "loading",

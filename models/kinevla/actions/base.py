@@ -1,4 +1,4 @@
-"""What all tokenisers share: scaling, absolute and relative targets, one directory on disk."""
+"""What every action tokeniser offers, so that policy and ablation swap them by configuration."""
 
 from __future__ import annotations
 
@@ -31,11 +31,15 @@ NORMALISER_NAME = "normaliser.json"
 BILEVEL, SINGLE_LEVEL, BINS, FAST = "bilevel_rvq", "rvq", "bins", "fast"
 
 
-class BaseTokenizer(ABC):
-    """Common part of the tokenisers; see `ActionTokenizer` for the meaning of its members.
+class ActionTokenizer(ABC):
+    """Chunks of actions to integer codes and back.
+
+    A chunk (T, D) is what the chunk configuration cuts: joint targets relative to the measured joints or
+    absolute (rad), end-effector deltas, and a gripper opening of 0..1. The `_absolute` pair works with
+    absolute targets and the measured state instead.
 
     Args:
-        normaliser: statistics of the chunks.
+        normaliser: statistics of the chunks; their hash says whether two models understand the same codes.
         chunk_config: how chunks are cut and which dimensions are absolute.
         period_s: time between the frames of a chunk.
 
@@ -43,7 +47,8 @@ class BaseTokenizer(ABC):
         TokenizerError: a period that is not positive.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # Name of the kind: 'bilevel_rvq', 'rvq', 'bins' or 'fast'
+    # Code k means the same at every place, so that all places can share one block of ids
     shared_block: ClassVar[bool] = False
     file_names: ClassVar[tuple[str, ...]] = ()
 
@@ -67,16 +72,20 @@ class BaseTokenizer(ABC):
     @property
     @abstractmethod
     def goal_levels(self) -> int:
-        """Number of goal codes per chunk."""
+        """Goal codes per chunk; all codes where there is only one level."""
 
     @property
     def kinematics_levels(self) -> int:
-        """Number of kinematics codes per chunk."""
+        """Kinematics codes per chunk; 0 where there is only one level."""
         return 0
 
     @property
     def codes_per_chunk(self) -> int:
-        """Goal and kinematics codes together."""
+        """Number of codes one chunk becomes.
+
+        Raises:
+            TokenizerError: the number varies from chunk to chunk (FAST).
+        """
         return self.goal_levels + self.kinematics_levels
 
     @property
@@ -86,11 +95,19 @@ class BaseTokenizer(ABC):
 
     @abstractmethod
     def encode(self, chunks: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Map chunks (N, T, D) to codes."""
+        """Map chunks (N, T, D) to codes (N, codes_per_chunk); a variable length is filled up with -1.
+
+        Raises:
+            TokenizerError: wrong shape or a value that is not finite.
+        """
 
     @abstractmethod
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Map codes to chunks (N, T, D)."""
+        """Map codes (N, codes_per_chunk), or the goal codes alone (N, goal_levels), to chunks (N, T, D).
+
+        Raises:
+            TokenizerError: wrong shape or a code outside 0..K-1.
+        """
 
     def encode_absolute(
         self, targets: NDArray[np.floating], states: NDArray[np.floating]
@@ -107,16 +124,23 @@ class BaseTokenizer(ABC):
     def decode_absolute(
         self, codes: NDArray[np.integer], states: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Decode codes to absolute targets (N, T, D) from measured states (N, D).
-
-        Only the decoder's small overshoot of the gripper beyond fully open or closed is cut off. Joints are
-        never clamped: the driver refuses what lies outside its limits.
+        """Decode codes to absolute targets (N, T, D) from measured states (N, D); see `absolute_targets`.
 
         Raises:
             TokenizerError: impossible codes, or states of another shape.
         """
         self._check_states(states, len(codes))
-        targets = to_absolute(self.decode(codes), states, self._absolute)
+        return self.absolute_targets(self.decode(codes), states)
+
+    def absolute_targets(
+        self, chunks: NDArray[np.floating], states: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Turn chunks (N, T, D) in action units into absolute targets seen from measured states (N, D).
+
+        Only the decoder's small overshoot of the gripper beyond fully open or closed is cut off. Joints are
+        never clamped: the driver refuses what lies outside its limits.
+        """
+        targets = to_absolute(chunks, states, self._absolute)
         keep = np.asarray(self.normaliser.keep)
         return np.where(keep, np.clip(targets, 0.0, 1.0), targets)
 

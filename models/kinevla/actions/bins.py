@@ -8,21 +8,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kinevla.actions.base import BINS, BaseTokenizer
+from kinevla.actions.base import BINS, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
 from kinevla.data.chunks import ChunkConfig
 
 
-class BinTokenizer(BaseTokenizer):
+class BinTokenizer(ActionTokenizer):
     """Uniform bins over the normalised range; a value outside falls into the outermost bin, as in OpenVLA.
 
     A chunk (T, D) becomes T * D codes, frame by frame, which all mean the same bins of the normalised range.
 
     Args:
-        normaliser: statistics of the chunks.
-        chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
         codebook_size: number of bins.
 
     Raises:
@@ -55,11 +52,7 @@ class BinTokenizer(BaseTokenizer):
         return self._codebook_size
 
     def encode(self, chunks: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Map chunks (N, T, D) to codes (N, T * D), frame by frame.
-
-        Raises:
-            TokenizerError: wrong shape or a value that is not finite.
-        """
+        """Map chunks (N, T, D) to codes (N, T * D), frame by frame."""
         values = check_chunks(chunks, self.horizon, self.dimensions)
         normalised = self.normaliser.normalise(values)
         unit = np.where(self.normaliser.keep, normalised, (normalised + 1.0) / 2.0)
@@ -67,11 +60,7 @@ class BinTokenizer(BaseTokenizer):
         return codes.astype(np.int64).reshape(len(values), -1)
 
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Map codes (N, T * D) to the centres of their bins (N, T, D).
-
-        Raises:
-            TokenizerError: wrong shape or a code outside 0..K-1.
-        """
+        """Map codes (N, T * D) to the centres of their bins (N, T, D)."""
         values = check_codes(codes, (self.codes_per_chunk,), self.codebook_size)
         unit = (values.reshape(len(values), self.horizon, -1) + 0.5) / self.codebook_size
         return self.normaliser.denormalise(np.where(self.normaliser.keep, unit, 2.0 * unit - 1.0))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct, idct
 from tokenizers import Tokenizer, models, trainers
 
-from kinevla.actions.base import FAST, BaseTokenizer
+from kinevla.actions.base import FAST, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.tokenizer import TokenizerError, check_chunks
 from kinevla.data.chunks import ChunkConfig
@@ -30,13 +30,10 @@ _LETTERS = 20000
 _MARGIN = 2
 
 
-class FastTokenizer(BaseTokenizer):
+class FastTokenizer(ActionTokenizer):
     """Chunks (T, D) to a variable number of codes and back.
 
     Args:
-        normaliser: statistics of the chunks.
-        chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
         scale: integer steps per unit of a normalised coefficient; more is finer and longer.
         bpe: trained byte-pair coder; see `fit`.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinevla.actions.base import CONFIG_NAME, TOKENIZER_KIND, BaseTokenizer, kind_of, read_settings
-from kinevla.actions.bilevel import BiLevelTokenizer
+from kinevla.actions.base import CONFIG_NAME, TOKENIZER_KIND, ActionTokenizer, kind_of, read_settings
 from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.fast import FastTokenizer
-from kinevla.actions.single_level import SingleLevelTokenizer
-from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
+from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
+from kinevla.actions.tokenizer import TokenizerError
 from kinevla.manifest import verify_manifest
 
-_KINDS: dict[str, type[BaseTokenizer]] = {
+_KINDS: dict[str, type[ActionTokenizer]] = {
     cls.kind: cls for cls in (BiLevelTokenizer, SingleLevelTokenizer, BinTokenizer, FastTokenizer)
 }
 
@@ -38,7 +37,6 @@ def load_policy_tokenizer(directory: Path) -> ActionTokenizer:
 
     Raises:
         TokenizerError: a tokeniser of variable length (FAST).
-        ManifestError, StatisticsError: as `load_tokenizer`.
     """
     tokenizer = load_tokenizer(directory)
     _ = tokenizer.codes_per_chunk  # A tokeniser of variable length says so here.

@@ -17,7 +17,6 @@ def reconstruction_loss(output: Tensor, target: Tensor, weights: Tensor | None =
 
     Args:
         output: what the decoder made of the codes.
-        target: the chunks.
         weights: (D,) weight per dimension (ours); None for equal ones.
     """
     if weights is None:

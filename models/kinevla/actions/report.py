@@ -5,80 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.actions.robot import JOINTS, tool_position_m
-from kinevla.actions.tokenizer import ActionTokenizer
 from kinevla.data.chunks import ChunkSet, to_absolute
 from kinevla.manifest import write_atomically, write_json, write_manifest
+
+if TYPE_CHECKING:
+    from kinevla.actions.base import ActionTokenizer
 
 REPORT_KIND = "tokenizer-report"
 
 
 @dataclass(frozen=True)
 class LevelError:
-    """Reconstruction error of a set of levels on held-out chunks.
+    """Reconstruction error of a set of levels on held-out chunks."""
 
-    Attributes:
-        joint_l1_mrad: mean absolute joint error.
-        joint_l1_deg: the same in degrees.
-        joint_p99_mrad: 99th percentile of the absolute joint error.
-        gripper_l1: mean absolute error of the opening (0..1).
-        tool_mean_mm: mean distance of the tool centre; None for arms other than the RM75.
-        tool_p95_mm: its 95th percentile.
-        last_tool_mean_mm: mean distance at the last frame of the chunk.
-    """
-
-    joint_l1_mrad: float
-    joint_l1_deg: float
-    joint_p99_mrad: float
-    gripper_l1: float
-    tool_mean_mm: float | None
-    tool_p95_mm: float | None
-    last_tool_mean_mm: float | None
+    joint_l1_mrad: float  # mean absolute joint error
+    joint_l1_deg: float  # the same in degrees
+    joint_p99_mrad: float  # 99th percentile of the absolute joint error
+    gripper_l1: float  # mean absolute error of the opening (0..1)
+    tool_mean_mm: float | None  # mean distance of the tool centre; None for arms other than the RM75
+    tool_p95_mm: float | None  # its 95th percentile
+    last_tool_mean_mm: float | None  # mean distance at the last frame of the chunk
 
 
 @dataclass(frozen=True)
 class CodebookUse:
-    """How one codebook is used.
+    """How one codebook is used."""
 
-    Attributes:
-        level: "goal 1", "kinematics 2", "level 3", or "all places" where they share one block of codes.
-        used: codes that occur on held-out chunks.
-        dead: codes that never occur there.
-        perplexity: exp of the entropy of use; K would be perfectly even.
-        used_percent: `used` as a share of the codebook.
-        train_used_percent: the same on training chunks; None where none were given.
-    """
-
-    level: str
-    used: int
-    dead: int
-    perplexity: float
-    used_percent: float
-    train_used_percent: float | None = None
+    level: str  # "goal 1", "kinematics 2", "level 3", or "all places" where they share one block of codes
+    used: int  # codes that occur on held-out chunks
+    dead: int  # codes that never occur there
+    perplexity: float  # exp of the entropy of use; K would be perfectly even
+    used_percent: float  # `used` as a share of the codebook
+    train_used_percent: float | None = None  # the same on training chunks; None where none were given
 
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """All figures of one tokeniser.
-
-    Attributes:
-        kind: kind of tokeniser.
-        chunks: number of held-out chunks measured.
-        codes_per_chunk: codes one chunk becomes; the mean where the number varies (FAST).
-        codebook_size: codes per codebook.
-        errors: error per set of levels ("goal" and "goal + kinematics", or "all").
-        codebooks: use per codebook.
-    """
+    """All figures of one tokeniser."""
 
     kind: str
-    chunks: int
-    codes_per_chunk: float
+    chunks: int  # number of held-out chunks measured
+    codes_per_chunk: float  # codes one chunk becomes; the mean where the number varies (FAST)
     codebook_size: int
-    errors: dict[str, LevelError]
+    errors: dict[str, LevelError]  # error per set of levels ("goal" and "goal + kinematics", or "all")
     codebooks: tuple[CodebookUse, ...]
 
     @property
@@ -129,10 +104,7 @@ def level_error(
     """Compare decoded relative chunks (N, T, D) with the true ones.
 
     Args:
-        decoded: reconstruction.
-        chunks: truth with the measured states.
         keep: (D,) True for gripper dimensions.
-        absolute_dimensions: as in the chunk configuration.
     """
     difference = np.abs(decoded - chunks.chunks)
     joints = difference[..., ~keep]
@@ -164,9 +136,6 @@ def codebook_use(
     """Count the use of each column of codes (N, levels); negative entries (padding) do not count.
 
     Args:
-        codes: codes of held-out chunks.
-        codebook_size: codes per codebook K.
-        names: one per column.
         train_codes: (M, levels) codes of training chunks, or None.
     """
     uses = []
@@ -200,8 +169,6 @@ def measure_tokenizer(
     """Measure a tokeniser of any kind.
 
     Args:
-        tokenizer: what to measure.
-        held_out: chunks it did not learn from.
         train: chunks it learned from, to tell codes that are dead from codes the held-out chunks do not need.
     """
     keep = np.asarray(tokenizer.normaliser.keep)
@@ -257,11 +224,9 @@ def write_report(
 def _figure(path: Path, report: TokenizerReport, baselines: Mapping[str, TokenizerReport]) -> None:
     import io
 
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     bars = {name: error.joint_l1_mrad for name, error in report.errors.items()}
     for name, other in baselines.items():

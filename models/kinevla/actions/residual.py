@@ -1,4 +1,4 @@
-"""Tokenisers that quantise a latent by stacks of residual codebooks: what both levels have in common."""
+"""Tokenisers that quantise a latent by stacks of residual codebooks: two, as the method has them, or one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from kinevla.actions.base import CONFIG_NAME, BaseTokenizer
+from kinevla.actions.base import BILEVEL, CONFIG_NAME, SINGLE_LEVEL, ActionTokenizer
 from kinevla.actions.normaliser import ActionNormaliser, StatisticsError
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.actions.tokenizer import TokenizerError, check_chunks, check_codes
 from kinevla.data.chunks import ChunkConfig
 
@@ -23,14 +24,11 @@ WEIGHTS_NAME = "weights.safetensors"
 _BATCH = 4096
 
 
-class ResidualTokenizer(BaseTokenizer):
+class ResidualTokenizer(ActionTokenizer):
     """A residual VQ-VAE as the rest of the system sees it: numpy in, numpy out, one directory on disk.
 
     Args:
         network: the residual VQ-VAE; it is switched to evaluation.
-        normaliser: statistics it was trained with.
-        chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
 
     Raises:
         StatisticsError: statistics of another number of dimensions than the network's.
@@ -75,11 +73,7 @@ class ResidualTokenizer(BaseTokenizer):
 
     @torch.no_grad()
     def latents(self, chunks: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return what the codebooks quantise, (N, d), for chunks (N, T, D).
-
-        Raises:
-            TokenizerError: wrong shape or a value that is not finite.
-        """
+        """Return what the codebooks quantise, (N, d), for chunks (N, T, D)."""
         values = check_chunks(chunks, self.horizon, self.dimensions)
         normalised = torch.from_numpy(self.normaliser.normalise(values)).float()
         parts = [self.network.encode_latent(part) for part in normalised.split(_BATCH)]
@@ -87,11 +81,7 @@ class ResidualTokenizer(BaseTokenizer):
 
     @torch.no_grad()
     def encode(self, chunks: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Map chunks (N, T, D) to codes (N, levels): goal levels first, each code 0..K-1.
-
-        Raises:
-            TokenizerError: wrong shape or a value that is not finite.
-        """
+        """Map chunks (N, T, D) to codes (N, levels): goal levels first, each code 0..K-1."""
         latents = torch.from_numpy(self.latents(chunks))
         parts = [self.network.quantise(part).codes for part in latents.split(_BATCH)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.int64)
@@ -102,9 +92,6 @@ class ResidualTokenizer(BaseTokenizer):
 
         Args:
             codes: (N, levels), or (N, goal_levels) for the coarse motion the goal codes alone stand for.
-
-        Raises:
-            TokenizerError: wrong shape or a code outside 0..K-1.
         """
         widths = tuple(dict.fromkeys((self.codes_per_chunk, self.goal_levels)))
         values = check_codes(codes, widths, self.codebook_size)
@@ -149,3 +136,38 @@ def _load_weights(network: RvqVae, path: Path) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise TokenizerError(f"{path} does not fit {CONFIG_NAME}: {error}") from error
+
+
+class BiLevelTokenizer(ResidualTokenizer):
+    """Chunks to goal and kinematics codes and back (KineVLA, section 3.1).
+
+    The codes of a chunk are the goal levels first, then the kinematics levels, which quantise what the goal
+    levels left. The goal codes alone decode to a coarse motion. Arguments as `ResidualTokenizer`.
+    """
+
+    kind = BILEVEL
+
+    def __init__(
+        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
+    ) -> None:
+        super().__init__(network, normaliser, chunk_config, period_s)
+        if network.config.kinematics_levels < 1:
+            raise TokenizerError("a bi-level tokeniser needs kinematics_levels >= 1, got 0")
+
+
+class SingleLevelTokenizer(ResidualTokenizer):
+    """Chunks to the codes of one residual stack and back; they all count as goal codes.
+
+    Arguments as `ResidualTokenizer`.
+    """
+
+    kind = SINGLE_LEVEL
+
+    def __init__(
+        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
+    ) -> None:
+        super().__init__(network, normaliser, chunk_config, period_s)
+        if network.config.kinematics_levels != 0:
+            raise TokenizerError(
+                f"a single-level tokeniser has no kinematics levels, got {network.config.kinematics_levels}"
+            )

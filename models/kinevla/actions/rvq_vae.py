@@ -18,69 +18,16 @@ import torch
 from torch import Tensor, nn
 from vector_quantize_pytorch import ResidualVQ
 
-
-@dataclass(frozen=True)
-class RvqVaeConfig:
-    """Sizes of the network; nothing in it knows about a particular robot.
-
-    Attributes:
-        horizon: frames per chunk T.
-        dimensions: action dimensions D.
-        latent: latent dimensions d.
-        hidden: width of encoder and decoder.
-        blocks: residual blocks in each of them.
-        goal_levels: codebooks in the goal stack.
-        kinematics_levels: codebooks in the kinematics stack; 0 makes a single-level residual VQ-VAE.
-        codebook_size: codes per codebook K.
-        commitment: weight beta of the commitment term.
-        ema_decay: decay of the codebooks' moving averages.
-        dead_code_threshold: a code whose smoothed use per batch falls below is replaced.
-        kmeans_iterations: iterations of the k-means that starts a codebook.
-    """
-
-    horizon: int = 5
-    dimensions: int = 8
-    latent: int = 128
-    hidden: int = 256
-    blocks: int = 2
-    goal_levels: int = 2
-    kinematics_levels: int = 2
-    codebook_size: int = 256
-    commitment: float = 0.25
-    ema_decay: float = 0.95
-    dead_code_threshold: float = 0.5
-    kmeans_iterations: int = 40
-
-    def __post_init__(self) -> None:
-        for name in ("horizon", "dimensions", "latent", "hidden", "blocks", "goal_levels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.kinematics_levels < 0:
-            raise ValueError(f"kinematics_levels must not be negative, got {self.kinematics_levels}")
-        if self.codebook_size < 2:
-            raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
-        if not 0.0 < self.ema_decay < 1.0:
-            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}")
-
-    @property
-    def levels(self) -> int:
-        """Codes per chunk."""
-        return self.goal_levels + self.kinematics_levels
+from kinevla.actions.rvq_config import RvqVaeConfig
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """Result of quantising N latents.
+    """Result of quantising N latents."""
 
-    Attributes:
-        latent: (N, d) sum of the chosen codes; its gradient passes straight through to the encoder.
-        codes: (N, levels) chosen codes; -1 at levels that were not used.
-        commitment: weighted commitment loss, a scalar.
-    """
-
-    latent: Tensor
-    codes: Tensor
-    commitment: Tensor
+    latent: Tensor  # (N, d) sum of the chosen codes; its gradient passes straight through to the encoder
+    codes: Tensor  # (N, levels) chosen codes; -1 at levels that were not used
+    commitment: Tensor  # weighted commitment loss, a scalar
 
 
 class _Block(nn.Module):
@@ -194,7 +141,6 @@ class RvqVae(nn.Module):
         """Choose codes for latents (N, d).
 
         Args:
-            latents: encoder output.
             kinematics: False stops after the goal stack (Stage I, or a goal-only reconstruction).
             foreign: so many of the first latents get the goal codes of their neighbour; the kinematics codes
                 have to make up for that.

@@ -20,34 +20,21 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, 
 
 @dataclass(frozen=True)
 class VitTowerConfig:
-    """A vision transformer as image tower, as the full-size model has.
+    """A vision transformer as image tower, as the full-size model has."""
 
-    Attributes:
-        width: channels.
-        depth: blocks.
-        heads: attention heads.
-        mlp_hidden: hidden width of the perceptrons.
-        patch_size: pixels per patch.
-        class_token: a class token goes first.
-        register_tokens: register tokens after it.
-        layer_scale: blocks scale their output by learned factors.
-        attention_pool: the weights hold a pooling head (unused here).
-        normalisation: key of `NORMALISATIONS`.
-        mean: RGB mean in 0..1 subtracted from images instead of the one `normalisation` names; None for that.
-        std: RGB standard deviation likewise. Public checkpoints store slightly rounded values of their own.
-    """
-
-    width: int
-    depth: int
-    heads: int
-    mlp_hidden: int
-    patch_size: int = 14
-    class_token: bool = False
-    register_tokens: int = 0
-    layer_scale: bool = False
-    attention_pool: bool = False
-    normalisation: str = "imagenet"
+    width: int  # channels
+    depth: int  # blocks
+    heads: int  # attention heads
+    mlp_hidden: int  # hidden width of the perceptrons
+    patch_size: int = 14  # pixels per patch
+    class_token: bool = False  # a class token goes first
+    register_tokens: int = 0  # register tokens after it
+    layer_scale: bool = False  # blocks scale their output by learned factors
+    attention_pool: bool = False  # the weights hold a pooling head (unused here)
+    normalisation: str = "imagenet"  # key of `NORMALISATIONS`
+    # RGB mean in 0..1 subtracted from images instead of the one `normalisation` names; None for that
     mean: tuple[float, float, float] | None = None
+    # RGB standard deviation likewise. Public checkpoints store slightly rounded values of their own
     std: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -80,19 +67,12 @@ class VitTowerConfig:
 
 @dataclass(frozen=True)
 class TowersConfig:
-    """The pair of image towers of a network of the OpenVLA format.
+    """The pair of image towers of a network of the OpenVLA format."""
 
-    Attributes:
-        image_size: side of the square input, pixels; a multiple of the patch size.
-        cameras: names of the cameras in token order.
-        featurizer: first tower.
-        fused_featurizer: second tower.
-    """
-
-    image_size: int
-    cameras: tuple[str, ...]
-    featurizer: VitTowerConfig
-    fused_featurizer: VitTowerConfig
+    image_size: int  # side of the square input, pixels; a multiple of the patch size
+    cameras: tuple[str, ...]  # names of the cameras in token order
+    featurizer: VitTowerConfig  # first tower
+    fused_featurizer: VitTowerConfig  # second tower
 
     def __post_init__(self) -> None:
         for tower in (self.featurizer, self.fused_featurizer):
@@ -122,28 +102,17 @@ class TowersConfig:
 
 @dataclass(frozen=True)
 class SightConfig:
-    """What is learned on top of the pretrained image encoder (see `sight`), and of the robot's state.
+    """What is learned on top of the pretrained image encoder (see `sight`), and of the robot's state."""
 
-    Attributes:
-        image_size: side of the square images, pixels; a multiple of 16.
-        cameras: names of the cameras in order.
-        width: channels of the map of a camera.
-        points: learned points per camera.
-        point_width: channels handed on with each point.
-        tokens: observation tokens the decoder reads.
-        hidden: hidden width on the way to them.
-        robot: 'rm75' adds the pose of the tool computed from the joints, 'none' leaves it out.
-        moments: how many earlier plans of an instruction are remembered by their states (see `look_back`).
-    """
-
-    image_size: int = 160
-    cameras: tuple[str, ...] = ("front", "wrist")
-    width: int = 64
-    points: int = 32
-    point_width: int = 16
-    tokens: int = 8
-    hidden: int = 512
-    robot: str = "rm75"
+    image_size: int = 160  # side of the square images, pixels; a multiple of 16
+    cameras: tuple[str, ...] = ("front", "wrist")  # names of the cameras in order
+    width: int = 64  # channels of the map of a camera
+    points: int = 32  # learned points per camera
+    point_width: int = 16  # channels handed on with each point
+    tokens: int = 8  # observation tokens the decoder reads
+    hidden: int = 512  # hidden width on the way to them
+    robot: str = "rm75"  # 'rm75' adds the pose of the tool computed from the joints, 'none' leaves it out
+    # how many earlier plans of an instruction are remembered by their states (see `look_back`)
     moments: int = 0
 
     def __post_init__(self) -> None:
@@ -167,56 +136,36 @@ class SightConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The Llama-type decoder.
+    """The Llama-type decoder."""
 
-    Attributes:
-        hidden_size: width of a token.
-        layers: blocks.
-        heads: attention heads, as many for keys and values as for queries.
-        intermediate_size: hidden width of the gated perceptrons.
-        max_positions: longest sequence the positions are meant for.
-        rope_theta: base of the rotary position frequencies.
-        norm_eps: added to the mean square in every norm. The public OpenVLA configuration leaves it at the
-            library's 1e-6, although Llama-2 itself was trained with 1e-5.
-    """
-
-    hidden_size: int = 192
-    layers: int = 3
-    heads: int = 4
-    intermediate_size: int = 512
-    max_positions: int = 512
-    rope_theta: float = 10000.0
+    hidden_size: int = 192  # width of a token
+    layers: int = 3  # blocks
+    heads: int = 4  # attention heads, as many for keys and values as for queries
+    intermediate_size: int = 512  # hidden width of the gated perceptrons
+    max_positions: int = 512  # longest sequence the positions are meant for
+    rope_theta: float = 10000.0  # base of the rotary position frequencies
+    # added to the mean square in every norm. The public OpenVLA configuration leaves it at the library's
+    # 1e-6, although Llama-2 itself was trained with 1e-5
     norm_eps: float = 1e-6
 
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """The flow-matching action head, a baseline of the pi0.5 kind (see `kinevla.flow`).
+    """The flow-matching action head, a baseline of the pi0.5 kind (see `kinevla.flow`)."""
 
-    Attributes:
-        horizon: frames per chunk T.
-        dimensions: action dimensions D.
-        width: channels of the action expert.
-        layers: its blocks.
-        heads: its attention heads.
-        intermediate_size: hidden width of its gated perceptrons.
-        steps: Euler steps from noise to actions.
-        time_alpha: training draws the time t as `time_floor + (1 - time_floor) * Beta(time_alpha, 1)`, which
-            favours noisy chunks when above 1.
-        time_floor: the smallest t, as clean chunks teach nothing.
-        seed: of the noise every plan starts from; the same noise each time makes a plan a function of its
-            observation and sentence.
-    """
-
-    horizon: int = 5
-    dimensions: int = 8
-    width: int = 128
-    layers: int = 4
-    heads: int = 4
-    intermediate_size: int = 384
-    steps: int = 10
+    horizon: int = 5  # frames per chunk T
+    dimensions: int = 8  # action dimensions D
+    width: int = 128  # channels of the action expert
+    layers: int = 4  # its blocks
+    heads: int = 4  # its attention heads
+    intermediate_size: int = 384  # hidden width of its gated perceptrons
+    steps: int = 10  # Euler steps from noise to actions
+    # training draws the time t as `time_floor + (1 - time_floor) * Beta(time_alpha, 1)`, which favours noisy
+    # chunks when above 1
     time_alpha: float = 1.5
-    time_floor: float = 0.001
+    time_floor: float = 0.001  # the smallest t, as clean chunks teach nothing
+    # of the noise every plan starts from; the same noise each time makes a plan a function of its observation
+    # and sentence
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -233,23 +182,14 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class ReadoutConfig:
-    """Sizes of what reads a motion as a level of the reasoning asks for it (see `motion_readout`).
+    """Sizes of what reads a motion as a level of the reasoning asks for it (see `motion_readout`)."""
 
-    Attributes:
-        queries: looks per camera that are asked for.
-        words: numbers that each word says to it by itself.
-        width: hidden width of the perceptron.
-        blocks: its residual blocks.
-        horizon: frames per chunk T.
-        dimensions: action dimensions D.
-    """
-
-    queries: int = 32
-    words: int = 64
-    width: int = 512
-    blocks: int = 3
-    horizon: int = 5
-    dimensions: int = 8
+    queries: int = 32  # looks per camera that are asked for
+    words: int = 64  # numbers that each word says to it by itself
+    width: int = 512  # hidden width of the perceptron
+    blocks: int = 3  # its residual blocks
+    horizon: int = 5  # frames per chunk T
+    dimensions: int = 8  # action dimensions D
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -259,32 +199,23 @@ class ReadoutConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The whole network.
+    """The whole network."""
 
-    Attributes:
-        vision: with a `SightConfig` pretrained encoders of images and sentences and what is learned on
-            top; with
-            a `TowersConfig` a network of the OpenVLA format, whose instruction is text of its own vocabulary.
-        decoder: language model.
-        vocabulary_size: rows of embedding and head.
-        state_dim: D of the proprioceptive state.
-        coupling_width: width of the two projections of the mutual-information loss.
-        state_token: with towers: the joint state is one more observation token. Without it the decoder
-            reads what OpenVLA reads: ``BOS | patches | text``.
-        action_head: 'codes' writes action codes into the sequence (the method); 'flow' leaves them out and
-            computes the chunk with a flow-matching head (baseline).
-        flow: sizes of that head; needed with 'flow', refused with 'codes'.
-        readout: codes spell a motion that is read from the pictures; None lets the output head choose them.
-    """
-
+    # with a `SightConfig` pretrained encoders of images and sentences and what is learned on top; with a
+    # `TowersConfig` a network of the OpenVLA format, whose instruction is text of its own vocabulary
     vision: TowersConfig | SightConfig = field(default_factory=SightConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    vocabulary_size: int = 1536
-    state_dim: int = 8
-    coupling_width: int = 128
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)  # language model
+    vocabulary_size: int = 1536  # rows of embedding and head
+    state_dim: int = 8  # D of the proprioceptive state
+    coupling_width: int = 128  # width of the two projections of the mutual-information loss
+    # with towers: the joint state is one more observation token. Without it the decoder reads what OpenVLA
+    # reads: ``BOS | patches | text``
     state_token: bool = True
+    # 'codes' writes action codes into the sequence (the method); 'flow' leaves them out and computes the
+    # chunk with a flow-matching head (baseline)
     action_head: ActionHead = "codes"
-    flow: FlowConfig | None = None
+    flow: FlowConfig | None = None  # sizes of that head; needed with 'flow', refused with 'codes'
+    # codes spell a motion that is read from the pictures; None lets the output head choose them
     readout: ReadoutConfig | None = None
 
     def __post_init__(self) -> None:

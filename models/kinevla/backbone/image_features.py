@@ -16,13 +16,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kinevla.backbone.pretrained import SIGHT
 
-CHANNELS = (24, 40, 112)
-"""Channels of the maps."""
-STRIDES = (4, 8, 16)
-"""Pixels per cell of the maps."""
+CHANNELS = (24, 40, 112)  # Channels of the maps
+STRIDES = (4, 8, 16)  # Pixels per cell of the maps
 _LAST_BLOCKS = (2, 4, 10)
-FORM = "each cell normalised"
-"""What is done to the maps; stored ones of another form are computed anew."""
+FORM = "each cell normalised"  # What is done to the maps; stored ones of another form are computed anew
 _MEAN, _SCALE = 0.498, 0.502
 
 
@@ -87,9 +84,5 @@ class ImageFeatures(nn.Module):
 
 @lru_cache(maxsize=2)
 def image_features(device: torch.device) -> ImageFeatures:
-    """Return the encoder on a device; all networks of a process share it.
-
-    Raises:
-        PretrainedError: see `ImageFeatures`.
-    """
+    """Return the encoder on a device; all networks of a process share it."""
     return ImageFeatures().to(device)

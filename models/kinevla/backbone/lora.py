@@ -18,8 +18,9 @@ from torch import nn
 
 from kinevla.backbone.openvla_weights import PUBLIC_PARTS
 
-ALL_LINEAR = "all-linear"
 ADAPTER_NAME = "default"  # peft's name for the only adapter
+# Parts trained in full besides the adapters; which of them a network has depends on its configuration.
+TRAINED_ALSO = ("observation.", "coupling_reasoning.", "coupling_action.", "flow_head.")
 _LORA_MARKS = ("lora_A.", "lora_B.")
 
 
@@ -29,46 +30,22 @@ class AdapterError(RuntimeError):
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """How a network is adapted.
+    """How a network is adapted."""
 
-    Attributes:
-        rank: inner width of each adapter.
-        alpha: adapters are scaled by alpha / rank.
-        dropout: share of an adapter's inputs dropped in training.
-        targets: 'all-linear', or endings of module names, such as ('q_proj', 'v_proj').
-        init: 'gaussian' (A normal with deviation 1 / rank, B zero) or 'kaiming'; either leaves the outputs
-            as they were.
-        train_also: parts trained in full besides the adapters, as beginnings of module names. Parts the
-            network does not have are passed over: which of ours exist depends on its configuration.
-    """
-
-    rank: int = 32
-    alpha: int = 16
-    dropout: float = 0.0
-    targets: str | tuple[str, ...] = ALL_LINEAR
-    init: str = "gaussian"
-    train_also: tuple[str, ...] = ("observation", "coupling_reasoning", "coupling_action", "flow_head")
+    rank: int = 32  # inner width of each adapter
+    alpha: int = 16  # adapters are scaled by alpha / rank
+    dropout: float = 0.0  # share of an adapter's inputs dropped in training
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha < 1:
             raise ValueError(f"rank and alpha must be at least 1, got {self.rank} and {self.alpha}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must lie in 0 <= p < 1, got {self.dropout}")
-        if self.init not in ("gaussian", "kaiming"):
-            raise ValueError(f"init {self.init!r} is neither gaussian nor kaiming")
-        if isinstance(self.targets, str) and self.targets != ALL_LINEAR:
-            raise ValueError(
-                f"targets must be {ALL_LINEAR!r} or endings of module names, got {self.targets!r}"
-            )
 
 
-def lora_targets(model: nn.Module, settings: LoraSettings) -> tuple[str, ...]:
-    """Return the full names of the modules that get an adapter.
-
-    Raises:
-        AdapterError: an ending that fits no module.
-    """
-    linear = [
+def lora_targets(model: nn.Module) -> list[str]:
+    """Return the full names of the modules that get an adapter."""
+    return [
         name
         for name, module in model.named_modules()
         if name.startswith(PUBLIC_PARTS)
@@ -77,16 +54,10 @@ def lora_targets(model: nn.Module, settings: LoraSettings) -> tuple[str, ...]:
             or (name.endswith("patch_embed.proj") and isinstance(module, nn.Conv2d))
         )
     ]
-    if isinstance(settings.targets, str):
-        return tuple(linear)
-    chosen = {ending: [n for n in linear if f".{n}".endswith(f".{ending}")] for ending in settings.targets}
-    if nowhere := [ending for ending, names in chosen.items() if not names]:
-        raise AdapterError(f"no linear layer is called {', '.join(nowhere)}")
-    return tuple(name for name in linear if any(name in names for names in chosen.values()))
 
 
 def add_lora(model: nn.Module, settings: LoraSettings | None = None) -> tuple[str, ...]:
-    """Add adapters in place, freeze all else but `train_also`, and return the names of what is trained.
+    """Add adapters in place, freeze all else but `TRAINED_ALSO`, and return the names of what is trained.
 
     Adapters keep single precision beside half-precision weights, as peft does for training.
 
@@ -96,22 +67,22 @@ def add_lora(model: nn.Module, settings: LoraSettings | None = None) -> tuple[st
     settings = settings or LoraSettings()
     if next(lora_layers(model), None) is not None:
         raise AdapterError("the network has adapters already")
-    targets = lora_targets(model, settings)
+    targets = lora_targets(model)
     if not targets:
         raise AdapterError("the network has no linear layer to adapt")
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=list(targets),
-        init_lora_weights="gaussian" if settings.init == "gaussian" else True,
+        target_modules=targets,
+        init_lora_weights="gaussian",  # A normal with deviation 1 / rank, B zero: outputs stay as they were
     )
     inject_adapter_in_model(config, model, ADAPTER_NAME)
     for name, parameter in model.named_parameters():
-        lora = _is_lora(name)
+        lora = any(mark in name for mark in _LORA_MARKS)
         if lora and parameter.dtype in (torch.float16, torch.bfloat16):
             parameter.data = parameter.data.float()
-        parameter.requires_grad_(lora or _belongs(name, settings.train_also))
+        parameter.requires_grad_(lora or name.startswith(TRAINED_ALSO))
     return tuple(trainable_parameters(model))
 
 
@@ -123,11 +94,3 @@ def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 def lora_layers(model: nn.Module) -> Iterator[LoraLayer]:
     """Iterate over the adapted layers."""
     return (module for module in model.modules() if isinstance(module, LoraLayer))
-
-
-def _is_lora(name: str) -> bool:
-    return any(mark in name for mark in _LORA_MARKS)
-
-
-def _belongs(name: str, parts: tuple[str, ...]) -> bool:
-    return any(name == part or name.startswith(f"{part}.") for part in parts)

@@ -20,15 +20,13 @@ from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.projectors import Projector, SightTokens, StateToken
 from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
 from kinevla.backbone.sight import Sight
-from kinevla.backbone.vision_backbone import VisionBackbone
-from kinevla.backbone.vit_tower import VitTower
+from kinevla.backbone.vit_tower import VisionBackbone, VitTower
 from kinevla.ranges import MIN_SPAN
 
 if TYPE_CHECKING:
     from kinevla.flow.head import FlowHead
 
-LEVELS = 2
-"""Goal and kinematics."""
+LEVELS = 2  # Goal and kinematics
 
 Features = tuple[Tensor, ...]
 """What encoders make of images: maps (B, N, h, w, C) of each scale, or patches (B, N, P, C)."""
@@ -36,15 +34,11 @@ Features = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at the world.
+    """One look at the world."""
 
-    Attributes:
-        tokens: (B, V, hidden) what the decoder reads of it.
-        looks: cells, what each tells, and robot features with what is remembered of earlier ones, for the
-            readout; empty with towers.
-    """
-
-    tokens: Tensor
+    tokens: Tensor  # (B, V, hidden) what the decoder reads of it
+    # cells, what each tells, and robot features with what is remembered of earlier ones, for the readout;
+    # empty with towers
     looks: tuple[Tensor, ...] = ()
 
     def of(self, rows: Tensor) -> Seen:
@@ -64,8 +58,6 @@ class KineVLAModel(nn.Module):
     `projector.fc1..3` and `language_model` are those of the public OpenVLA weights, and all is one sequence.
 
     Args:
-        config: all sizes.
-        pad_id: id of the padding token.
         public_on_meta: parts with public names get no memory yet, because stored weights will take their
             place (`restore_buffers` belongs after that); what is ours is initialised as usual.
     """
@@ -210,11 +202,7 @@ class KineVLAModel(nn.Module):
         return found
 
     def told(self, sentences: Sequence[str]) -> list[Tensor]:
-        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each.
-
-        Raises:
-            PretrainedError: it is not installed.
-        """
+        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each."""
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
@@ -223,7 +211,6 @@ class KineVLAModel(nn.Module):
 
         Args:
             words: (B, L) ids of the level's text, the pad id elsewhere.
-            seen: of the B samples.
             level: 0 the goal, 1 the kinematics.
 
         Returns:

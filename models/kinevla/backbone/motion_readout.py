@@ -20,9 +20,6 @@ class MotionReadout(nn.Module):
     """Reads a motion from the cells as a level of the reasoning asks for it.
 
     Args:
-        config: sizes.
-        sight: sizes of what is seen.
-        hidden: width of what is asked.
         robot_features: numbers that tell the state of the robot.
     """
 

@@ -1,4 +1,4 @@
-"""Public OpenVLA checkpoints as they are: one directory in, network, text tokenizer and statistics out."""
+"""Public OpenVLA checkpoints as they are: one directory in, network and text tokenizer out."""
 
 from __future__ import annotations
 
@@ -13,42 +13,20 @@ from kinevla.backbone.model import KineVLAModel
 from kinevla.backbone.openvla_format import (
     PublicConfig,
     PublicWeightsError,
-    openvla_config,
     read_config,
     read_tokenizer,
 )
-from kinevla.backbone.openvla_statistics import DatasetStatistics, read_statistics
-from kinevla.backbone.openvla_weights import PUBLIC_PARTS, load_public_weights
-
-__all__ = [
-    "PUBLIC_PARTS",
-    "DatasetStatistics",
-    "OpenVLAParts",
-    "PublicConfig",
-    "PublicWeightsError",
-    "load_openvla",
-    "load_public_weights",
-    "openvla_config",
-]
+from kinevla.backbone.openvla_weights import load_public_weights
 
 
 @dataclass(frozen=True)
 class OpenVLAParts:
-    """What a public checkpoint holds.
+    """What a public checkpoint holds."""
 
-    Attributes:
-        model: the network in evaluation mode; its public parts have the checkpoint's weights.
-        text_tokenizer: the Llama tokenizer with its special tokens.
-        statistics: action and state statistics per data set.
-        config: what the checkpoint says about itself.
-        untrained: names of this network's tensors that the checkpoint does not have.
-    """
-
-    model: KineVLAModel
-    text_tokenizer: PreTrainedTokenizerFast
-    statistics: dict[str, DatasetStatistics]
-    config: PublicConfig
-    untrained: tuple[str, ...]
+    model: KineVLAModel  # the network in evaluation mode; its public parts have the checkpoint's weights
+    text_tokenizer: PreTrainedTokenizerFast  # the Llama tokenizer with its special tokens
+    config: PublicConfig  # what the checkpoint says about itself
+    untrained: tuple[str, ...]  # names of this network's tensors that the checkpoint does not have
 
 
 def load_openvla(
@@ -57,9 +35,7 @@ def load_openvla(
     *,
     state_dim: int = 8,
     state_token: bool = True,
-    coupling_width: int = 128,
     dtype: torch.dtype = torch.bfloat16,
-    device: torch.device | str = "cpu",
 ) -> OpenVLAParts:
     """Load a public checkpoint directory unchanged.
 
@@ -69,13 +45,9 @@ def load_openvla(
 
     Args:
         directory: `config.json`, tokenizer files, weights in one file or in shards with an index, and where
-            present `preprocessor_config.json` and `dataset_statistics.json`.
-        cameras: camera names in token order.
-        state_dim: D of the joint state.
+            present `preprocessor_config.json`.
         state_token: give the joint state to the decoder as one more token (its projection starts untrained).
-        coupling_width: width of the projections of the mutual-information loss (untrained).
         dtype: type of the public weights; what is not public stays in single precision.
-        device: where to.
 
     Raises:
         PublicWeightsError: the directory is no checkpoint of this architecture, or a damaged one.
@@ -85,13 +57,10 @@ def load_openvla(
         raise PublicWeightsError(f"{directory} is no directory")
     config = read_config(directory)
     try:
-        sizes = config.model_config(
-            cameras, state_dim=state_dim, state_token=state_token, coupling_width=coupling_width
-        )
+        sizes = config.model_config(cameras, state_dim=state_dim, state_token=state_token)
     except ValueError as error:
         raise PublicWeightsError(f"{directory}: {error}") from error
     tokenizer = read_tokenizer(directory, config)
-    statistics = read_statistics(directory, config)
     model = KineVLAModel(sizes, pad_id=config.pad_id, public_on_meta=True)
     public: tuple[nn.Module, ...] = (model.vision_backbone, model.projector, model.language_model)
     for part in public:
@@ -99,4 +68,4 @@ def load_openvla(
     untrained = load_public_weights(model, directory)
     # Only now: buffers must keep single precision whatever the weights have.
     model.restore_buffers()
-    return OpenVLAParts(model.to(device).eval(), tokenizer, statistics, config, untrained)
+    return OpenVLAParts(model.eval(), tokenizer, config, untrained)

@@ -1,7 +1,8 @@
 """The text files of a public OpenVLA checkpoint: what `config.json` and its neighbours say, checked.
 
 A checkpoint directory holds `config.json` (sizes by name), `preprocessor_config.json` (pixels), the files of
-a Llama tokenizer, statistics of the data (see `openvla_statistics`) and weights (see `openvla_weights`).
+a Llama tokenizer and weights (see `openvla_weights`). What it says of OpenVLA's own action tokens and of the
+data they were made for is not needed: codes and statistics are those of this project's tokenizer.
 """
 
 from __future__ import annotations
@@ -71,27 +72,15 @@ class PublicWeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class PublicConfig:
-    """What `config.json` and `preprocessor_config.json` say.
+    """What `config.json` and `preprocessor_config.json` say."""
 
-    Attributes:
-        towers: both image towers, with the checkpoint's own pixel statistics.
-        image_size: side of the square images, pixels.
-        decoder: sizes of the language model.
-        vocabulary_size: rows of embedding and head, padding included.
-        pad_to_multiple_of: how many of these rows are padding beyond the text tokenizer.
-        pad_id: id of the padding token.
-        action_bins: bins per action dimension of OpenVLA's own action tokens, on the last text ids.
-        norm_stats: action and state statistics per data set, as stored.
-    """
-
+    # both image towers, with the checkpoint's own pixel statistics
     towers: tuple[VitTowerConfig, VitTowerConfig]
-    image_size: int
-    decoder: DecoderConfig
-    vocabulary_size: int
-    pad_to_multiple_of: int
-    pad_id: int
-    action_bins: int
-    norm_stats: dict[str, Any]
+    image_size: int  # side of the square images, pixels
+    decoder: DecoderConfig  # sizes of the language model
+    vocabulary_size: int  # rows of embedding and head, padding included
+    pad_to_multiple_of: int  # how many of these rows are padding beyond the text tokenizer
+    pad_id: int  # id of the padding token
 
     @property
     def images(self) -> ImagePipeline:
@@ -109,9 +98,6 @@ class PublicConfig:
         Args:
             cameras: names in token order; one or more.
             own: settings of `ModelConfig` that public checkpoints know nothing of.
-
-        Raises:
-            ValueError: sizes that exclude one another.
         """
         return ModelConfig(
             vision=TowersConfig(self.image_size, cameras, *self.towers),
@@ -127,11 +113,9 @@ def openvla_config(
     """Return the sizes of OpenVLA-7B (Prismatic: DINOv2 ViT-L/14 reg4, SigLIP SO400M/14, Llama-2-7B).
 
     Args:
-        cameras: names in token order.
-        state_dim: D of the joint state.
         state_token: the state is an observation token; False with one camera is OpenVLA's own layout.
     """
-    public = PublicConfig((TOWERS[DINO_ID], TOWERS[SIGLIP_ID]), 224, _decoder({}), 32064, 64, 32000, 256, {})
+    public = PublicConfig((TOWERS[DINO_ID], TOWERS[SIGLIP_ID]), 224, _decoder({}), 32064, 64, 32000)
     return public.model_config(cameras, state_dim=state_dim, state_token=state_token)
 
 
@@ -171,8 +155,6 @@ def read_config(directory: Path) -> PublicConfig:
             vocabulary_size=vocabulary,
             pad_to_multiple_of=multiple,
             pad_id=int(content.get("pad_token_id", 32000)),
-            action_bins=int(content.get("n_action_bins", 256)),
-            norm_stats=content.get("norm_stats") or {},
         )
     except (TypeError, ValueError) as error:
         raise PublicWeightsError(f"{directory / CONFIG_NAME} does not make sense: {error}") from error

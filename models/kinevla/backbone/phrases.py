@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 _SPAN = 5
-_STRENGTH = 8.0
-"""The words that are chosen speak as loud as a short text whose words are added up."""
+_STRENGTH = 8.0  # The words that are chosen speak as loud as a short text whose words are added up
 
 
 class Phrases(nn.Module):
@@ -24,10 +23,6 @@ class Phrases(nn.Module):
     side differ; then a single head of attention.
 
     Args:
-        vocabulary_size: ids.
-        pad_id: id that says nothing.
-        width: numbers per word.
-        hidden: width of the result.
         robot_features: numbers that tell the state of the robot.
     """
 

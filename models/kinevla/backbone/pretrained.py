@@ -20,17 +20,10 @@ class PretrainedError(RuntimeError):
 
 @dataclass(frozen=True)
 class PretrainedPart:
-    """One file in an installed package.
+    """One file in an installed package."""
 
-    Attributes:
-        distribution: what `pip install` calls it.
-        module: the package that holds the file.
-        file: its path there.
-        sha256: of the content.
-    """
-
-    distribution: str
-    module: str
+    distribution: str  # what `pip install` calls it
+    module: str  # the package that holds the file
     file: str
     sha256: str
 
@@ -59,8 +52,7 @@ LANGUAGE = PretrainedPart(
 )
 """all-MiniLM-L6-v2, an encoder of English sentences (Apache-2.0)."""
 
-PRETRAINED = (SIGHT, LANGUAGE)
-"""All parts the small network is built on."""
+PRETRAINED = (SIGHT, LANGUAGE)  # All parts the small network is built on
 
 
 @lru_cache

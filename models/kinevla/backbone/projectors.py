@@ -43,13 +43,7 @@ class StateToken(nn.Module):
 
 
 class SightTokens(nn.Module):
-    """A few observation tokens from all learned points and the robot's state.
-
-    Args:
-        config: sizes.
-        hidden: width of the decoder.
-        state_dim: D.
-    """
+    """A few observation tokens from all learned points and the robot's state."""
 
     def __init__(self, config: SightConfig, hidden: int, state_dim: int) -> None:
         super().__init__()

@@ -46,7 +46,6 @@ class RobotFeatures(nn.Module):
     """Features of a state; of a robot other than the RM75 they leave the pose of the tool out.
 
     Args:
-        state_dim: D.
         robot: 'rm75' or 'none'.
 
     Raises:

@@ -1,9 +1,8 @@
 """The frozen reader of sentences: all-MiniLM-L6-v2, as it comes by pip.
 
 It has read a large part of what people write, so an instruction may use words that no demonstration came
-with.
-Its states of the single tokens go into the prompt; the vector of a whole sentence does not tell left from
-right.
+with. Its states of the single tokens go into the prompt; the vector of a whole sentence does not tell left
+from right.
 """
 
 from __future__ import annotations
@@ -67,9 +66,5 @@ class SentenceEncoder(nn.Module):
 
 @lru_cache(maxsize=2)
 def sentence_encoder(device: torch.device) -> SentenceEncoder:
-    """Return the encoder on a device; all networks of a process share it.
-
-    Raises:
-        PretrainedError: see `SentenceEncoder`.
-    """
+    """Return the encoder on a device; all networks of a process share it."""
     return SentenceEncoder().to(device)

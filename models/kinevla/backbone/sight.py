@@ -1,9 +1,8 @@
 """What the policy learns to see on top of the frozen image encoder: one map and a few points per camera.
 
-No label says where anything is: the points are wherever the policy's own loss finds it useful to look.
-Cells are
-8 pixels wide; what lies where inside a cell is in the finer map that is folded into it, and passed on with
-each point.
+No label says where anything is: the points are wherever the policy's own loss finds it useful to look. Cells
+are 8 pixels wide; what lies where inside a cell is in the finer map that is folded into it, and passed on
+with each point.
 """
 
 from __future__ import annotations
@@ -16,11 +15,7 @@ from kinevla.backbone.image_features import CHANNELS
 
 
 class Sight(nn.Module):
-    """Feature maps to cells and points.
-
-    Args:
-        config: sizes.
-    """
+    """Feature maps to cells and points."""
 
     grid: Tensor
 

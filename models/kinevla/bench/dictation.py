@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from kinevla.backbone.model import KineVLAModel, Seen
+from kinevla.generation.answer import Generation
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft
-from kinevla.generation.generator import Generation, Generator, GeneratorConfig
+from kinevla.generation.generator import Generator
 from kinevla.generation.grammar import Choice, Cursor, Grammar
 from kinevla.generation.spelling import Spelling
 
@@ -26,25 +27,17 @@ class BenchGenerator(Generator):
     """A generator whose answer can be dictated and whose passes can be read afterwards.
 
     Args:
-        model: the network.
-        grammar: admissible answers.
-        config: use of drafts.
-        spelling: how motions become codes.
         decoders: compute hidden states instead of the usual decoders, the writer's first.
-
-    Attributes:
-        last: the latest answer.
     """
 
     def __init__(
         self,
         model: KineVLAModel,
         grammar: Grammar,
-        config: GeneratorConfig | None = None,
         spelling: Spelling | None = None,
         decoders: Sequence[CachedDecoder] = (),
     ) -> None:
-        super().__init__(model, grammar, config, spelling)
+        super().__init__(model, grammar, spelling)
         self.last: Generation | None = None
         self._dictated: tuple[int, ...] | None = None
         if decoders:
@@ -84,10 +77,7 @@ def made_up_answer(
     """Draw an answer of given length.
 
     Args:
-        grammar: its form.
         text_tokens: ids of each reasoning text, by level.
-        text_ids: ids the texts are drawn from.
-        rng: source of chance.
 
     Returns:
         All ids of the answer, and the same as a draft.
@@ -110,11 +100,7 @@ def made_up_answer(
 
 
 def corrupt(draft: Draft, share: float, text_ids: range) -> Draft:
-    """Return a draft of which the leading `share` of each text is right and every later id is wrong.
-
-    Raises:
-        ValueError: a share outside 0..1, or fewer than two ids to choose from.
-    """
+    """Return a draft of which the leading `share` of each text is right and every later id is wrong."""
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"the share of accepted ids must lie in 0..1, got {share}")
     if len(text_ids) < 2:

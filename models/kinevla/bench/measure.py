@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kinevla.bench.dictation import corrupt, made_up_answer
+from kinevla.bench.dictation import corrupt, count_positions, made_up_answer
+from kinevla.bench.memory import count_parameters
 from kinevla.bench.statistics import Ratio, Spread, ratio_of_medians
 from kinevla.bench.subjects import Subject
 from kinevla.generation.draft import Draft
@@ -37,15 +38,11 @@ _PASS_PHASE = {"prefill": "prefill", "verify": "verification", "decode": "decodi
 
 @dataclass(frozen=True)
 class Variant:
-    """A way of answering.
-
-    Attributes:
-        name: for the report.
-        draft_share: right share of the draft's reasoning; None for no draft. A policy that is not dictated
-            takes its previous plan as it is, whatever the share.
-    """
+    """A way of answering."""
 
     name: str
+    # right share of the draft's reasoning; None for no draft. A policy that is not dictated takes its
+    # previous plan as it is, whatever the share
     draft_share: float | None = None
 
 
@@ -58,20 +55,12 @@ def variants_of(subject: Subject) -> tuple[Variant, ...]:
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed plan.
+    """One timed plan."""
 
-    Attributes:
-        chunk_s: seconds from camera frames to joint targets.
-        phases_s: the same by `PHASES`.
-        passes_s: seconds of each decoder pass, and of each reading of codes, by kind.
-        reused: ids taken over from the draft.
-        written: ids of the answer.
-    """
-
-    chunk_s: float
-    phases_s: dict[str, float]
-    passes_s: dict[str, list[float]]
-    reused: int
+    chunk_s: float  # seconds from camera frames to joint targets
+    phases_s: dict[str, float]  # the same by `PHASES`
+    passes_s: dict[str, list[float]]  # seconds of each decoder pass, and of each reading of codes, by kind
+    reused: int  # ids taken over from the draft
     written: int
 
     @property
@@ -87,54 +76,31 @@ class Sample:
 
 @dataclass(frozen=True)
 class VariantFigures:
-    """What was measured of a variant; all times in seconds.
+    """What was measured of a variant; all times in seconds."""
 
-    Attributes:
-        chunk_s: camera frames in, joint targets out.
-        action_s: the same divided by the actions of a chunk.
-        pass_s: mean time of a decoder pass.
-        kind_s: time of a pass by kind ('prefill', 'verify', 'decode'), where there were any.
-        phases_s: median share of each of `PHASES` in a chunk.
-        passes: median number of decoder passes and readings of codes.
-        accepted_share: ids taken over from the draft among all written ids, over all repetitions.
-        same_answer: repetitions in which the ids were those of plain greedy decoding.
-    """
-
-    chunk_s: Spread
-    action_s: Spread
-    pass_s: Spread
-    kind_s: dict[str, Spread]
-    phases_s: dict[str, float]
-    passes: float
-    accepted_share: float
-    same_answer: int
+    chunk_s: Spread  # camera frames in, joint targets out
+    action_s: Spread  # the same divided by the actions of a chunk
+    pass_s: Spread  # mean time of a decoder pass
+    kind_s: dict[str, Spread]  # time of a pass by kind ('prefill', 'verify', 'decode'), where there were any
+    phases_s: dict[str, float]  # median share of each of `PHASES` in a chunk
+    passes: float  # median number of decoder passes and readings of codes
+    accepted_share: float  # ids taken over from the draft among all written ids, over all repetitions
+    same_answer: int  # repetitions in which the ids were those of plain greedy decoding
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A finished measurement.
-
-    Attributes:
-        subject: what was measured.
-        parameters: of the network.
-        observation_tokens: tokens per observation.
-        text_tokens: ids of both reasoning texts together (median).
-        horizon: actions per chunk.
-        repetitions: timed plans of each variant.
-        dictated: answers were dictated (random weights).
-        variants: figures by name; the first is 'plain'.
-        ratios: how many times faster than 'plain' per chunk, by name.
-    """
+    """A finished measurement."""
 
     subject: str
     parameters: int
     observation_tokens: int
-    text_tokens: int
+    text_tokens: int  # ids of both reasoning texts together (median)
     horizon: int
-    repetitions: int
-    dictated: bool
-    variants: dict[str, VariantFigures]
-    ratios: dict[str, Ratio]
+    repetitions: int  # timed plans of each variant
+    dictated: bool  # answers were dictated (random weights)
+    variants: dict[str, VariantFigures]  # figures by name; the first is 'plain'
+    ratios: dict[str, Ratio]  # how many times faster than 'plain' per chunk, by name
 
 
 @dataclass
@@ -154,14 +120,7 @@ def measure(
     """Time all variants of a subject.
 
     Args:
-        subject: the policy.
-        observations: a new one per repetition.
-        repetitions: timed plans of each variant.
-        warmup: repetitions before, which are not counted.
         seed: of the order of variants and of dictated answers.
-
-    Raises:
-        ValueError: fewer than one repetition.
     """
     if repetitions < 1 or warmup < 0:
         raise ValueError(f"need at least 1 repetition and 0 for warming up, got {repetitions} and {warmup}")
@@ -169,9 +128,10 @@ def measure(
     variants = variants_of(subject)
     records = {variant.name: _Record() for variant in variants}
     lengths: list[int] = []
-    previous = subject.policy.plan(_dictate(subject, next(observations), rng)[0], subject.instruction)
+    _dictate(subject, rng)
+    previous = subject.policy.plan(next(observations), subject.instruction)
     for repetition in range(-warmup, repetitions):
-        observation, told = _dictate(subject, next(observations), rng)
+        observation, told = next(observations), _dictate(subject, rng)
         plans: dict[str, Plan] = {}
         for index in rng.permutation(len(variants)):
             variant = variants[index]
@@ -188,28 +148,26 @@ def measure(
     chunk_s = {name: [s.chunk_s for s in record.samples] for name, record in records.items()}
     return Figures(
         subject=subject.name,
-        parameters=subject.parameters,
-        observation_tokens=subject.observation_tokens,
+        parameters=count_parameters(subject.parts.model),
+        observation_tokens=count_positions(subject.parts.model),
         text_tokens=round(float(np.median(lengths))),
-        horizon=subject.horizon,
+        horizon=subject.policy.horizon,
         repetitions=repetitions,
         dictated=subject.text_tokens is not None,
-        variants={name: _figures(record, subject.horizon) for name, record in records.items()},
+        variants={name: _figures(record, subject.policy.horizon) for name, record in records.items()},
         ratios={
             name: ratio_of_medians(chunk_s[PLAIN], times) for name, times in chunk_s.items() if name != PLAIN
         },
     )
 
 
-def _dictate(
-    subject: Subject, observation: Observation, rng: np.random.Generator
-) -> tuple[Observation, Draft | None]:
-    """Fix the answer to an observation where answers are dictated."""
+def _dictate(subject: Subject, rng: np.random.Generator) -> Draft | None:
+    """Fix the next answer where answers are dictated."""
     if subject.text_tokens is None:
-        return observation, None
+        return None
     ids, told = made_up_answer(subject.grammar, subject.text_tokens, subject.text_ids, rng)
     subject.generator.dictate(ids)
-    return observation, told
+    return told
 
 
 def _draft(subject: Subject, variant: Variant, previous: Plan, told: Draft | None) -> Plan | None:

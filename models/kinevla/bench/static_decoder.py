@@ -32,7 +32,6 @@ class StaticDecoder(CachedDecoder):
 
     Args:
         model: network without adapters; its decoder's weights are used in place.
-        max_length: longest sequence.
         buckets: lengths new tokens are padded to; longer inputs (the prefill) run as they are.
         graphs: record a CUDA graph per bucket; needs a network on a GPU.
 
@@ -74,9 +73,6 @@ class StaticDecoder(CachedDecoder):
         """Append positions (L, hidden) and return the last `wanted` hidden states, all for None.
 
         The result is valid until the next call.
-
-        Raises:
-            ValueError: the sequence would become longer than the window.
         """
         start, count = self.length, len(embeddings)
         if start + count > self.max_length:

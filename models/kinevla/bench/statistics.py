@@ -10,25 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Spread:
-    """A sample of times.
+    """A sample of times."""
 
-    Attributes:
-        median: half of the values are below.
-        p90: nine tenths are below.
-        count: how many values.
-    """
-
-    median: float
+    median: float  # half of the values are below
     p90: float
     count: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Summarise values.
-
-        Raises:
-            ValueError: there are none.
-        """
+        """Summarise values."""
         if not len(values):
             raise ValueError("no values to summarise")
         sample = np.asarray(values, dtype=np.float64)
@@ -37,16 +27,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster one thing is than another.
+    """How many times faster one thing is than another."""
 
-    Attributes:
-        value: median of the slow times over median of the fast times.
-        low: lower end of the 95 % interval.
-        high: upper end.
-    """
-
-    value: float
-    low: float
+    value: float  # median of the slow times over median of the fast times
+    low: float  # lower end of the 95 % interval
     high: float
 
 
@@ -60,9 +44,6 @@ def ratio_of_medians(
         fast: times of the faster one in the same repetitions.
         resamples: bootstrap samples.
         seed: of the resampling, so that the same times give the same interval.
-
-    Raises:
-        ValueError: no pairs, or lists of different length.
     """
     if len(slow) != len(fast) or not len(slow):
         raise ValueError(f"need as many slow as fast times and at least one, got {len(slow)} and {len(fast)}")

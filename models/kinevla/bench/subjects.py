@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.backbone.config import ModelConfig
 from kinevla.backbone.model import KineVLAModel
 from kinevla.bench.dictation import BenchGenerator, count_positions
@@ -37,33 +38,30 @@ _NORMAL_STD = 0.02
 
 @dataclass(frozen=True)
 class Subject:
-    """A policy ready to be timed.
+    """A policy ready to be timed."""
 
-    Attributes:
-        name: what it is, for the report.
-        policy: the policy.
-        generator: its generator.
-        grammar: form of its answers.
-        text_ids: ids its texts consist of.
-        text_tokens: length of each text when answers are dictated; None when the policy speaks for itself.
-        instruction: a sentence it knows.
-        parameters: of the network.
-        observation_tokens: tokens of one observation.
-        horizon: actions per chunk.
-        state_dim: D of the joint state.
-    """
-
-    name: str
+    name: str  # what it is, for the report
     policy: KineVLAPolicy
     generator: BenchGenerator
-    grammar: Grammar
-    text_ids: range
+    # length of each text when answers are dictated; None when the policy speaks for itself
     text_tokens: dict[str, int] | None
-    instruction: str
-    parameters: int
-    observation_tokens: int
-    horizon: int
-    state_dim: int
+    instruction: str  # a sentence it knows
+
+    @property
+    def parts(self) -> CheckpointParts:
+        """Network, layout and tokenizers."""
+        return self.policy.parts
+
+    @property
+    def grammar(self) -> Grammar:
+        """Form of its answers."""
+        return self.parts.builder.grammar
+
+    @property
+    def text_ids(self) -> range:
+        """Ids its texts consist of."""
+        end = min(self.grammar.vocabulary.text_ids_end, len(self.parts.builder.tokenizer))
+        return range(self.grammar.first_text_id, end)
 
 
 def median_text_tokens(builder: SequenceBuilder) -> dict[str, int]:
@@ -85,14 +83,7 @@ def checkpoint_subject(
     """Load a checkpoint.
 
     Args:
-        directory: where it is.
-        device: where it runs.
         instruction: the sentence; None for the annotated one whose reasoning has the median length.
-        static: use the decoder of static shapes.
-
-    Raises:
-        ManifestError: a file is missing or was changed.
-        CheckpointError: parts that do not fit together.
     """
     parts = load_checkpoint(directory)
     if instruction is None:
@@ -124,16 +115,9 @@ def random_subject(
 
     Args:
         name: entry of `kinevla.configs.models.MODELS`.
-        device: where it runs.
         dtype: type of its weights; the small network keeps single precision.
         text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
-        static: use the decoder of static shapes.
         force: try even if memory will not do.
-        seed: of the weights.
-
-    Raises:
-        UnknownNameError: no such size.
-        MemoryEstimateError: it will not fit.
     """
     config = MODELS.get(name)
     weight_dtype = torch.float32 if config.reads_alone else dtype
@@ -168,10 +152,7 @@ def random_model(
     """Return a network with random weights, never in memory twice.
 
     Args:
-        config: sizes.
-        device: where the weights are made.
         dtype: type of the parts that have public weights.
-        seed: of the weights.
     """
     torch.manual_seed(seed)
     if config.reads_alone:
@@ -214,7 +195,6 @@ def _subject(
     static: bool,
 ) -> Subject:
     model, grammar = parts.model, parts.builder.grammar
-    parameters = count_parameters(model)
     decoders: list[StaticDecoder] = []
     if static:
         longest = count_positions(model) + 128 + 2 * grammar.max_text_tokens + max(DEFAULT_BUCKETS)
@@ -223,30 +203,14 @@ def _subject(
         decoders = [StaticDecoder(model, window, graphs=model.device.type == "cuda") for _ in range(count)]
     spelling = Spelling(parts.action_tokenizer, model.device) if model.readout is not None else None
     generator = BenchGenerator(model, grammar, spelling=spelling, decoders=decoders)
-    policy = KineVLAPolicy(parts, generator)
-    end = min(grammar.vocabulary.text_ids_end, len(parts.builder.tokenizer))
-    return Subject(
-        name=name,
-        policy=policy,
-        generator=generator,
-        grammar=grammar,
-        text_ids=range(grammar.first_text_id, end),
-        text_tokens=text_tokens,
-        instruction=instruction,
-        parameters=parameters,
-        observation_tokens=count_positions(model),
-        horizon=policy.horizon,
-        state_dim=model.config.state_dim,
-    )
+    return Subject(name, KineVLAPolicy(parts, generator), generator, text_tokens, instruction)
 
 
 def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> Iterator[Observation]:
     """Yield frames that change a little from one to the next, and joint angles that drift.
 
     Args:
-        state_dim: D of the joint state.
         size: side of the camera frames, pixels.
-        seed: source of chance.
     """
     rng = np.random.default_rng(seed)
     front, wrist = rng.integers(40, 216, (2, size, size, 3), dtype=np.int16)
@@ -259,12 +223,7 @@ def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> I
 
 
 def demonstrated_observations(directory: Path) -> Iterator[Observation]:
-    """Yield the frames of demonstrations again and again, as they are stored.
-
-    Raises:
-        ManifestError: no data set there.
-        DataError: a damaged episode.
-    """
+    """Yield the frames of demonstrations again and again, as they are stored."""
     reader = EpisodeReader(directory)
     while True:
         for episode in reader:

@@ -13,36 +13,25 @@ from kinevla.cli.command import Outcome, UsageError
 class BenchArgs:
     """Options of `kinevla bench`."""
 
-    checkpoint: Path = Path("models/checkpoints/nano")
-    """Policy to be timed."""
+    checkpoint: Path = Path("models/checkpoints/nano")  # Policy to be timed
+    # Time random weights of this size instead (nano, 7b, tiny), at 100, 50 and 0 % accepted draft
     config: str | None = None
-    """Time random weights of this size instead (nano, 7b, tiny), at 100, 50 and 0 % accepted draft."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where it runs."""
+    device: Literal["cpu", "cuda"] = "cpu"  # Where it runs
+    # Type of the random weights of --config 7b; the small network is timed in fp32
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Type of the random weights of --config 7b; the small network is timed in fp32."""
-    compile: bool = False
-    """Decoder with static shapes; on a GPU its passes are recorded as CUDA graphs."""
-    repetitions: int = 30
-    """Timed plans of each kind."""
-    warmup: int = 3
-    """Plans of each kind before that."""
-    threads: int | None = None
-    """CPU threads; as torch chooses by default."""
+    compile: bool = False  # Decoder with static shapes; on a GPU its passes are recorded as CUDA graphs
+    repetitions: int = 30  # Timed plans of each kind
+    warmup: int = 3  # Plans of each kind before that
+    threads: int | None = None  # CPU threads; as torch chooses by default
+    # Ids of the coarse and fine text with --config; by default the medians of the 48 annotated tasks
     text_tokens: tuple[int, int] | None = None
-    """Ids of the coarse and fine text with --config; by default the medians of the 48 annotated tasks."""
+    # Sentence for --checkpoint; by default the annotated one whose reasoning has the median length
     instruction: str | None = None
-    """Sentence for --checkpoint; by default the annotated one whose reasoning has the median length."""
-    image_size: int = 480
-    """Side of the made-up camera frames, pixels."""
-    demos: Path | None = None
-    """Frames of demonstrations (`kinevla data generate`) instead of made-up ones."""
-    figure: Path | None = None
-    """Write a figure (stacked bars) here."""
-    force: bool = False
-    """Try a network for which memory will probably not do."""
-    seed: int = 0
-    """Of weights, frames and order."""
+    image_size: int = 480  # Side of the made-up camera frames, pixels
+    demos: Path | None = None  # Frames of demonstrations (`kinevla data generate`) instead of made-up ones
+    figure: Path | None = None  # Write a figure (stacked bars) here
+    force: bool = False  # Try a network for which memory will probably not do
+    seed: int = 0  # Of weights, frames and order
 
 
 def run_bench(args: BenchArgs) -> Outcome:
@@ -84,7 +73,9 @@ def run_bench(args: BenchArgs) -> Outcome:
     if args.demos is not None:
         observations = demonstrated_observations(args.demos)
     else:
-        observations = made_up_observations(subject.state_dim, size=args.image_size, seed=args.seed)
+        observations = made_up_observations(
+            subject.parts.model.config.state_dim, size=args.image_size, seed=args.seed
+        )
     machine = describe_machine(device)
     figures = measure(subject, observations, args.repetitions, warmup=args.warmup, seed=args.seed)
     settings = {

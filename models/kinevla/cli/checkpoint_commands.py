@@ -17,14 +17,12 @@ _MIB = 1 << 20
 class ConvertArgs:
     """Options of `kinevla checkpoint convert`."""
 
-    source: Positional[Path]
-    """A checkpoint."""
-    out: Path
-    """Where the converted one goes."""
+    source: Positional[Path]  # A checkpoint
+    out: Path  # Where the converted one goes
+    # Of the stored parameters; statistics keep full precision
     precision: Literal["fp32", "fp16", "bf16"] = "fp16"
-    """Of the stored parameters; statistics keep full precision."""
+    # Largest weight file, MiB; a single tensor that is larger has a file of its own
     shard_mib: float = 4096.0
-    """Largest weight file, MiB; a single tensor that is larger has a file of its own."""
 
 
 def run_convert(args: ConvertArgs) -> Outcome:

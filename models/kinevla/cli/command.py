@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 
 class Exit(IntEnum):
-    """Exit status of every command."""
+    """Exit status of every command; `EXIT_MEANING` says what each tells."""
 
     DONE = 0
     FAILED = 1
@@ -33,44 +34,36 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command lives.
+    """A command, found by its name: `data split` is `SplitArgs` and `run_split` of `cli.data_commands`.
 
-    Attributes:
-        words: what the user types.
-        module: module holding it; imported only when the command is called.
-        args: name of its options dataclass, read by tyro (docstrings become help).
-        run: name of its function: takes the options, returns an `Outcome` or an exit status.
-        summary: one line for the help text.
-        examples: command lines, shown by --help and checked against the options by a test.
-        presets: 'module:class' of the `PresetSource` behind --preset; '' for none.
-        goes_on: after Ctrl-C the same command goes on where it stopped; else it has left nothing behind.
+    The options are a frozen dataclass read by tyro (docstrings become help); the function takes them and
+    returns an `Outcome`. Their module is imported only when the command is called.
     """
 
-    words: tuple[str, ...]
-    module: str
-    args: str
-    run: str
-    summary: str
-    examples: tuple[str, ...] = ()
-    presets: str = ""
+    name: str  # what the user types
+    summary: str  # one line for the help text
+    examples: tuple[str, ...]  # command lines, shown by --help and checked against the options by a test
+    # after Ctrl-C the same command goes on where it stopped; else it has left nothing behind
     goes_on: bool = False
+    has_presets: bool = False  # it takes --preset (see `presets.PRESETS`)
 
     @property
-    def name(self) -> str:
-        """What the user types, in one string."""
-        return " ".join(self.words)
+    def words(self) -> tuple[str, ...]:
+        """What the user types, word by word."""
+        return tuple(self.name.split())
+
+    def load(self) -> tuple[type[Any], Callable[[Any], Outcome]]:
+        """Import the class of its options and its function."""
+        *group, name = self.words
+        module = importlib.import_module(f"kinevla.cli.{'_'.join(group or [name])}_commands")
+        return getattr(module, f"{name.capitalize()}Args"), getattr(module, f"run_{name}")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command found out.
+    """What a command found out."""
 
-    Attributes:
-        text: for people; printed to stdout without --json.
-        figures: the same as plain values; printed to stdout as JSON with --json.
-        code: exit status.
-    """
-
-    text: str
+    text: str  # for people; printed to stdout without --json
+    # the same as plain values; printed to stdout as JSON with --json
     figures: Mapping[str, Any] = field(default_factory=dict)
     code: int = Exit.DONE

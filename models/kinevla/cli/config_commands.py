@@ -20,8 +20,7 @@ Kind = Literal["training", "tokenizer", "model"]
 class ListArgs:
     """Options of `kinevla config list`."""
 
-    kind: Kind | None = None
-    """Only configurations of this kind."""
+    kind: Kind | None = None  # Only configurations of this kind
 
 
 def run_list(args: ListArgs) -> Outcome:
@@ -40,18 +39,12 @@ def run_list(args: ListArgs) -> Outcome:
 class ShowArgs:
     """Options of `kinevla config show`."""
 
-    name: Positional[str]
-    """Name of a configuration (kinevla config list)."""
-    kind: Kind | None = None
-    """Which kind, where a name is used by several; all of them by default."""
+    name: Positional[str]  # Name of a configuration (kinevla config list)
+    kind: Kind | None = None  # Which kind, where a name is used by several; all of them by default
 
 
 def run_show(args: ShowArgs) -> Outcome:
-    """Print every value of a named configuration.
-
-    Raises:
-        UnknownNameError: no such name; the known ones are listed.
-    """
+    """Print every value of a named configuration."""
     chosen = [kind for kind in _REGISTRIES if args.kind in (None, kind)]
     found = {
         kind: _values(_REGISTRIES[kind].get(args.name)) for kind in chosen if args.name in _REGISTRIES[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -91,46 +91,31 @@ def run_generate(args: GenerateArgs) -> Outcome:
 class ConvertArgs:
     """Options of `kinevla data convert`."""
 
+    # Recordings (rosbag2 folders), or folders with recordings below them
     bags: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings (rosbag2 folders), or folders with recordings below them."""
-    out: Path
-    """Data set directory; recordings it already holds are skipped."""
-    rate_hz: float = 10.0
-    """Frames per second."""
+    out: Path  # Data set directory; recordings it already holds are skipped
+    rate_hz: float = 10.0  # Frames per second
+    # Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224
     image_size: int = 224
-    """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
+    # Cut out the largest square in the middle, or squeeze the whole image into one
     square: Literal["centre", "stretch"] = "centre"
-    """Cut out the largest square in the middle, or squeeze the whole image into one."""
+    # Cameras mounted upside down, whose images are turned by 180 degrees, by the policy as well
     rotate: tuple[Literal["front", "wrist"], ...] = ()
-    """Cameras mounted upside down, whose images are turned by 180 degrees, by the policy as well."""
-    max_image_age_s: float = 0.1
-    """Oldest image a frame may show, s."""
-    max_pair_gap_s: float = 0.04
-    """Largest difference of the capture times of a frame's two images, s."""
-    max_joint_gap_s: float = 0.1
-    """Widest gap between joint states, s."""
-    idle_rad: float = 1e-3
-    """Frames in which no joint moves further than this are left out, rad; 0 keeps all."""
-    idle_gripper: float = 0.01
-    """The same bound for the gripper, opening 0..1."""
-    gripper_closed: float = 0.0
-    """Recorded position of the gripper that means closed."""
+    max_image_age_s: float = 0.1  # Oldest image a frame may show, s
+    max_pair_gap_s: float = 0.04  # Largest difference of the capture times of a frame's two images, s
+    max_joint_gap_s: float = 0.1  # Widest gap between joint states, s
+    idle_rad: float = 1e-3  # Frames in which no joint moves further than this are left out, rad; 0 keeps all
+    idle_gripper: float = 0.01  # The same bound for the gripper, opening 0..1
+    gripper_closed: float = 0.0  # Recorded position of the gripper that means closed
+    # Recorded position of the gripper that means open; None for 1, where the positions look like 0..1
     gripper_open: float | None = None
-    """Recorded position of the gripper that means open; None for 1, where the positions look like 0..1."""
-    instruction: str = ""
-    """Instruction of all these recordings; '' for what they say themselves."""
-    goal_reasoning: str = ""
-    """Goal-level text; '' for the recording's, the annotated tasks' or the grammar's."""
-    kinematics_reasoning: str = ""
-    """Kinematics-level text; '' likewise."""
-    accept_bad: bool = False
-    """Also take recordings marked bad or incomplete."""
-    accept_failures: bool = False
-    """Also take demonstrations judged a failure."""
-    workers: int = 2
-    """Processes."""
-    progress: bool = True
-    """Show a progress bar."""
+    instruction: str = ""  # Instruction of all these recordings; '' for what they say themselves
+    goal_reasoning: str = ""  # Goal-level text; '' for the recording's, the annotated tasks' or the grammar's
+    kinematics_reasoning: str = ""  # Kinematics-level text; '' likewise
+    accept_bad: bool = False  # Also take recordings marked bad or incomplete
+    accept_failures: bool = False  # Also take demonstrations judged a failure
+    workers: int = 2  # Processes
+    progress: bool = True  # Show a progress bar
 
 
 def run_convert(args: ConvertArgs) -> Outcome:
@@ -138,37 +123,23 @@ def run_convert(args: ConvertArgs) -> Outcome:
     from kinevla.data.convert import ConvertConfig, Texts, convert_all
     from kinevla.observation.images import ImagePipeline
 
-    _some(args.bags, "BAG")
-    config = ConvertConfig(
-        rate_hz=args.rate_hz,
-        max_image_age_s=args.max_image_age_s,
-        max_pair_gap_s=args.max_pair_gap_s,
-        max_joint_gap_s=args.max_joint_gap_s,
-        images=ImagePipeline(args.image_size, args.square, args.rotate),
-        idle_rad=args.idle_rad,
-        idle_gripper=args.idle_gripper,
-        gripper_closed=args.gripper_closed,
-        gripper_open=args.gripper_open,
-        accept_bad=args.accept_bad,
-        accept_failures=args.accept_failures,
-    )
+    require_some(args.bags, "BAG")
+    own = (item.name for item in fields(ConvertConfig) if item.name != "images")
+    images = ImagePipeline(args.image_size, args.square, args.rotate)
+    config = ConvertConfig(images=images, **{name: getattr(args, name) for name in own})
     texts = Texts(args.instruction, args.goal_reasoning, args.kinematics_reasoning)
     report = convert_all(args.bags, args.out, config, texts, workers=args.workers, progress=args.progress)
-    return _batch(report)
+    return batch_outcome(report)
 
 
 @dataclass(frozen=True)
 class AuditArgs:
     """Options of `kinevla data audit`."""
 
-    paths: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings, folders of recordings, or data sets."""
-    gap_factor: float = 1.5
-    """A gap longer than this many median periods counts as lost messages."""
-    max_delay_s: float = 1.0
-    """Largest distance between capture stamp and time of recording, s."""
-    max_step_rad: float = 0.5
-    """Largest step of a joint target between two frames of a data set, rad."""
+    paths: tyro.conf.Positional[tuple[Path, ...]]  # Recordings, folders of recordings, or data sets
+    gap_factor: float = 1.5  # A gap longer than this many median periods counts as lost messages
+    max_delay_s: float = 1.0  # Largest distance between capture stamp and time of recording, s
+    max_step_rad: float = 0.5  # Largest step of a joint target between two frames of a data set, rad
 
 
 def run_audit(args: AuditArgs) -> Outcome:
@@ -176,7 +147,7 @@ def run_audit(args: AuditArgs) -> Outcome:
     from kinevla.data.audit import AuditConfig, audit_all, audit_text
     from kinevla.manifest import to_plain
 
-    _some(args.paths, "PATH")
+    require_some(args.paths, "PATH")
     audits = audit_all(args.paths, AuditConfig(args.gap_factor, args.max_delay_s, args.max_step_rad))
     bad = any(audit.problems for audit in audits)
     return Outcome(audit_text(audits), {"audits": to_plain(audits)}, Exit.FAILED if bad else Exit.DONE)
@@ -186,8 +157,7 @@ def run_audit(args: AuditArgs) -> Outcome:
 class StatsArgs:
     """Options of `kinevla data stats`."""
 
-    data: tyro.conf.Positional[Path]
-    """Data set directory."""
+    data: tyro.conf.Positional[Path]  # Data set directory
 
 
 def run_stats(args: StatsArgs) -> Outcome:
@@ -204,12 +174,9 @@ def run_stats(args: StatsArgs) -> Outcome:
 class SplitArgs:
     """Options of `kinevla data split`."""
 
-    data: tyro.conf.Positional[Path]
-    """Data set directory."""
-    val_percent: int = 10
-    """Share of episodes held out, percent; training uses 10."""
-    out: Path | None = None
-    """File to write; None for split.json in the data set."""
+    data: tyro.conf.Positional[Path]  # Data set directory
+    val_percent: int = 10  # Share of episodes held out, percent; training uses 10
+    out: Path | None = None  # File to write; None for split.json in the data set
 
 
 def run_split(args: SplitArgs) -> Outcome:
@@ -228,10 +195,8 @@ def run_split(args: SplitArgs) -> Outcome:
 class MergeArgs:
     """Options of `kinevla data merge`."""
 
-    data: tyro.conf.Positional[tuple[Path, ...]]
-    """Data set directories, at least two."""
-    out: Path
-    """Directory of the new set; must be empty or missing."""
+    data: tyro.conf.Positional[tuple[Path, ...]]  # Data set directories, at least two
+    out: Path  # Directory of the new set; must be empty or missing
 
 
 def run_merge(args: MergeArgs) -> Outcome:
@@ -249,14 +214,10 @@ def run_merge(args: MergeArgs) -> Outcome:
 class ShowArgs:
     """Options of `kinevla data show`."""
 
-    data: tyro.conf.Positional[Path]
-    """Data set directory."""
-    out: Path
-    """Picture (.png) or film (.mp4) to write."""
-    episode: int = 0
-    """Position of the episode in the data set, from 0."""
-    frames: int = 12
-    """Moments on the picture."""
+    data: tyro.conf.Positional[Path]  # Data set directory
+    out: Path  # Picture (.png) or film (.mp4) to write
+    episode: int = 0  # Position of the episode in the data set, from 0
+    frames: int = 12  # Moments on the picture
 
 
 def run_show(args: ShowArgs) -> Outcome:
@@ -272,71 +233,10 @@ def run_show(args: ShowArgs) -> Outcome:
 
 
 @dataclass(frozen=True)
-class LeRobotArgs:
-    """Options of `kinevla data export lerobot`."""
-
-    data: tyro.conf.Positional[Path]
-    """Data set directory."""
-    out: Path
-    """Directory to write; must be empty or missing."""
-    store: Literal["video", "lossless", "png"] = "video"
-    """Images as films, as films that keep every pixel, or as png inside the tables."""
-    robot: str = "realman_rm75"
-    """Name of the robot in the description."""
-    progress: bool = True
-    """Show a progress bar."""
-
-
-def run_lerobot(args: LeRobotArgs) -> Outcome:
-    """Export a data set to the LeRobotDataset format."""
-    from kinevla.data.episodes import EpisodeReader
-    from kinevla.data.lerobot import export_lerobot
-
-    reader = EpisodeReader(args.data)
-    frames = export_lerobot(reader, args.out, store=args.store, robot=args.robot, progress=args.progress)
-    figures = {"episodes": len(reader), "frames": frames, "out": str(args.out)}
-    return Outcome(f"{len(reader)} episodes, {frames} frames in {args.out}", figures)
-
-
-@dataclass(frozen=True)
-class LiberoArgs:
-    """Options of `kinevla data import libero`."""
-
-    files: tyro.conf.Positional[tuple[Path, ...]]
-    """LIBERO's HDF5 files, or folders of them."""
-    out: Path
-    """Data set directory; demonstrations it already holds are skipped."""
-    relabel: Literal["libero_goal_relabeled", "kine_libero"] = "libero_goal_relabeled"
-    """Set of annotated tasks whose texts are used."""
-    task: int | None = None
-    """Number in that set, which must fit the file's own instruction; None finds it by that."""
-    gripper: Literal["auto", "minus_one_opens", "one_opens", "one_closes"] = "auto"
-    """What gripper commands mean: LIBERO's -1 open to 1 closed, or 0..1 with 1 open, or with 1 closed."""
-    rate_hz: float = 20.0
-    """Frames per second of the recording."""
-    image_size: int = 128
-    """Side of the stored images, pixels."""
-    drop_idle: bool = True
-    """Leave out frames in which nothing moves."""
-
-
-def run_libero(args: LiberoArgs) -> Outcome:
-    """Import LIBERO's demonstrations."""
-    from kinevla.data.libero_import import LiberoConfig, import_libero
-
-    _some(args.files, "FILE")
-    config = LiberoConfig(
-        args.relabel, args.task, args.rate_hz, args.image_size, args.drop_idle, args.gripper
-    )
-    return _batch(import_libero(args.files, args.out, config))
-
-
-@dataclass(frozen=True)
 class AnnotateArgs:
     """Options of `kinevla data annotate`."""
 
-    instructions: tyro.conf.Positional[tuple[str, ...]]
-    """Sentences to annotate, each in quotation marks."""
+    instructions: tyro.conf.Positional[tuple[str, ...]]  # Sentences to annotate, each in quotation marks
 
 
 def run_annotate(args: AnnotateArgs) -> Outcome:
@@ -345,7 +245,7 @@ def run_annotate(args: AnnotateArgs) -> Outcome:
     from kinevla.manifest import to_plain
     from kinevla.text.annotate import AnnotationError
 
-    _some(args.instructions, "INSTRUCTION")
+    require_some(args.instructions, "INSTRUCTION")
     found, refused = [], []
     for sentence in args.instructions:
         try:
@@ -358,12 +258,14 @@ def run_annotate(args: AnnotateArgs) -> Outcome:
     return Outcome("\n".join(lines), figures, Exit.FAILED if refused else Exit.DONE)
 
 
-def _batch(report: ConvertReport) -> Outcome:
+def batch_outcome(report: ConvertReport) -> Outcome:
+    """What a batch came to; failed where a recording was refused."""
     from kinevla.manifest import to_plain
 
     return Outcome(report.text(), to_plain(report), Exit.FAILED if report.errors else Exit.DONE)
 
 
-def _some(values: tuple[object, ...], name: str) -> None:
+def require_some(values: tuple[object, ...], name: str) -> None:
+    """Refuse a line that names nothing to work on."""
     if not values:
         raise UsageError(f"missing {name}")

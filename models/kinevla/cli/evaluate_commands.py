@@ -13,10 +13,10 @@ from kinevla.evaluation.config import EvaluateConfig
 class EvaluateArgs(EvaluateConfig):
     """Options of `kinevla evaluate`."""
 
+    # Repeat the evaluation of this directory or manifest.json into --out, with its options
     rerun: Path | None = None
-    """Repeat the evaluation of this directory or manifest.json into --out, with its options."""
+    # Another evaluation: the difference of both on the trials they share, pair by pair
     compare_with: Path | None = None
-    """Another evaluation: the difference of both on the trials they share, pair by pair."""
 
     def __post_init__(self) -> None:
         if self.rerun is None:
@@ -25,9 +25,8 @@ class EvaluateArgs(EvaluateConfig):
 
 def run_evaluate(args: EvaluateArgs) -> Outcome:
     """Run the trials; not finished when the time budget ended before them."""
-    from kinevla.evaluation.all_controls import evaluate_all
     from kinevla.evaluation.comparison import compare
-    from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate
+    from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate, evaluate_all
     from kinevla.manifest import to_plain
 
     if args.rerun is not None:

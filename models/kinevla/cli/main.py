@@ -1,14 +1,12 @@
 """Entry point of `kinevla`: finds the command, reads its options, runs it, prints what it found out.
 
-A command is a frozen dataclass of options and a function `run(args)` that returns an `Outcome` or an exit
-status. Their module is imported only when the command is called, so that `kinevla --help` and the data
-commands never wait for torch. To add a command, add an entry to `COMMANDS`.
+To add a command, add an entry to `COMMANDS`, and its options and function to the module of its group (see
+`Command`). `kinevla --help` and the data commands never wait for torch.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import math
 import os
@@ -18,7 +16,7 @@ from typing import Any
 
 from kinevla import __version__
 from kinevla.bounded import printable
-from kinevla.cli.command import EXIT_MEANING, Command, Exit, Outcome, UsageError
+from kinevla.cli.command import EXIT_MEANING, Command, Exit, UsageError
 from kinevla.cli.parse import Request, read_line
 from kinevla.configs.registry import UnknownNameError
 from kinevla.manifest import to_plain
@@ -27,199 +25,133 @@ from kinevla.streams import print_every_letter
 MAX_ERROR_CHARS = 4000
 COMMANDS: tuple[Command, ...] = (
     Command(
-        ("data", "generate"),
-        "kinevla.cli.data_commands",
-        "GenerateArgs",
-        "run_generate",
+        "data generate",
         "record demonstrations of the scripted expert in the simulator",
-        examples=("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
+        ("kinevla data generate --out .data/demos --episodes-per-task 70 --max-minutes 30",),
         goes_on=True,
     ),
     Command(
-        ("data", "convert"),
-        "kinevla.cli.data_commands",
-        "ConvertArgs",
-        "run_convert",
+        "data convert",
         "turn recordings of the arm (rosbag2) into episodes",
-        examples=("kinevla data convert recordings/ --out .data/real",),
+        ("kinevla data convert recordings/ --out .data/real",),
         goes_on=True,
     ),
     Command(
-        ("data", "audit"),
-        "kinevla.cli.data_commands",
-        "AuditArgs",
-        "run_audit",
+        "data audit",
         "judge recordings or data sets: rates, gaps, drops, stamps",
-        examples=("kinevla data audit recordings/",),
+        ("kinevla data audit recordings/",),
     ),
     Command(
-        ("data", "stats"),
-        "kinevla.cli.data_commands",
-        "StatsArgs",
-        "run_stats",
+        "data stats",
         "print ranges, lengths and counts of a data set",
-        examples=("kinevla data stats .data/real --json",),
+        ("kinevla data stats .data/real --json",),
     ),
     Command(
-        ("data", "split"),
-        "kinevla.cli.data_commands",
-        "SplitArgs",
-        "run_split",
+        "data split",
         "write down which episodes are held out",
-        examples=("kinevla data split .data/real --val-percent 10",),
+        ("kinevla data split .data/real --val-percent 10",),
     ),
     Command(
-        ("data", "merge"),
-        "kinevla.cli.data_commands",
-        "MergeArgs",
-        "run_merge",
+        "data merge",
         "make one data set of several",
         ("kinevla data merge .data/demos .data/real --out .data/all",),
     ),
     Command(
-        ("data", "show"),
-        "kinevla.cli.data_commands",
-        "ShowArgs",
-        "run_show",
+        "data show",
         "draw an episode as a picture or a film",
-        examples=("kinevla data show .data/real --out episode.png --episode 3",),
+        ("kinevla data show .data/real --out episode.png --episode 3",),
     ),
     Command(
-        ("data", "export", "lerobot"),
-        "kinevla.cli.data_commands",
-        "LeRobotArgs",
-        "run_lerobot",
+        "data export lerobot",
         "export a data set to the LeRobotDataset format v3.0",
-        examples=("kinevla data export lerobot .data/real --out .data/lerobot --store lossless",),
+        ("kinevla data export lerobot .data/real --out .data/lerobot --store lossless",),
     ),
     Command(
-        ("data", "import", "libero"),
-        "kinevla.cli.data_commands",
-        "LiberoArgs",
-        "run_libero",
+        "data import libero",
         "import LIBERO's demonstrations with relabelled texts",
-        examples=("kinevla data import libero libero_goal/ --out .data/libero",),
+        ("kinevla data import libero libero_goal/ --out .data/libero",),
         goes_on=True,
     ),
     Command(
-        ("data", "annotate"),
-        "kinevla.cli.data_commands",
-        "AnnotateArgs",
-        "run_annotate",
+        "data annotate",
         "write the reasoning texts of new instructions",
-        examples=('kinevla data annotate "pick up the cup and move it to the left"',),
+        ('kinevla data annotate "pick up the cup and move it to the left"',),
     ),
     Command(
-        ("tokenizer", "train"),
-        "kinevla.cli.tokenizer_commands",
-        "TrainArgs",
-        "run_train",
+        "tokenizer train",
         "train an action tokeniser",
-        examples=(
+        (
             "kinevla tokenizer train --data .data/demos --out .data/tokenizer --max-minutes 8",
             "kinevla tokenizer train --data .data/demos --out .data/bins --preset bins",
         ),
-        presets="kinevla.cli.presets:TokenizerPresets",
         goes_on=True,
+        has_presets=True,
     ),
     Command(
-        ("tokenizer", "report"),
-        "kinevla.cli.tokenizer_commands",
-        "ReportArgs",
-        "run_report",
+        "tokenizer report",
         "measure a tokeniser on held-out episodes",
-        examples=("kinevla tokenizer report --tokenizer .data/tokenizer --data .data/demos --json",),
+        ("kinevla tokenizer report --tokenizer .data/tokenizer --data .data/demos --json",),
     ),
     Command(
-        ("tokenizer", "compare"),
-        "kinevla.cli.tokenizer_commands",
-        "CompareArgs",
-        "run_compare",
+        "tokenizer compare",
         "compare bi-level and single-level tokenisers on several seeds",
-        examples=("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
+        ("kinevla tokenizer compare --data .data/demos --out .data/tokenizers --seeds 3",),
         goes_on=True,
     ),
     Command(
-        ("train",),
-        "kinevla.cli.train_commands",
-        "PolicyTrainConfig",
-        "run_policy_train",
+        "train",
         "train the policy, the small one or from a base checkpoint",
-        examples=(
+        (
             "kinevla train --data .data/demos --tokenizer .data/tokenizer --out .data/policy",
             "kinevla train --preset bi-rea --decoder.layers 6 --data .data/demos --tokenizer .data/tokenizer "
             "--out .data/bi-rea",
         ),
-        presets="kinevla.cli.presets:TrainingPresets",
         goes_on=True,
+        has_presets=True,
     ),
     Command(
-        ("evaluate",),
-        "kinevla.cli.evaluate_commands",
-        "EvaluateArgs",
-        "run_evaluate",
+        "evaluate",
         "judge a policy in closed loop, goal and kinematics apart",
-        examples=("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
+        ("kinevla evaluate --checkpoint .data/policy/best --out .data/evaluation --control all",),
         goes_on=True,
     ),
     Command(
-        ("bench",),
-        "kinevla.cli.bench_commands",
-        "BenchArgs",
-        "run_bench",
+        "bench",
         "time a plan, greedy against reuse, and what its parts take",
-        examples=(
+        (
             "kinevla bench --checkpoint models/checkpoints/nano --threads 2 --json",
             "kinevla bench --config 7b --device cuda --precision bf16 --compile",
         ),
     ),
     Command(
-        ("recipe", "check"),
-        "kinevla.cli.recipe_commands",
-        "RecipeCheckArgs",
-        "run_recipe_check",
+        "recipe check",
         "dry-run a training of full size: parameters, shapes, memory",
-        examples=("kinevla recipe check paper_openvla7b --json",),
+        ("kinevla recipe check paper_openvla7b --json",),
     ),
     Command(
-        ("checkpoint", "convert"),
-        "kinevla.cli.checkpoint_commands",
-        "ConvertArgs",
-        "run_convert",
+        "checkpoint convert",
         "store a checkpoint in another precision or in smaller files",
-        examples=("kinevla checkpoint convert .data/policy/best --out .data/small --shard-mib 16",),
+        ("kinevla checkpoint convert .data/policy/best --out .data/small --shard-mib 16",),
     ),
     Command(
-        ("config", "list"),
-        "kinevla.cli.config_commands",
-        "ListArgs",
-        "run_list",
+        "config list",
         "list the named model sizes, tokenisers and trainings",
-        examples=("kinevla config list --kind training",),
+        ("kinevla config list --kind training",),
     ),
     Command(
-        ("config", "show"),
-        "kinevla.cli.config_commands",
-        "ShowArgs",
-        "run_show",
+        "config show",
         "print every value of a named configuration",
-        examples=("kinevla config show bi-rea --json",),
+        ("kinevla config show bi-rea --json",),
     ),
     Command(
-        ("manifest", "check"),
-        "kinevla.cli.manifest_commands",
-        "CheckArgs",
-        "run_check",
+        "manifest check",
         "check the files of a result against its manifest",
-        examples=("kinevla manifest check .data/policy/best --against .data/demos .data/tokenizer",),
+        ("kinevla manifest check .data/policy/best --against .data/demos .data/tokenizer",),
     ),
     Command(
-        ("manifest", "show"),
-        "kinevla.cli.manifest_commands",
-        "ShowArgs",
-        "run_show",
+        "manifest show",
         "print what a result was made from",
-        examples=("kinevla manifest show .data/policy/best",),
+        ("kinevla manifest show .data/policy/best",),
     ),
 )
 GROUPS: dict[str, str] = {
@@ -303,8 +235,7 @@ def run_request(command: Command, request: Request) -> int:
     quiet = contextlib.redirect_stdout(sys.stderr) if request.as_json else contextlib.nullcontext()
     try:
         with quiet:
-            run = getattr(importlib.import_module(command.module), command.run)
-            result = run(request.args)
+            result = command.load()[1](request.args)
     except KeyboardInterrupt:
         how = "to go on" if command.goes_on else "to start anew, nothing was kept"
         print(f"stopped; run the same command again {how}", file=sys.stderr)
@@ -312,8 +243,6 @@ def run_request(command: Command, request: Request) -> int:
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
         return Exit.USAGE if isinstance(error, UnknownNameError | UsageError) else Exit.FAILED
-    if not isinstance(result, Outcome):
-        return int(result)
     if request.as_json:
         _print(json.dumps(_finite(to_plain(result.figures)), ensure_ascii=False, allow_nan=False))
     elif result.text:

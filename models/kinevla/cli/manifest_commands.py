@@ -10,15 +10,8 @@ from typing import Any
 from tyro.conf import Positional
 
 from kinevla.cli.command import Outcome
-from kinevla.manifest import (
-    MANIFEST_NAME,
-    chain,
-    code_version,
-    file_sha256,
-    read_manifest,
-    require_input,
-    verify_manifest,
-)
+from kinevla.manifest import MANIFEST_NAME, code_version, file_sha256, read_manifest, verify_manifest
+from kinevla.provenance import chain, require_input
 
 _DIGITS = 12
 
@@ -27,18 +20,12 @@ _DIGITS = 12
 class CheckArgs:
     """Options of `kinevla manifest check`."""
 
-    directory: Positional[Path]
-    """A result: data set, tokeniser, checkpoint, report."""
-    against: tuple[Path, ...] = ()
-    """Results that it must have been made from, directly or not."""
+    directory: Positional[Path]  # A result: data set, tokeniser, checkpoint, report
+    against: tuple[Path, ...] = ()  # Results that it must have been made from, directly or not
 
 
 def run_check(args: CheckArgs) -> Outcome:
-    """Check every file of a result, and that the given results are among its inputs.
-
-    Raises:
-        ManifestError: naming the first file or input that differs.
-    """
+    """Check every file of a result, and that the given results are among its inputs."""
     manifest = verify_manifest(args.directory)
     inner = sorted(name for name in manifest["files"] if name.endswith(f"/{MANIFEST_NAME}"))
     for name in inner:
@@ -56,16 +43,11 @@ def run_check(args: CheckArgs) -> Outcome:
 class ShowArgs:
     """Options of `kinevla manifest show`."""
 
-    directory: Positional[Path]
-    """A result: data set, tokeniser, checkpoint, report."""
+    directory: Positional[Path]  # A result: data set, tokeniser, checkpoint, report
 
 
 def run_show(args: ShowArgs) -> Outcome:
-    """Print what a result is and the chain of what it was made from; its files are not checked.
-
-    Raises:
-        ManifestError: no manifest, or an unreadable one.
-    """
+    """Print what a result is and the chain of what it was made from; its files are not checked."""
     manifest = read_manifest(args.directory)
     own = file_sha256(args.directory / MANIFEST_NAME)
     code = manifest.get("code", {})

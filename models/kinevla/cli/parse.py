@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import io
 import re
 import sys
@@ -13,22 +12,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from kinevla.cli.command import Command, Exit, UsageError
-from kinevla.cli.presets import PresetSource
+from kinevla.cli.presets import PRESETS
 
 _BORDERS = str.maketrans("", "", "╭╮╰╯│")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command line that was understood.
+    """A command line that was understood."""
 
-    Attributes:
-        args: the command's options.
-        as_json: figures go to stdout as JSON.
-    """
-
-    args: Any
-    as_json: bool
+    args: Any  # the command's options
+    as_json: bool  # figures go to stdout as JSON
 
 
 def read_line(command: Command, line: Sequence[str]) -> Request:
@@ -40,13 +34,12 @@ def read_line(command: Command, line: Sequence[str]) -> Request:
     """
     import tyro
 
-    options = getattr(importlib.import_module(command.module), command.args)
-    names = {item.name for item in dataclasses.fields(options)}
+    options: Any = command.load()[0]
     fields: list[tuple[str, Any, Any]] = []
     default: Any = dataclasses.MISSING
     preset, source = None, None
-    if command.presets:
-        preset, source = _preset_name(line), _source(command)
+    if command.has_presets:
+        preset, source = _preset_name(line), PRESETS[command.name]
         if preset is not None:
             try:
                 default = source.default(preset)
@@ -54,10 +47,8 @@ def read_line(command: Command, line: Sequence[str]) -> Request:
                 raise UsageError(str(error)) from error
         text = "Named settings to start from (kinevla config list)."
         fields.append(("preset", Annotated[str | None, tyro.conf.arg(help=text)], preset))
-    # A command may have its own --json; it then prints for itself.
-    if "json" not in names:
-        kind = Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help="Print figures as JSON.")]
-        fields.append(("json", kind, False))
+    kind = Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help="Print figures as JSON.")]
+    fields.append(("json", kind, False))
     wrapper = dataclasses.make_dataclass(
         "Options",
         [
@@ -85,7 +76,7 @@ def read_line(command: Command, line: Sequence[str]) -> Request:
     sys.stderr.write(errors.getvalue())
     if preset is not None and source is not None:
         source.check(preset, parsed.options)
-    return Request(parsed.options, bool(getattr(parsed, "json", False)))
+    return Request(parsed.options, parsed.json)
 
 
 def _preset_name(line: Sequence[str]) -> str | None:
@@ -101,18 +92,10 @@ def _preset_name(line: Sequence[str]) -> str | None:
     return name
 
 
-def _source(command: Command) -> PresetSource:
-    module, _, kind = command.presets.partition(":")
-    source: PresetSource = getattr(importlib.import_module(module), kind)()
-    return source
-
-
 def _description(command: Command) -> str:
-    lines = [command.summary + "."]
-    if command.examples:
-        lines += ["", "Examples:", *(f"  {example}" for example in command.examples)]
+    examples = (f"  {example}" for example in command.examples)
     codes = ", ".join(f"{code.value} {code.name.lower()}" for code in Exit)
-    return "\n".join([*lines, "", f"Exit status: {codes}."])
+    return "\n".join([f"{command.summary}.", "", "Examples:", *examples, "", f"Exit status: {codes}."])
 
 
 def one_line(box: str) -> str:

@@ -1,32 +1,15 @@
-"""What `--preset NAME` means: default options for a command, and whether its inputs suit the preset."""
+"""What `--preset NAME` means: default options for a command, and whether its inputs suit the preset.
+
+`default` raises `UnknownNameError` for a name that is none, `check` a `UsageError` for what contradicts it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from kinevla.bounded import read_json
 from kinevla.cli.command import UsageError
-
-
-class PresetSource(Protocol):
-    """Presets of one command."""
-
-    def default(self, name: str) -> Any:
-        """Return the options a preset stands for, paths missing.
-
-        Raises:
-            UnknownNameError: no such preset; the known ones are listed.
-        """
-        ...
-
-    def check(self, name: str, args: Any) -> None:
-        """Refuse options that contradict a preset.
-
-        Raises:
-            UsageError: naming both.
-        """
-        ...
 
 
 class TrainingPresets:
@@ -91,3 +74,10 @@ def _unchecked(kind: type, values: dict[str, Any]) -> Any:
     for name, value in values.items():
         object.__setattr__(form, name, value)
     return form
+
+
+PRESETS: dict[str, TrainingPresets | TokenizerPresets] = {
+    "train": TrainingPresets(),
+    "tokenizer train": TokenizerPresets(),
+}
+"""By name of the command."""

@@ -11,14 +11,14 @@ from kinevla.cli.command import Exit, Outcome
 
 
 @dataclass(frozen=True)
-class RecipeCheckArgs:
+class CheckArgs:
     """Options of `kinevla recipe check`."""
 
+    # TOML file, or the name of a recipe that comes with the package
     recipe: Annotated[str, tyro.conf.Positional]
-    """TOML file, or the name of a recipe that comes with the package."""
 
 
-def run_recipe_check(args: RecipeCheckArgs) -> Outcome:
+def run_check(args: CheckArgs) -> Outcome:
     """Dry-run a recipe without its weights; fails when the estimate exceeds the GPU's memory."""
     from kinevla.recipes.check import check_recipe
     from kinevla.recipes.recipe import find_recipe, read_recipe

@@ -23,22 +23,15 @@ from kinevla.training.tokenizer_kinds import build_tokenizer, measure_baselines
 class TrainArgs:
     """Options of `kinevla tokenizer train`."""
 
-    data: Path
-    """Data set of demonstrations."""
-    out: Path
-    """Where the tokeniser goes; an unfinished training found there is continued."""
+    data: Path  # Data set of demonstrations
+    out: Path  # Where the tokeniser goes; an unfinished training found there is continued
+    # Goal and kinematics codes in two stages; one stack with as many codes and steps; 256 bins; or FAST
     kind: Literal["bilevel_rvq", "rvq", "bins", "fast"] = "bilevel_rvq"
-    """Goal and kinematics codes in two stages; one stack with as many codes and steps; 256 bins; or FAST."""
-    max_minutes: float | None = None
-    """Time budget; the same command goes on where it stopped."""
-    training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
-    """Sizes and schedule."""
-    chunks: ChunkConfig = field(default_factory=ChunkConfig)
-    """How chunks are cut."""
-    fast: FastConfig = field(default_factory=FastConfig)
-    """Settings of the kind fast."""
-    progress: bool = True
-    """Show a progress bar."""
+    max_minutes: float | None = None  # Time budget; the same command goes on where it stopped
+    training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)  # Sizes and schedule
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)  # How chunks are cut
+    fast: FastConfig = field(default_factory=FastConfig)  # Settings of the kind fast
+    progress: bool = True  # Show a progress bar
 
 
 def run_train(args: TrainArgs) -> Outcome:
@@ -83,20 +76,14 @@ def run_train(args: TrainArgs) -> Outcome:
 class ReportArgs:
     """Options of `kinevla tokenizer report`."""
 
-    tokenizer: Path
-    """Tokeniser directory, of any kind."""
-    data: Path
-    """Data set; its held-out episodes are measured."""
-    out: Path | None = None
-    """Where the report goes; a folder in the tokeniser's directory by default."""
-    baselines: bool = True
-    """Compare with bins, FAST and single-level tokenisers trained now."""
-    baseline_steps: int = 1200
-    """Training steps of each single-level tokeniser."""
+    tokenizer: Path  # Tokeniser directory, of any kind
+    data: Path  # Data set; its held-out episodes are measured
+    out: Path | None = None  # Where the report goes; a folder in the tokeniser's directory by default
+    baselines: bool = True  # Compare with bins, FAST and single-level tokenisers trained now
+    baseline_steps: int = 1200  # Training steps of each single-level tokeniser
+    # Sizes and schedule of the baselines
     training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
-    """Sizes and schedule of the baselines."""
-    progress: bool = True
-    """Show progress bars."""
+    progress: bool = True  # Show progress bars
 
 
 def run_report(args: ReportArgs) -> Outcome:
@@ -130,22 +117,15 @@ def run_report(args: ReportArgs) -> Outcome:
 class CompareArgs:
     """Options of `kinevla tokenizer compare`."""
 
-    data: Path
-    """Data set of demonstrations."""
-    out: Path
-    """Where the trainings and the comparison go; unfinished trainings found there are continued."""
-    seeds: int = 3
-    """Number of seeds, counted from the seed of the training settings."""
-    max_minutes: float | None = None
-    """Time budget; the same command goes on where it stopped."""
+    data: Path  # Data set of demonstrations
+    out: Path  # Where the trainings and the comparison go; unfinished trainings found there are continued
+    seeds: int = 3  # Number of seeds, counted from the seed of the training settings
+    max_minutes: float | None = None  # Time budget; the same command goes on where it stopped
+    # Sizes and schedule of the bi-level tokeniser; the others follow from it
     training: TokenizerTrainingConfig = field(default_factory=TokenizerTrainingConfig)
-    """Sizes and schedule of the bi-level tokeniser; the others follow from it."""
-    chunks: ChunkConfig = field(default_factory=ChunkConfig)
-    """How chunks are cut."""
-    fast: FastConfig = field(default_factory=FastConfig)
-    """Settings of FAST."""
-    progress: bool = True
-    """Show progress bars."""
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)  # How chunks are cut
+    fast: FastConfig = field(default_factory=FastConfig)  # Settings of FAST
+    progress: bool = True  # Show progress bars
 
 
 def run_compare(args: CompareArgs) -> Outcome:

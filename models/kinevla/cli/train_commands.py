@@ -7,16 +7,12 @@ import logging
 from kinevla.cli.command import Exit, Outcome
 from kinevla.training.config import PolicyTrainConfig
 
-__all__ = ["PolicyTrainConfig", "run_policy_train"]
+TrainArgs = PolicyTrainConfig
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-
-
-def run_policy_train(config: PolicyTrainConfig) -> Outcome:
+def run_train(config: PolicyTrainConfig) -> Outcome:
     """Train the policy and report its last validation."""
-    _log_to_stderr()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from kinevla.training.stages.policy import train_policy
 
     result = train_policy(config)

@@ -13,7 +13,7 @@ def nano() -> ModelConfig:
 
 def openvla_7b() -> ModelConfig:
     """Return the sizes of the paper's model, those of the public OpenVLA-7B (§3.3)."""
-    from kinevla.backbone.openvla import openvla_config
+    from kinevla.backbone.openvla_format import openvla_config
 
     return openvla_config()
 

@@ -15,16 +15,11 @@ class UnknownNameError(ValueError):
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """One named configuration.
-
-    Attributes:
-        name: what the user types.
-        summary: one line on what it is.
-        make: builds the configuration; called on use, so that listing names loads nothing heavy.
-    """
+    """One named configuration."""
 
     name: str
-    summary: str
+    summary: str  # one line on what it is
+    # builds the configuration; called on use, so that listing names loads nothing heavy
     make: Callable[[], T]
 
 
@@ -33,10 +28,6 @@ class Registry(Generic[T]):
 
     Args:
         kind: what they configure, for messages ("training preset").
-        entries: in the order they are listed.
-
-    Raises:
-        ValueError: a name that occurs twice.
     """
 
     def __init__(self, kind: str, *entries: Entry[T]) -> None:

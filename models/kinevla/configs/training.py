@@ -22,18 +22,12 @@ from kinevla.training.config import PolicyTrainConfig
 
 @dataclass(frozen=True)
 class TrainingPreset:
-    """A training without its paths.
+    """A training without its paths."""
 
-    Attributes:
-        tokenizer: name of the tokenizer preset it belongs to.
-        tokenizer_kind: kind a tokeniser must have for it.
-        needs_base: it starts from a checkpoint of the public OpenVLA format.
-        settings: fields of `PolicyTrainConfig` that differ from their defaults.
-    """
-
-    tokenizer: str
-    tokenizer_kind: str
-    needs_base: bool = False
+    tokenizer: str  # name of the tokenizer preset it belongs to
+    tokenizer_kind: str  # kind a tokeniser must have for it
+    needs_base: bool = False  # it starts from a checkpoint of the public OpenVLA format
+    # fields of `PolicyTrainConfig` that differ from their defaults
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
@@ -49,14 +43,8 @@ class TrainingPreset:
         """Return the whole configuration.
 
         Args:
-            data: demonstrations.
-            tokenizer: action tokeniser.
             base: the base checkpoint where `needs_base`, else None.
-            out: directory of the run.
             changes: fields of `PolicyTrainConfig` that are to differ from the preset.
-
-        Raises:
-            ValueError: values out of bounds.
         """
         values = dict(self.settings) | {"base": base} | changes
         return PolicyTrainConfig(data=data, tokenizer=tokenizer, out=out, **values)

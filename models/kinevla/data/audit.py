@@ -23,13 +23,7 @@ _STAMPED = ("sensor_msgs/", "trajectory_msgs/", "diagnostic_msgs/")
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """What counts as wrong.
-
-    Attributes:
-        gap_factor: a gap longer than this many median periods counts as lost messages.
-        max_delay_s: largest distance between capture stamp and time of recording, s.
-        max_step_rad: largest step of a joint target between two frames of a data set, rad.
-    """
+    """What counts as wrong; the options of `kinevla data audit`, which say what each means."""
 
     gap_factor: float = 1.5
     max_delay_s: float = 1.0
@@ -38,23 +32,15 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class TopicAudit:
-    """One topic of a recording.
-
-    Attributes:
-        messages: how many there are.
-        rate_hz: from the median distance of capture stamps.
-        largest_gap_s: between neighbouring capture stamps, s.
-        dropped: messages missing, judged by gaps and the median distance.
-        stamp_errors: stamps that repeat, run backwards or lie far from the time of recording.
-        played_s: how far the time of recording lies behind all stamps, s, where it is too far for a delay:
-            the recording was made while another one was played.
-    """
+    """One topic of a recording."""
 
     messages: int
-    rate_hz: float
-    largest_gap_s: float
-    dropped: int
-    stamp_errors: int
+    rate_hz: float  # from the median distance of capture stamps
+    largest_gap_s: float  # between neighbouring capture stamps, s
+    dropped: int  # messages missing, judged by gaps and the median distance
+    stamp_errors: int  # stamps that repeat, run backwards or lie far from the time of recording
+    # how far the time of recording lies behind all stamps, s, where it is too far for a delay: the recording
+    # was made while another one was played
     played_s: float = 0.0
 
 
@@ -127,11 +113,7 @@ def _lost_in_bursts(times_s: NDArray[np.float64], period: float) -> int:
 
 
 def audit_bag(path: Path, config: AuditConfig) -> Audit:
-    """Judge all topics with a header of one recording.
-
-    Raises:
-        DataError: damaged or foreign recording.
-    """
+    """Judge all topics with a header of one recording."""
     stamps: dict[str, tuple[list[int], list[int]]] = {}
     with open_bag(path) as bag:
         topics = tuple(name for name, item in bag.topics.items() if item.type.startswith(_STAMPED))

@@ -37,11 +37,7 @@ _BLOCK_BYTES = 4 * MIB
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Say by its first bytes what a file is; None for anything that is no recording.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Say by its first bytes what a file is; None for anything that is no recording."""
     with Path(path).open("rb") as stream:
         head = stream.read(16)
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)

@@ -33,8 +33,6 @@ def bag_information(storage: str, names: list[str], contents: BagContents) -> di
 
     Args:
         storage: 'mcap' or 'sqlite3'.
-        names: of the files, in order.
-        contents: of all files.
     """
     topics = [
         {

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
 from kinevla.data.bag_files import kind_of, open_file, unpacked
 from kinevla.data.bag_metadata import METADATA
-from kinevla.data.cdr import JointPositions
 from kinevla.data.packing import DataError
 from kinevla.data.stored import MessageFile, Topic
 from kinevla.observation.image_bounds import ImageError
@@ -54,28 +53,19 @@ class BagInfo:
 
 @dataclass(frozen=True)
 class RawMessage:
-    """One message as stored.
-
-    Attributes:
-        topic: its topic.
-        type: message type, such as sensor_msgs/msg/Image.
-        received_ns: time of recording, ns.
-        stamp_ns: `header.stamp`, ns.
-        data: CDR bytes.
-    """
+    """One message as stored."""
 
     topic: str
-    type: str
-    received_ns: int
-    stamp_ns: int
-    data: bytes
+    type: str  # message type, such as sensor_msgs/msg/Image
+    received_ns: int  # time of recording, ns
+    stamp_ns: int  # `header.stamp`, ns
+    data: bytes  # CDR bytes
 
 
 class Bag:
     """An open recording; use `open_bag`.
 
     Attributes:
-        path: its folder.
         topics: what its files hold, by name.
         left_out: per topic, how many messages were left out, by the reason.
         remarks: what else is to be said of what was read.
@@ -284,7 +274,7 @@ def read_info(path: Path) -> BagInfo:
         raise DataError(f"{file} is damaged: {printable(error)}") from error
 
 
-def ordered_joints(message: JointPositions, what: str) -> NDArray[np.float64]:
+def ordered_joints(message: Any, what: str) -> NDArray[np.float64]:
     """Return the eight positions of a joint state in the order of `JOINT_NAMES`.
 
     Raises:

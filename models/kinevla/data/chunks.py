@@ -25,28 +25,23 @@ Split = str  # "train" or "val"
 
 @dataclass(frozen=True)
 class ChunkConfig:
-    """How chunks are cut.
+    """How chunks are cut."""
 
-    Attributes:
-        horizon: frames per chunk.
-        absolute_dimensions: dimensions that stay absolute, as the gripper; negative counts from the end.
-        val_percent: share of episodes held out, by hash of task and seed.
-        smoothing_frames: standard deviation of the Gaussian low-pass that makes coarse chunks, frames.
-        sharp_dimensions: dimensions the low-pass leaves alone, as the gripper: closing is an event, and codes
-            spent on a half-closed gripper that never occurs are wasted; negative counts from the end.
-        joint_targets: "relative" to the measured joints, or "absolute": no dimension is relative to the state
-            and `absolute_dimensions` says nothing new. Which dimensions the scaling leaves at 0..1 (gripper)
-            is another question: see `TokenizerTrainingConfig.keep_dimensions`.
-        smooth_state: low-pass the measured state as well. Without it the coarse chunk still starts from where
-            the arm really is, and the goal codes carry more of the motion.
-    """
-
-    horizon: int = HORIZON
+    horizon: int = HORIZON  # frames per chunk
+    # dimensions that stay absolute, as the gripper; negative counts from the end
     absolute_dimensions: tuple[int, ...] = (-1,)
-    val_percent: int = 10
+    val_percent: int = 10  # share of episodes held out, by hash of task and seed
+    # standard deviation of the Gaussian low-pass that makes coarse chunks, frames
     smoothing_frames: float = 0.4
+    # low-pass the measured state as well. Without it the coarse chunk still starts from where the arm really
+    # is, and the goal codes carry more of the motion
     smooth_state: bool = False
+    # "relative" to the measured joints, or "absolute": no dimension is relative to the state and
+    # `absolute_dimensions` says nothing new. Which dimensions the scaling leaves at 0..1 (gripper) is another
+    # question: see `TokenizerTrainingConfig.keep_dimensions`
     joint_targets: Literal["relative", "absolute"] = "relative"
+    # dimensions the low-pass leaves alone, as the gripper: closing is an event, and codes spent on a half-
+    # closed gripper that never occurs are wasted; negative counts from the end
     sharp_dimensions: tuple[int, ...] = (-1,)
 
     def __post_init__(self) -> None:
@@ -66,32 +61,21 @@ class ChunkConfig:
 
 @dataclass(frozen=True)
 class ChunkSet:
-    """N chunks with where they came from.
+    """N chunks with where they came from."""
 
-    Attributes:
-        chunks: (N, T, D) float32: joints as `ChunkConfig.joint_targets` says, gripper absolute.
-        states: (N, D) float32, measured at the chunk's first frame.
-        task: (N,) task numbers.
-        episode: (N,) index of the episode in the sequence the set was made from.
-        frame: (N,) frame within the episode.
-    """
-
+    # (N, T, D) float32: joints as `ChunkConfig.joint_targets` says, gripper absolute
     chunks: NDArray[np.float32]
-    states: NDArray[np.float32]
-    task: NDArray[np.int64]
-    episode: NDArray[np.int64]
-    frame: NDArray[np.int64]
+    states: NDArray[np.float32]  # (N, D) float32, measured at the chunk's first frame
+    task: NDArray[np.int64]  # (N,) task numbers
+    episode: NDArray[np.int64]  # (N,) index of the episode in the sequence the set was made from
+    frame: NDArray[np.int64]  # (N,) frame within the episode
 
     def __len__(self) -> int:
         return len(self.chunks)
 
 
 def relative_mask(dimensions: int, absolute_dimensions: Sequence[int]) -> NDArray[np.bool_]:
-    """Return a (D,) mask that is True where a dimension is relative to the measured state.
-
-    Raises:
-        ValueError: an absolute dimension outside -D..D-1.
-    """
+    """Return a (D,) mask that is True where a dimension is relative to the measured state."""
     return _all_but(dimensions, absolute_dimensions, "absolute")
 
 
@@ -147,8 +131,6 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     """Return one chunk per frame of an episode: (T_episode, horizon, D).
 
     Args:
-        episode: the demonstration.
-        config: how to cut.
         coarse: True gives the coarse actions of Stage I: targets low-passed before cutting, so that only
             slow motion remains; False gives the kinematics-rich actions of Stage II as they are.
     """
@@ -181,9 +163,6 @@ def build_chunks(
     """Collect the chunks of all episodes of a split ("train", "val", or None for all).
 
     Args:
-        episodes: demonstrations.
-        config: how to cut.
-        split: which part.
         coarse: see `episode_chunks`.
         parts: the part of each episode by name (`split.read_split`); None divides by `config.val_percent`.
 

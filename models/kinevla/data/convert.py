@@ -22,12 +22,10 @@ from kinevla.data.bags import Bag, BagInfo, open_bag, read_info
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.data.gripper import opening
-from kinevla.data.identity import name_seed, task_number, texts_for
-from kinevla.data.joint_angles import check_radians
+from kinevla.data.identity import SourceRegister, fingerprint, name_seed, task_number, texts_for
 from kinevla.data.packing import DataError
+from kinevla.data.recorded_units import check_radians, opening
 from kinevla.data.recordings import find_bags
-from kinevla.data.sources import SourceRegister, fingerprint
 from kinevla.data.streams import (
     IMAGE_TOPICS,
     JOINT_TOPIC,
@@ -46,8 +44,7 @@ from kinevla.text.instruction import normalised
 
 Value = TypeVar("Value")
 
-MAX_REFUSAL = 600
-"""Most characters of what is said about a recording."""
+MAX_REFUSAL = 600  # Most characters of what is said about a recording
 
 
 @dataclass(frozen=True)
@@ -61,41 +58,25 @@ class Texts:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to convert.
-
-    Attributes:
-        bag: its folder.
-        config: how.
-        texts: given by hand.
-        seed: number of the episode; None for the one of the folder's name.
-        source: what tells this recording from others, see `sources.fingerprint`.
-    """
+    """One recording to convert."""
 
     bag: Path
     config: ConvertConfig
     texts: Texts
-    seed: int | None = None
-    source: str = ""
+    seed: int | None = None  # number of the episode; None for the one of the folder's name
+    source: str = ""  # what tells this recording from others, see `sources.fingerprint`
 
 
 @dataclass(frozen=True)
 class ConvertReport:
-    """What a batch came to.
-
-    Attributes:
-        converted: recordings that became episodes.
-        held: recordings that the data set held before.
-        frames: frames written now.
-        errors: one text per recording, or part of one, that was refused or passed over.
-        notes: messages that were left out of recordings that were converted all the same.
-        set_aside: recordings in quarantine or discarded, which count only when named themselves.
-    """
+    """What a batch came to."""
 
     converted: int
-    held: int
+    held: int  # recordings that the data set held before
     frames: int
-    errors: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    errors: tuple[str, ...]  # one text per recording, or part of one, that was refused or passed over
+    notes: tuple[str, ...] = ()  # messages that were left out of recordings that were converted all the same
+    # recordings in quarantine or discarded, which count only when named themselves
     set_aside: tuple[str, ...] = ()
 
     def text(self) -> str:
@@ -110,22 +91,11 @@ class ConvertReport:
 
 @dataclass(frozen=True)
 class Converted:
-    """An episode made of a recording.
-
-    Attributes:
-        episode: what was made.
-        notes: what was left out of the recording, one text per topic.
-        passed_over: files beside the recording's that were not read.
-    """
+    """An episode made of a recording."""
 
     episode: Episode
-    notes: tuple[str, ...] = ()
-    passed_over: tuple[str, ...] = ()
-
-
-def convert_bag(job: Job) -> Episode:
-    """Convert one recording; as `convert_recording`, without what is to be said of it."""
-    return convert_recording(job).episode
+    notes: tuple[str, ...] = ()  # what was left out of the recording, one text per topic
+    passed_over: tuple[str, ...] = ()  # files beside the recording's that were not read
 
 
 def convert_recording(job: Job) -> Converted:

@@ -12,22 +12,7 @@ MAX_RATE_HZ = 1000.0
 
 @dataclass(frozen=True)
 class ConvertConfig:
-    """How recordings become episodes.
-
-    Attributes:
-        rate_hz: frames per second.
-        max_image_age_s: oldest image a frame may show, s; an older one means frames were lost.
-        max_pair_gap_s: largest difference of the capture times of a frame's two images, s; as the policy's.
-        max_joint_gap_s: widest gap between joint states, s; twice what the live policy accepts as distance
-            between an image and its joint state.
-        images: what is done to the images; the data set records it, and its policies do the same.
-        idle_rad: a frame is idle when since the last kept frame no joint moved further, rad; 0 keeps all.
-        idle_gripper: the same bound for the gripper's opening.
-        gripper_closed: recorded position of the gripper that means closed.
-        gripper_open: the one that means open; None for 1, unless the positions look like others.
-        accept_bad: also convert recordings whose own audit says "bad", or that are incomplete.
-        accept_failures: also convert demonstrations that the operator judged a failure.
-    """
+    """How recordings become episodes; the options of `kinevla data convert`, which say what each means."""
 
     rate_hz: float = 10.0
     max_image_age_s: float = 0.1

@@ -127,7 +127,6 @@ def read_episode(path: Path, *, motion_only: bool = False) -> Episode:
     """Read one episode.
 
     Args:
-        path: the file.
         motion_only: leave out the bytes of the images, which stay empty: motion and texts need a thousandth
             of the memory.
 

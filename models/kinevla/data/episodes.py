@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kinevla.data.episode import CAMERAS, EPISODE_FORMAT, Episode, encode_frames, read_episode, write_episode
+from kinevla.data.episode import EPISODE_FORMAT, Episode, read_episode, write_episode
 from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
 from kinevla.manifest import (
@@ -26,18 +26,6 @@ from kinevla.manifest import (
     write_manifest,
 )
 from kinevla.observation.images import ImagePipeline
-
-__all__ = [
-    "CAMERAS",
-    "DataError",
-    "Episode",
-    "EpisodeEntry",
-    "EpisodeReader",
-    "EpisodeWriter",
-    "encode_frames",
-    "read_episode",
-    "write_episode",
-]
 
 EPISODES_KIND = "episodes"
 
@@ -79,7 +67,6 @@ class EpisodeWriter:
     """Adds episodes to a data set directory; opening an existing one continues it.
 
     Args:
-        directory: created when missing.
         config: what the set is made with; a set made with another configuration is refused.
         images: what was done to the images it holds; None for the default pipeline.
 
@@ -254,11 +241,7 @@ class EpisodeReader:
         return self._sha256[self.entries[index].file]
 
     def checked_file(self, index: int) -> Path:
-        """Return the file of episode `index` after comparing it with the manifest.
-
-        Raises:
-            DataError: as `read`.
-        """
+        """Return the file of episode `index` after comparing it with the manifest."""
         entry = self.entries[index]
         try:
             path = listed_file(self.directory, entry.file)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from kinevla.data.episode import CAMERAS
 from kinevla.data.episodes import EpisodeReader
-from kinevla.data.npz import check_npz
-from kinevla.data.packing import DataError
+from kinevla.data.packing import DataError, check_npz
 
 _KEPT_PLACES = 4096
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, lengths of name and extra field
@@ -36,10 +35,6 @@ class FrameReader:
     """Gives JPEG images by episode and frame; what it keeps in memory is where they lie.
 
     A file is compared with the manifest when its first image is read.
-
-    Args:
-        reader: the data set.
-        cameras: which images, in this order.
 
     Raises:
         ValueError: a camera the data set does not have.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 
-from kinevla.observation.image_bounds import ImageError, check_compressed
+from kinevla.observation.encodings import compressed_to_rgb
+from kinevla.observation.image_bounds import ImageError
 from kinevla.observation.images import Image, check_image
 
 JPEG_QUALITY = 95
@@ -26,11 +26,4 @@ def decode_jpeg(content: bytes) -> Image:
     Raises:
         ImageError: the bytes are no such image, or it has more pixels than `image_bounds` allows.
     """
-    check_compressed(content)
-    try:
-        decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        decoded = None
-    if decoded is None:
-        raise ImageError(f"{len(content)} bytes are no readable JPEG image")
-    return np.ascontiguousarray(decoded[:, :, ::-1])
+    return compressed_to_rgb(content)

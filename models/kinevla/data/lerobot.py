@@ -1,4 +1,4 @@
-"""Export to the LeRobotDataset format, version 3.0, and the way back.
+"""Export to the LeRobotDataset format, version 3.0.
 
 One parquet file and one film per camera for each episode. Beside LeRobot's own columns every frame carries
 `goal_reasoning` and `kinematics_reasoning`; the instruction is LeRobot's task.
@@ -7,26 +7,21 @@ One parquet file and one film per camera for each episode. Beside LeRobot's own 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kinevla.bounded import MIB, printable, read_json, require_size
 from kinevla.data.episode import CAMERAS, Episode
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
-from kinevla.data.video import check_film_size, read_video, write_video
+from kinevla.data.video import check_film_size, write_video
 from kinevla.data.whole_folder import whole_folder
 from kinevla.manifest import write_json
 from kinevla.observation.images import Image
@@ -38,23 +33,8 @@ _FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 _DATA, _VIDEO = f"data/{_FILE}.parquet", f"videos/{{video_key}}/{_FILE}.mp4"
 _EPISODES, _TASKS = "meta/episodes/chunk-000/file-000.parquet", "meta/tasks.parquet"
 _KEYS = {camera: f"observation.images.{camera}" for camera in CAMERAS}
-_FIELD = re.compile(r"\{(chunk_index|file_index)(:0?\dd)?\}|\{video_key\}")
-_ROWS_AT_A_TIME = 256
-MAX_TABLE_BYTES = 4096 * MIB
 _COUNTERS = ("frame_index", "episode_index", "index", "task_index")
 _JOINTS = [*(f"joint_{number}" for number in range(1, 8)), "gripper"]
-
-
-@dataclass(frozen=True)
-class LeRobotEpisode:
-    """An episode read back: images (T, H, W, 3) per camera, state and action (T, D), and the three texts."""
-
-    images: dict[str, Image]
-    state: NDArray[np.float32]
-    action: NDArray[np.float32]
-    instruction: str
-    coarse: str
-    fine: str
 
 
 def export_lerobot(
@@ -67,8 +47,6 @@ def export_lerobot(
         reader: episodes of one rate and one number of dimensions.
         out: a directory that does not exist yet, or is empty; without an end it is left as it was.
         store: films with H.264, films that keep every pixel, or png images inside the parquet files.
-        robot: written to the description as robot_type.
-        progress: show a progress bar.
 
     Raises:
         DataError: no episodes, a directory in use, episodes that differ in rate or dimensions, or images
@@ -269,72 +247,3 @@ def _merge(items: list[dict[str, NDArray[np.float64]]]) -> dict[str, Any]:
 def _parent(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def read_lerobot(directory: Path) -> list[LeRobotEpisode]:
-    """Read a LeRobotDataset v3.0 with our columns back, following its own paths and offsets.
-
-    Raises:
-        DataError: unfinished, of another version, or with counts that disagree.
-    """
-    directory = Path(directory)
-    try:
-        info = read_json(directory / "meta/info.json")
-        if info["codebase_version"] != CODEBASE_VERSION:
-            raise DataError(f"{directory} has version {info['codebase_version']}, this code reads v3.0")
-        episodes = _read_table(directory / _EPISODES).to_pylist()
-        found = [_read_episode(directory, info, row) for row in episodes]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataError(f"{directory} is no readable LeRobotDataset: {error}") from error
-    if len(found) != info["total_episodes"] or sum(len(e.state) for e in found) != info["total_frames"]:
-        raise DataError(f"{directory} holds other counts than its info.json says")
-    return found
-
-
-def _inside(directory: Path, template: str, place: Mapping[str, Any]) -> Path:
-    """Fill a path of info.json in; it must be one of the data set's own files.
-
-    Raises:
-        DataError: an unknown field or width in the template, or a path that leads out of the data set.
-    """
-    if re.search("[{}]", _FIELD.sub("", template)) or len(template) > 1000:
-        raise DataError(f"{directory}: the path {printable(template)} of info.json holds an unknown field")
-    path = directory / template.format(**place)
-    if not path.resolve().is_relative_to(directory.resolve()):
-        raise DataError(f"{directory}: the path {printable(template)} of info.json leads out of the data set")
-    return path
-
-
-def _read_table(path: Path) -> pa.Table:
-    """Read a parquet file in parts: one that packs gigabytes into a few pages is given up on the way."""
-    file, parts, size = pq.ParquetFile(path), [], 0
-    for part in file.iter_batches(batch_size=_ROWS_AT_A_TIME):
-        size += part.nbytes
-        require_size(f"{path} unpacked so far", size, MAX_TABLE_BYTES)
-        parts.append(part)
-    return pa.Table.from_batches(parts, file.schema_arrow)
-
-
-def _read_episode(directory: Path, info: dict[str, Any], row: dict[str, Any]) -> LeRobotEpisode:
-    place = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
-    table = _read_table(_inside(directory, info["data_path"], place))
-    table = table.filter(pa.compute.equal(table["episode_index"], row["episode_index"]))
-    if len(table) != row["length"]:
-        raise DataError(f"episode {row['episode_index']} has {len(table)} frames, not {row['length']}")
-    images = {}
-    for camera, key in _KEYS.items():
-        if info["features"][key]["dtype"] == "image":
-            images[camera] = np.stack([decode_jpeg(item["bytes"]) for item in table[key].to_pylist()])
-            continue
-        film = {name: row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}
-        first = round(row[f"videos/{key}/from_timestamp"] * info["fps"])
-        frames = read_video(_inside(directory, info["video_path"], {"video_key": key, **film}))
-        images[camera] = frames[first : first + row["length"]]
-    return LeRobotEpisode(
-        images=images,
-        state=np.array(table["observation.state"].to_pylist(), dtype=np.float32),
-        action=np.array(table["action"].to_pylist(), dtype=np.float32),
-        instruction=row["tasks"][0],
-        coarse=table["goal_reasoning"][0].as_py(),
-        fine=table["kinematics_reasoning"][0].as_py(),
-    )

@@ -1,8 +1,7 @@
 """LIBERO's demonstrations (HDF5) as training episodes with the relabelled instructions and texts.
 
 State: end-effector position (m) and axis-angle (rad), gripper opening 0..1. Action: LIBERO's six deltas as
-they are, gripper target 0 closed to 1 open. Images are turned by 180 degrees: LIBERO
-stores them upside down.
+they are, gripper target 0 closed to 1 open. Images are turned by 180 degrees: LIBERO stores them upside down.
 """
 
 from __future__ import annotations
@@ -23,11 +22,10 @@ from kinevla.bounded import MIB, printable, require_size
 from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
-from kinevla.data.gripper import Meaning, check_commands, command_opening
-from kinevla.data.identity import task_number
+from kinevla.data.identity import SourceRegister, fingerprint, task_number
 from kinevla.data.libero_texts import find_texts, language
 from kinevla.data.packing import DataError
-from kinevla.data.sources import SourceRegister, fingerprint
+from kinevla.data.recorded_units import Meaning, check_commands, command_opening
 from kinevla.manifest import to_plain
 from kinevla.observation.image_bounds import ImageError
 from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
@@ -46,17 +44,7 @@ class LinkError(ValueError):
 
 @dataclass(frozen=True)
 class LiberoConfig:
-    """How LIBERO files are read.
-
-    Attributes:
-        relabel: set of annotated tasks whose texts are used.
-        task: number in that set; None finds it by the file's own instruction.
-        rate_hz: frames per second of the recording.
-        image_size: side of the stored images, pixels.
-        drop_idle: leave out frames whose deltas are below 1e-4 while the gripper's command stays.
-        gripper: what its commands mean: -1 open to 1 closed (LIBERO's own), or 0..1; "auto" takes LIBERO's
-            and refuses what looks like another.
-    """
+    """How LIBERO files are read; the options of `kinevla data import libero`, which say what each means."""
 
     relabel: str = "libero_goal_relabeled"
     task: int | None = None

@@ -41,9 +41,7 @@ def find_texts(path: Path, sentence: str, spoken: bool, relabel: str, task: int 
 
     Args:
         path: the file, for the text.
-        sentence: its sentence, normalised.
         spoken: the file holds the sentence; otherwise it is made of the file's name, which may say nothing.
-        relabel: set of annotated tasks.
         task: number chosen in it; None to find it.
 
     Raises:

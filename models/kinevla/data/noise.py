@@ -17,29 +17,17 @@ from kinevla.actions.robot import JOINTS, tool_position_m
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """Strength and shape of the disturbance.
+    """Strength and shape of the disturbance."""
 
-    Attributes:
-        share: share of episodes that are disturbed.
-        std_min_rad: least standard deviation of an episode's joint offsets.
-        std_max_rad: greatest standard deviation.
-        correlation_time_s: how long an offset lasts (Ornstein-Uhlenbeck time constant).
-        quiet_before_s: no offset in this time before the gripper starts to move.
-        quiet_after_s: no offset in this time after it has stopped.
-        ramp_s: time over which the offset fades in and out.
-        floor_m: height of the tool centre above the table without any offset.
-        full_height_m: height from which the offset acts fully.
-    """
-
-    share: float = 0.5
-    std_min_rad: float = 0.02
+    share: float = 0.5  # share of episodes that are disturbed
+    std_min_rad: float = 0.02  # least standard deviation of an episode's joint offsets
     std_max_rad: float = 0.06
-    correlation_time_s: float = 0.5
-    quiet_before_s: float = 0.2
-    quiet_after_s: float = 0.2
-    ramp_s: float = 0.6
-    floor_m: float = 0.01
-    full_height_m: float = 0.06
+    correlation_time_s: float = 0.5  # how long an offset lasts (Ornstein-Uhlenbeck time constant)
+    quiet_before_s: float = 0.2  # no offset in this time before the gripper starts to move
+    quiet_after_s: float = 0.2  # no offset in this time after it has stopped
+    ramp_s: float = 0.6  # time over which the offset fades in and out
+    floor_m: float = 0.01  # height of the tool centre above the table without any offset
+    full_height_m: float = 0.06  # height from which the offset acts fully
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0:
@@ -88,9 +76,7 @@ def disturbance(
 
     Args:
         reference: (T, 8) clean targets.
-        period_s: time between them.
         config: strength; `share` of all seeds get an offset, the others zeros.
-        seed: integers that fix the draw.
 
     Returns:
         (T, 8) to be added to the reference. The gripper's column is zero; an undisturbed episode is all zero.

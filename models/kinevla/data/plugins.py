@@ -12,7 +12,6 @@ ENVIRONMENT_ID = "kine_sim:kine_sim/KineRealman-v0"
 EXPERT = "kine_sim.expert:ScriptedExpert"
 BENCH_ENVIRONMENT_ID = "kine_sim:kine_sim/KineBench-v0"
 BENCH_EXPERT = "kine_sim.bench.expert:expert_of"
-RANDOM_VIEWS = "kine_sim.vision_data:random_views"
 ROS_TRIAL = "kinevla_policy.ros_trial:run_trial"
 
 

@@ -15,15 +15,12 @@ _SET_ASIDE = ("quarantine", "discarded")
 
 @dataclass(frozen=True)
 class Found:
-    """Recordings below some paths.
+    """Recordings below some paths."""
 
-    Attributes:
-        bags: folders that are opened, each by one path; also paths without any recording, so that opening
-            them tells what is wrong.
-        set_aside: recordings that the recorder put into quarantine or that were discarded.
-    """
-
+    # folders that are opened, each by one path; also paths without any recording, so that opening them tells
+    # what is wrong
     bags: tuple[Path, ...]
+    # recordings that the recorder put into quarantine or that were discarded
     set_aside: tuple[Path, ...] = ()
 
 

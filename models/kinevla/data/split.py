@@ -19,15 +19,9 @@ SPLIT_NAME = "split.json"
 
 @dataclass(frozen=True)
 class DataSplit:
-    """Names of the episodes of each part.
+    """Names of the episodes of each part."""
 
-    Attributes:
-        val_percent: share that was asked for when the episodes were divided by hash.
-        train: episodes to learn from.
-        val: episodes held out.
-    """
-
-    val_percent: int
+    val_percent: int  # share that was asked for when the episodes were divided by hash
     train: tuple[str, ...]
     val: tuple[str, ...]
 
@@ -61,7 +55,6 @@ def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     """Return how training divides a data set: as its `split.json` says, by hash where it has none.
 
     Args:
-        reader: the data set.
         val_percent: share held out by hash; a file overrules it.
 
     Raises:

@@ -16,24 +16,15 @@ FIGURES = ("min", "max", "mean", "std", "q01", "q99")
 
 @dataclass(frozen=True)
 class DataStats:
-    """Figures of a data set.
-
-    Attributes:
-        episodes: how many.
-        frames: of all episodes.
-        lengths: frames of the shortest, the median and the longest episode.
-        per_task: instruction to episodes.
-        state: figure (see `FIGURES`) to one value per dimension, measured.
-        target: the same of the targets.
-        remarks: "state" and "target" to what the scaling of each dimension minds, "" for nothing.
-    """
+    """Figures of a data set."""
 
     episodes: int
     frames: int
-    lengths: tuple[int, float, int]
+    lengths: tuple[int, float, int]  # frames of the shortest, the median and the longest episode
     per_task: dict[str, int]
-    state: dict[str, list[float]]
-    target: dict[str, list[float]]
+    state: dict[str, list[float]]  # figure (see `FIGURES`) to one value per dimension, measured
+    target: dict[str, list[float]]  # the same of the targets
+    # "state" and "target" to what the scaling of each dimension minds, "" for nothing
     remarks: dict[str, tuple[str, ...]]
 
     def text(self) -> str:
@@ -63,11 +54,7 @@ def figures_of(values: NDArray[np.floating]) -> dict[str, list[float]]:
 
 
 def data_stats(reader: EpisodeReader) -> DataStats:
-    """Read a data set one episode at a time; images are never decoded.
-
-    Raises:
-        DataError: a data set without episodes.
-    """
+    """Read a data set one episode at a time; images are never decoded."""
     states, targets, per_task = [], [], dict[str, int]()
     for episode in reader:
         states.append(episode.state)

@@ -23,18 +23,11 @@ class Stored:
 
 @dataclass
 class Topic:
-    """What a file tells of a topic.
+    """What a file tells of a topic."""
 
-    Attributes:
-        type: message type, such as sensor_msgs/msg/Image.
-        serialization: "cdr" for everything ROS 2 writes.
-        definition: text of the type in the `.msg` format; empty where there is none.
-        messages: how many.
-    """
-
-    type: str
-    serialization: str
-    definition: str = ""
+    type: str  # message type, such as sensor_msgs/msg/Image
+    serialization: str  # "cdr" for everything ROS 2 writes
+    definition: str = ""  # text of the type in the `.msg` format; empty where there is none
     messages: int = 0
 
 
@@ -52,4 +45,3 @@ class MessageFile(Protocol):
     def messages(self, topics: frozenset[str]) -> Iterator[Stored]:
         """Yield the messages of some topics as they lie in the file: sorted by time, a clock that was set
         would not be seen any more."""
-        ...

@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from kinevla.bounded import printable
 from kinevla.data.bags import JOINT_NAMES, MAX_LISTED, Bag, RawMessage, ordered_joints
-from kinevla.data.cdr import NS_PER_S, chunk, compressed_image, joint_positions, plan_texts, raw_image
+from kinevla.data.cdr import NS_PER_S, read_message
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS
 from kinevla.data.images import encode_jpeg
@@ -39,22 +39,15 @@ Array = NDArray[np.float64]
 
 @dataclass
 class Streams:
-    """A recording topic by topic, times in ns.
+    """A recording topic by topic, times in ns."""
 
-    Attributes:
-        images: capture time and JPEG per camera, in the order of recording.
-        joints: capture time and measured joints (8,).
-        targets: time and joint targets of the teleoperator (8,).
-        chunks: arrival and points (time, targets (8,)) of each chunk for the driver.
-        plans: instruction, goal text, kinematics text of each plan of a policy.
-        arrivals: when each joint state was recorded, and its capture time.
-    """
-
-    images: dict[str, list[tuple[int, bytes]]]
-    joints: list[tuple[int, Array]]
-    targets: list[tuple[int, Array]]
+    images: dict[str, list[tuple[int, bytes]]]  # capture time and JPEG per camera, in the order of recording
+    joints: list[tuple[int, Array]]  # capture time and measured joints (8,)
+    targets: list[tuple[int, Array]]  # time and joint targets of the teleoperator (8,)
+    # arrival and points (time, targets (8,)) of each chunk for the driver
     chunks: list[tuple[int, list[tuple[int, Array]]]]
-    plans: list[tuple[str, str, str]]
+    plans: list[tuple[str, str, str]]  # instruction, goal text, kinematics text of each plan of a policy
+    # when each joint state was recorded, and its capture time
     arrivals: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -88,10 +81,10 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
                 view = network_image(message_pixels(raw), config.images, camera)
                 # Compressed at once: an hour of raw images would not fit into memory.
                 streams.images[camera].append((raw.stamp_ns, encode_jpeg(view)))
-            elif raw.topic == JOINT_TOPIC:
-                streams.joints.append((raw.stamp_ns, ordered_joints(joint_positions(raw.data), raw.topic)))
-            elif raw.topic == TARGET_TOPIC:
-                streams.targets.append((raw.stamp_ns, ordered_joints(joint_positions(raw.data), raw.topic)))
+            elif raw.topic in (JOINT_TOPIC, TARGET_TOPIC):
+                values = ordered_joints(read_message(raw.data, "JointState"), raw.topic)
+                kept = streams.joints if raw.topic == JOINT_TOPIC else streams.targets
+                kept.append((raw.stamp_ns, values))
             elif raw.topic == CHUNK_TOPIC:
                 # Its stamp is that of the observation; its points count from when the driver got it.
                 streams.chunks.append((raw.received_ns, _points(raw)))
@@ -133,15 +126,15 @@ def message_pixels(raw: RawMessage) -> Image:
         ImageError: an image of an unknown encoding, too large, or damaged.
     """
     if raw.type == COMPRESSED:
-        compressed = compressed_image(raw.data)
+        compressed = read_message(raw.data, "CompressedImage")
         return compressed_to_rgb(compressed.data, compressed.format)
-    image = raw_image(raw.data)
+    image = read_message(raw.data, "Image")
     return raw_to_rgb(image.encoding, image.height, image.width, image.step, image.data)
 
 
 def _plan(raw: RawMessage, definition: str) -> tuple[str, str, str]:
     """Return the texts of a plan: by the bag's own definition where it has one that can be read."""
-    texts: Any = _by_definition(raw, definition) or plan_texts(raw.data)
+    texts: Any = _by_definition(raw, definition) or read_message(raw.data, "BiLevelPlan")
     found = (texts.instruction, texts.goal_reasoning, texts.kinematics_reasoning)
     return (normalised(found[0]), tidy(found[1]), tidy(found[2]))
 
@@ -167,13 +160,16 @@ def _store(kind: str, definition: str) -> Any:
 
 
 def _points(raw: RawMessage) -> list[tuple[int, Array]]:
-    found = chunk(raw.data)
-    if sorted(found.name) != sorted(JOINT_NAMES):
-        raise DataError(f"a message on {CHUNK_TOPIC} has joints {', '.join(found.name) or 'none'}")
-    order = [found.name.index(name) for name in JOINT_NAMES]
-    if any(len(positions) != len(order) for _, positions in found.points):
+    found = read_message(raw.data, "JointTrajectory")
+    names = found.joint_names
+    if sorted(names) != sorted(JOINT_NAMES):
+        raise DataError(f"a message on {CHUNK_TOPIC} has joints {', '.join(names) or 'none'}")
+    order = [names.index(name) for name in JOINT_NAMES]
+    if any(len(point.positions) != len(order) for point in found.points):
         raise DataError(f"a message on {CHUNK_TOPIC} has a point without {len(order)} positions")
-    return [(raw.received_ns + time_ns, positions[order]) for time_ns, positions in found.points]
+    starts = (point.time_from_start for point in found.points)
+    times_ns = [raw.received_ns + start.sec * NS_PER_S + start.nanosec for start in starts]
+    return [(t, point.positions[order]) for t, point in zip(times_ns, found.points, strict=True)]
 
 
 def joint_targets(streams: Streams) -> list[tuple[int, Array]]:

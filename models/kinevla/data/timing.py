@@ -118,11 +118,7 @@ def seconds(time_ns: int | np.int64) -> str:
 
 
 def in_order(samples: Sequence[tuple[int, Array]], what: str) -> tuple[Stamps, Array]:
-    """Return stamps (N,) and values (N, D), sorted and without repeated stamps.
-
-    Raises:
-        DataError: fewer than two samples.
-    """
+    """Return stamps (N,) and values (N, D), sorted and without repeated stamps."""
     if len(samples) < 2:
         raise DataError(f"{what} has {len(samples)} messages, at least 2 are needed")
     stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)
@@ -147,8 +143,6 @@ def frame_times(
     """Return the times of the frames, ns: from when all has begun until the first thing ends.
 
     Args:
-        joints: stamps of the joint states, rising.
-        images: stamps per camera, rising.
         first_target: stamp of the first joint target; None where the measured joints serve as targets.
         config: rate and bounds.
         joint_topic: name of the joint states' topic.

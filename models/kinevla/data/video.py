@@ -9,10 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from kinevla.bounded import MIB, require_size
 from kinevla.observation.images import Image
-
-MAX_FILM_BYTES = 4096 * MIB
 
 
 def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool = False) -> None:
@@ -20,12 +17,7 @@ def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool
 
     Args:
         path: ends in .mp4.
-        images: the frames.
-        fps: frames per second.
         lossless: keep every pixel as it is (H.264 in RGB); else 4:2:0 with constant quality.
-
-    Raises:
-        ValueError: see `check_film_size`.
     """
     with whole_film(path) as part, av.open(str(part), "w") as container:
         stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=fps)
@@ -64,19 +56,3 @@ def whole_film(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def read_video(path: Path) -> Image:
-    """Return all frames of a film, (T, H, W, 3) uint8 RGB.
-
-    Raises:
-        TooLargeError: more than `MAX_FILM_BYTES` of pixels.
-    """
-    frames: list[Image] = []
-    size = 0
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            size += 3 * frame.width * frame.height
-            require_size(f"{path} unpacked so far", size, MAX_FILM_BYTES)
-            frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-    return np.stack(frames)

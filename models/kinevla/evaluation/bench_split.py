@@ -14,8 +14,7 @@ from kinevla.text.language.splits import load_splits, read_meant, read_refused, 
 
 BenchSplit = Literal["seen", "composition", "number", "wording", "clutter", "look", "nonsense"]
 BENCH_TABLE = "kinebench"
-MAX_TIME_S = 30.0
-"""A slow way around another thing takes up to 20 s."""
+MAX_TIME_S = 30.0  # A slow way around another thing takes up to 20 s
 FROM_FILE: dict[BenchSplit, str] = {
     "wording": "benchmarks/wordings/kinebench.tsv",
     "nonsense": "benchmarks/wordings/kinebench_refused.tsv",
@@ -34,14 +33,8 @@ def bench_jobs(
     the place of its instruction in the split, from 1.
 
     Args:
-        config: how trials are run.
-        split: which sentences and scenes.
-        trials: how many.
         first_seed: of the scene of the first instruction; the next one has the next seed.
         file: sentences of a split of `FROM_FILE`.
-
-    Raises:
-        SplitError: a file that cannot be used.
     """
     if split not in FROM_FILE:
         said = load_splits()["sentences"]["seen" if split in _VARIED else split]

@@ -11,19 +11,12 @@ from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Difference
 
 @dataclass(frozen=True)
 class Comparison:
-    """This evaluation less the other, on the trials both have.
+    """This evaluation less the other, on the trials both have."""
 
-    Attributes:
-        goal: difference of the success rates.
-        kinematics: likewise.
-        only_here: (goal, kinematics) successes of this one that failed in the other.
-        only_there: likewise the other way round.
-    """
-
-    goal: Difference
+    goal: Difference  # difference of the success rates
     kinematics: Difference
-    only_here: tuple[int, int]
-    only_there: tuple[int, int]
+    only_here: tuple[int, int]  # (goal, kinematics) successes of this one that failed in the other
+    only_there: tuple[int, int]  # likewise the other way round
 
     def text(self) -> str:
         """Write as two lines, and a note where an interval needs one."""
@@ -40,12 +33,7 @@ class Comparison:
 
 
 def compare(other: Path, this: Path) -> Comparison:
-    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed.
-
-    Raises:
-        ManifestError: no evaluation.
-        EvaluationError: they share no trial.
-    """
+    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed."""
     there, here = verdicts_of(other), verdicts_of(this)
     shared = sorted(set(there) & set(here))
     if not shared:

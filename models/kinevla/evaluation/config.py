@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kinevla.data.plugins import BENCH_ENVIRONMENT_ID, BENCH_EXPERT, ENVIRONMENT_ID, EXPERT
 from kinevla.evaluation.bench_split import BENCH_TABLE, FROM_FILE, MAX_TIME_S, BenchSplit, bench_jobs
 from kinevla.evaluation.controllers import ControllerConfig
-from kinevla.evaluation.controls import CONTROLS, Control, ControlChoice, why_not
+from kinevla.evaluation.controls import CONTROLS, OF_THE_POLICY, Control, ControlChoice, writes_reasoning
 from kinevla.evaluation.interventions import Intervention
 from kinevla.evaluation.libero.environment import CONTROL_HZ
 from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
@@ -28,61 +28,47 @@ REFERENCE_SEED = MAX_TRIALS + 49
 class EvaluateConfig:
     """Options of `kinevla evaluate`."""
 
-    out: Path
-    """Where trials, report, films and manifest go; an unfinished evaluation there is continued."""
+    out: Path  # Where trials, report, films and manifest go; an unfinished evaluation there is continued
+    # Which tasks; libero needs LIBERO and its assets, and says where to get them
     env: Literal["kine-realman", "kinebench", "libero"] = "kine-realman"
-    """Which tasks; libero needs LIBERO and its assets, and says where to get them."""
+    # With kinebench: which sentences in which scenes; those of wording and nonsense come from a file
     split: BenchSplit = "seen"
-    """With kinebench: which sentences in which scenes; those of wording and nonsense come from a file."""
+    # With libero: Kine-LIBERO (rows 1..31) or the relabelled LIBERO-Goal (rows 1..10) of the paper
     libero_table: Literal["kine_libero", "libero_goal_relabeled"] = "kine_libero"
-    """With libero: Kine-LIBERO (rows 1..31) or the relabelled LIBERO-Goal (rows 1..10) of the paper."""
+    # Who moves: none is the policy itself, all the policy and every control that the inputs allow
     control: ControlChoice = "none"
-    """Who moves: none is the policy itself, all the policy and every control that the inputs allow."""
+    # With --control all: trials per task of each control, on the first of the policy's scenes
     control_trials: int = 5
-    """With --control all: trials per task of each control, on the first of the policy's scenes."""
-    checkpoint: Path | None = None
-    """Directory of the policy."""
-    episodes: Path | None = None
-    """Data set for replay; its scenes are the trials."""
-    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    """Task numbers; with libero, rows of the table."""
-    trials: int = 20
-    """Trials per task; with kinebench, of all sentences together."""
+    checkpoint: Path | None = None  # Directory of the policy
+    episodes: Path | None = None  # Data set for replay; its scenes are the trials
+    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)  # Task numbers; with libero, rows of the table
+    trials: int = 20  # Trials per task; with kinebench, of all sentences together
+    # Trial i of every task has the scene first_seed + i, so that tasks and policies are paired
     first_seed: int = FIRST_UNSEEN_SEED
-    """Trial i of every task has the scene first_seed + i, so that tasks and policies are paired."""
+    # Replace the kinematics reasoning by random words, or by that of another task with the same goal
     intervention: Intervention = "none"
-    """Replace the kinematics reasoning by random words, or by that of another task with the same goal."""
+    # 0: the task's own sentence, n: its n-th paraphrase (trained on by default, see the training column)
     wording: int = 0
-    """0: the task's own sentence, n: its n-th paraphrase (trained on by default, see the training column)."""
+    # Sentences to evaluate, a line `task<TAB>sentence` each; tasks without one are left out. With kinebench:
+    # `plain sentence<TAB>sentence` for wording, `kind<TAB>sentence` for nonsense.
     wording_file: Path | None = None
-    """Sentences to evaluate, a line `task<TAB>sentence` each; tasks without one are left out. With kinebench:
-    `plain sentence<TAB>sentence` for wording, `kind<TAB>sentence` for nonsense."""
-    variation: str | None = None
-    """Scenes unlike the demonstrations: dark, bright, moved_camera, distractor."""
-    friction: float | None = None
-    """Friction of object and finger pads instead of the scene's."""
-    latency_s: float = 0.0
-    """The arm holds for this time before each chunk, as with a slower machine."""
+    variation: str | None = None  # Scenes unlike the demonstrations: dark, bright, moved_camera, distractor
+    friction: float | None = None  # Friction of object and finger pads instead of the scene's
+    latency_s: float = 0.0  # The arm holds for this time before each chunk, as with a slower machine
+    # A trial that is not at rest by then ends; None for 15 s, with kinebench 30 s
     max_time_s: float | None = None
-    """A trial that is not at rest by then ends; None for 15 s, with kinebench 30 s."""
+    # Which trials become films; failures: also the first scene of every task, however it went
     films: Literal["none", "failures", "all"] = "failures"
-    """Which trials become films; failures: also the first scene of every task, however it went."""
-    bert: bool = True
-    """Compute BERTScore of the reasoning."""
-    bert_model: Path | None = None
-    """Encoder for BERTScore; the small one that comes as a package by default."""
+    bert: bool = True  # Compute BERTScore of the reasoning
+    bert_model: Path | None = None  # Encoder for BERTScore; the small one that comes as a package by default
+    # Processes; the outcome does not depend on it. Through ROS it is always one: that runs in real time.
     workers: int = 2
-    """Processes; the outcome does not depend on it. Through ROS it is always one: that runs in real time."""
+    # Each trial on a fresh stack of nodes, driver, vendor's SDK and emulated controller, in real time
     through_ros: bool = False
-    """Each trial on a fresh stack of nodes, driver, vendor's SDK and emulated controller, in real time."""
-    launch: tuple[str, ...] = ()
-    """Launch arguments of the stack of --through-ros, each `name:=value`."""
-    environment_id: str = ENVIRONMENT_ID
-    """Gymnasium environment, "module:namespace/Name-v0"."""
-    max_minutes: float | None = None
-    """Time budget of this call; the same command goes on where it stopped."""
-    progress: bool = True
-    """Show a progress bar."""
+    launch: tuple[str, ...] = ()  # Launch arguments of the stack of --through-ros, each `name:=value`
+    environment_id: str = ENVIRONMENT_ID  # Gymnasium environment, "module:namespace/Name-v0"
+    max_minutes: float | None = None  # Time budget of this call; the same command goes on where it stopped
+    progress: bool = True  # Show a progress bar
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) != len(self.tasks):
@@ -144,14 +130,24 @@ class EvaluateConfig:
 
     def why_not(self, control: Control) -> str | None:
         """Say why a control cannot be run with these settings, None where it can."""
-        return why_not(
-            control,
-            libero=self.env == "libero",
-            through_ros=self.through_ros,
-            checkpoint=self.checkpoint,
-            episodes=self.episodes,
-            bench_split=self.split if self.env == "kinebench" else None,
-        )
+        own = control in OF_THE_POLICY
+        if own and self.checkpoint is None:
+            return "needs a checkpoint directory"
+        if control == "replay" and self.episodes is None:
+            return "needs a data set of episodes"
+        if self.through_ros and own and control != "none":
+            return "is for the plain environment: the nodes of --through-ros run as on a robot"
+        if self.env == "libero" and control == "expert":
+            return "is not for libero: the scripted expert moves the RM75, not LIBERO's arm"
+        if self.env == "libero" and control == "replay":
+            return "is not for libero: imported demonstrations do not hold the simulator's start states"
+        if self.env == "kinebench" and control == "replay":
+            return "is not for kinebench: a demonstration's scene is no trial's"
+        if self.env == "kinebench" and self.split == "nonsense" and control not in ("none", "lookup"):
+            return "is not for the split nonsense: it does not judge what it is told"
+        if control == "shuffled" and self.checkpoint is not None and not writes_reasoning(self.checkpoint):
+            return "needs a policy that writes reasoning"
+        return None
 
     def controls(self) -> tuple[Control, ...]:
         """Return the controls that can be run with these settings."""

@@ -26,41 +26,25 @@ class ControllerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Decision:
-    """One chunk.
+    """One chunk."""
 
-    Attributes:
-        actions: (T, D) absolute targets.
-        goal_text: coarse reasoning, '' where there is none.
-        kinematics_text: fine reasoning.
-        latency_s: parts of the time it took, by name; empty for controls.
-        reused: the reasoning was confirmed, not written anew.
-    """
-
-    actions: NDArray[np.float64]
-    goal_text: str = ""
+    actions: NDArray[np.float64]  # (T, D) absolute targets
+    goal_text: str = ""  # coarse reasoning, '' where there is none
     kinematics_text: str = ""
-    latency_s: dict[str, float] | None = None
-    reused: bool = False
+    latency_s: dict[str, float] | None = None  # parts of the time it took, by name; empty for controls
+    reused: bool = False  # the reasoning was confirmed, not written anew
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a controller learns at the start of a trial.
-
-    Attributes:
-        task: task number.
-        seed: of the scene.
-        instruction: what to do.
-        texts: (coarse, fine) annotated for the task, used to pick other texts for an intervention.
-        environment: the unwrapped environment; only the controls may look into it.
-        period_s: time of one step.
-    """
+    """What a controller learns at the start of a trial."""
 
     task: int
     seed: int
     instruction: str
+    # (coarse, fine) annotated for the task, used to pick other texts for an intervention
     texts: tuple[str, str]
-    environment: Any
+    environment: Any  # the unwrapped environment; only the controls may look into it
     period_s: float
 
 
@@ -69,40 +53,26 @@ class Controller(Protocol):
 
     def start(self, start: Start) -> None:
         """Begin a trial."""
-        ...
 
     def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
         """Return the next chunk for what is seen at a step."""
-        ...
 
 
 @dataclass(frozen=True)
 class ControllerConfig:
-    """Which controller takes part.
+    """Which controller takes part."""
 
-    Attributes:
-        control: 'none' for the policy itself, or which control.
-        checkpoint: directory of the policy.
-        episodes: data set whose episodes are replayed, found by task and seed.
-        expert: "module:Class" of the scripted expert.
-        horizon: steps per chunk of the controls.
-        intervention: exchange of the kinematics text.
-        threads: CPU threads of the policy in each process.
-        texts: table of the tasks, whose texts an intervention draws from.
-        environment_id: gymnasium id of the trials' environment, for a control that looks at another scene.
-        reference_seed: of that scene; no trial's.
-    """
-
-    control: Control = "none"
+    control: Control = "none"  # 'none' for the policy itself, or which control
     checkpoint: Path | None = None
-    episodes: Path | None = None
-    expert: str = EXPERT
-    horizon: int = 5
-    intervention: Intervention = "none"
-    threads: int = 1
-    texts: str = "kine_realman"
+    episodes: Path | None = None  # data set whose episodes are replayed, found by task and seed
+    expert: str = EXPERT  # "module:Class" of the scripted expert
+    horizon: int = 5  # steps per chunk of the controls
+    intervention: Intervention = "none"  # exchange of the kinematics text
+    threads: int = 1  # CPU threads of the policy in each process
+    texts: str = "kine_realman"  # table of the tasks, whose texts an intervention draws from
+    # gymnasium id of the trials' environment, for a control that looks at another scene
     environment_id: str = ENVIRONMENT_ID
-    reference_seed: int = 0
+    reference_seed: int = 0  # of that scene; no trial's
 
     def __post_init__(self) -> None:
         if self.control in OF_THE_POLICY and self.checkpoint is None:

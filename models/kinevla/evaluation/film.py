@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.evaluation.controllers import Decision
 
-POSTER_SUFFIX = ".jpg"
-"""Of the still beside each film, which a page shows before it is played."""
+POSTER_SUFFIX = ".jpg"  # Of the still beside each film, which a page shows before it is played
 VIEW_PX = 256
 TEXT_PX = 128
 FRAMES_PER_S = 10
@@ -26,11 +25,7 @@ def poster(film: str) -> str:
 
 
 class Film:
-    """Collects frames, compressed, until they are wanted.
-
-    Args:
-        instruction: written below the images.
-    """
+    """Collects frames, compressed, until they are wanted."""
 
     def __init__(self, instruction: str) -> None:
         self._instruction = instruction

@@ -23,23 +23,15 @@ _OWN_SETTINGS = {"control", "trials", "episodes"}
 
 @dataclass(frozen=True)
 class ControlFigures:
-    """A control beside a policy.
+    """A control beside a policy."""
 
-    Attributes:
-        control: its name.
-        goal: its success rate.
-        kinematics: likewise.
-        goal_difference: its goal success less the policy's on the trials both have; None without any.
-        kinematics_difference: likewise.
-        by_sentence: "successes/trials" of kinematics of each sentence.
-    """
-
-    control: Control
-    goal: Rate
-    kinematics: Rate
+    control: Control  # its name
+    goal: Rate  # its success rate
+    kinematics: Rate  # likewise
+    # its goal success less the policy's on the trials both have; None without any
     goal_difference: Difference | None
     kinematics_difference: Difference | None
-    by_sentence: dict[str, str]
+    by_sentence: dict[str, str]  # "successes/trials" of kinematics of each sentence
 
     @property
     def marked(self) -> bool:
@@ -50,17 +42,11 @@ class ControlFigures:
 
 @dataclass(frozen=True)
 class FoundControls:
-    """What was found in a policy's folder.
-
-    Attributes:
-        rows: a row per control.
-        left_out: why a folder is not among them, one line each.
-        command: runs the controls that are missing.
-    """
+    """What was found in a policy's folder."""
 
     rows: tuple[ControlFigures, ...]
-    left_out: tuple[str, ...]
-    command: str
+    left_out: tuple[str, ...]  # why a folder is not among them, one line each
+    command: str  # runs the controls that are missing
 
     def text(self) -> str:
         """Write as a table, or as the line that says how to run them."""
@@ -84,7 +70,6 @@ def find_controls(
     Args:
         config: of the policy's evaluation.
         identity: its settings and inputs, as its trials begin with.
-        results: its trials.
     """
     if config.control != "none" or config.intervention != "none":
         return None

@@ -2,6 +2,7 @@
 
 Images and instruction stay as they are; only the kinematics-level text is exchanged. If the reasoning steers
 the motion, a text of the same goal or random words make kinematics success fall, and goal success does not.
+Below, `own` are the (coarse, fine) texts of the instruction that is given, `texts` those of all tasks.
 """
 
 from __future__ import annotations
@@ -27,11 +28,6 @@ class InterventionError(ValueError):
 def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng: np.random.Generator) -> str:
     """Draw the kinematics text of another instruction with the same goal text.
 
-    Args:
-        own: (coarse, fine) of the instruction that is given.
-        texts: (coarse, fine) of all tasks.
-        rng: source of randomness.
-
     Raises:
         InterventionError: no other instruction shares the goal.
     """
@@ -43,11 +39,6 @@ def mismatched_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng:
 
 def shuffled_text(own: tuple[str, str], texts: Sequence[tuple[str, str]], rng: np.random.Generator) -> str:
     """Draw the kinematics text of any other instruction.
-
-    Args:
-        own: (coarse, fine) of the instruction that is given.
-        texts: (coarse, fine) of all tasks.
-        rng: source of randomness.
 
     Raises:
         InterventionError: all instructions have this text.
@@ -77,9 +68,6 @@ def intervene(
     """Return the kinematics text to force, None where nothing is exchanged.
 
     Args:
-        kind: what to do.
-        own: (coarse, fine) of the instruction that is given.
-        texts: (coarse, fine) of all tasks.
         seed: makes the draw; the same for the same trial.
     """
     if kind == "none":

@@ -1,24 +1,29 @@
 """The control 'lookup': how far does a list of training sentences get, without reading what is asked?
 
 The sentence is exchanged for the nearest one of the training, word by word. What the decoder says of that
-sentence was read once, in one picture of another scene; from then on the decoder is left out, and the motion
-follows from what is seen (see `decoder_free`). Where nothing but the decoder chooses codes, it is told the
-nearest sentence and what it said of it instead. A sentence in other words stands for its instruction.
+sentence was read once, in one picture of another scene; from then on the decoder is left out: the readout
+reads from the pictures, at every chunk, the motion that those words ask for. Where nothing but the decoder
+chooses codes, it is told the nearest sentence and what it said of it instead. A sentence in other words
+stands for its instruction.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from kinevla.evaluation.bench_split import BENCH_TABLE
 from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Decision, Start
-from kinevla.evaluation.decoder_free import Memory, recall, remember
 from kinevla.evaluation.environments import environment
 from kinevla.evaluation.policy_controllers import observation_of
-from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.evaluation.wordings import training_sentences
 from kinevla.generation.grammar import Text
+from kinevla.generation.spelling import Spelling
 from kinevla.observation.past import NO_PAST, remembered
 from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.text import load_task_texts
@@ -26,12 +31,54 @@ from kinevla.text.language.splits import load_splits
 from kinevla.text.similarity import nearest_sentence
 
 
-class LookupController:
-    """Looks the sentence up in the checkpoint's training.
+@dataclass(frozen=True)
+class Memory:
+    """What is kept of a sentence."""
 
-    Raises:
-        ControllerError: the checkpoint does not tell its training sentences.
+    goal_text: str  # reasoning the policy wrote for it
+    kinematics_text: str
+    # (levels, L) ids of both texts, which ask the readout for the motion; None without one
+    words: Tensor | None
+
+
+@torch.inference_mode()
+def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> Memory:
+    """Let the policy answer a sentence in one observation, and keep what it said."""
+    plan = policy.plan(observation, sentence)
+    model, builder = policy.parts.model, policy.parts.builder
+    words = None
+    if model.readout is not None:
+        texts = (builder.text(text) or [model.pad_id] for text in (plan.goal_text, plan.kinematics_text))
+        levels = [torch.tensor(ids) for ids in texts]
+        words = nn.utils.rnn.pad_sequence(levels, batch_first=True, padding_value=model.pad_id)
+    return Memory(plan.goal_text, plan.kinematics_text, words)
+
+
+@torch.inference_mode()
+def recall(
+    policy: KineVLAPolicy, observation: Observation, past: NDArray[np.float64], words: Tensor
+) -> NDArray[np.float64]:
+    """Return absolute targets (T, D) for what is seen now, asked for by remembered words (levels, L).
+
+    Args:
+        policy: whose motion it is.
+        observation: what is seen.
+        past: (K, D) states at the chunks before, the latest first.
+        words: (levels, L).
     """
+    parts = policy.parts
+    model = parts.model
+    seen = policy.look(*policy.inputs(observation, past))
+    tokenizer = parts.action_tokenizer
+    spelling = Spelling(tokenizer, model.device)
+    told = words.to(model.device)
+    codes = spelling.spell_levels(lambda level: model.motion(told[None, level], seen, level)).cpu()
+    measured = np.asarray(observation.state, dtype=np.float64)[None]
+    return tokenizer.decode_absolute(codes.numpy(), measured)[0]
+
+
+class LookupController:
+    """Looks the sentence up in the checkpoint's training."""
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None

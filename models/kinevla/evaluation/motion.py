@@ -7,28 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-IDLE_STEP_RAD = 1e-3
-"""A step in which no joint moves further counts as standing still (0.06 degrees)."""
-IDLE_STEP_OPENING = 0.01
-"""A step in which the gripper opens or closes by less counts as standing still."""
+IDLE_STEP_RAD = 1e-3  # A step in which no joint moves further counts as standing still (0.06 degrees)
+IDLE_STEP_OPENING = 0.01  # A step in which the gripper opens or closes by less counts as standing still
 
 
 @dataclass(frozen=True)
 class MotionFigures:
-    """Figures of one episode's measured motion.
+    """Figures of one episode's measured motion."""
 
-    Attributes:
-        rms_jerk_rad_s3: root mean square of the third difference over all joints.
-        idle_s: time the arm and gripper stood still between the first and the last motion.
-        longest_idle_s: the longest of these pauses.
-        path_length_m: way of the tool centre; None for other arms than the RM75.
-        path_deviation_mm: mean distance of the tool from the nearest point of the reference path, or None.
-    """
-
-    rms_jerk_rad_s3: float
-    idle_s: float
-    longest_idle_s: float
-    path_length_m: float | None
+    rms_jerk_rad_s3: float  # root mean square of the third difference over all joints
+    idle_s: float  # time the arm and gripper stood still between the first and the last motion
+    longest_idle_s: float  # the longest of these pauses
+    path_length_m: float | None  # way of the tool centre; None for other arms than the RM75
+    # mean distance of the tool from the nearest point of the reference path, or None
     path_deviation_mm: float | None
 
 
@@ -74,7 +65,6 @@ def motion_figures(
 
     Args:
         states: (T, D) measured joints in rad, then the gripper.
-        period_s: time between states.
         joints: leading dimensions that are joints.
         reference: (R, D) reference motion of the same scene, or None.
         tool_m: (T, 3) positions of the tool of another arm than the RM75.

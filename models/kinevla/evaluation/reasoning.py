@@ -18,20 +18,12 @@ class ReasoningMetricError(RuntimeError):
 
 @dataclass(frozen=True)
 class ReasoningFigures:
-    """Figures over all pairs of texts.
-
-    Attributes:
-        pairs: number of texts compared.
-        exact: share of texts equal to the annotation.
-        bleu: corpus BLEU, 0..1 (sacrebleu, default tokenisation).
-        bert_score_f1: mean F1 of BERTScore, None where it was not computed.
-        bert_model: encoder used.
-    """
+    """Figures over all pairs of texts."""
 
     pairs: int
-    exact: float
-    bleu: float
-    bert_score_f1: float | None
+    exact: float  # share of texts equal to the annotation
+    bleu: float  # corpus BLEU, 0..1 (sacrebleu, default tokenisation)
+    bert_score_f1: float | None  # mean F1 of BERTScore, None where it was not computed
     bert_model: str | None
 
 
@@ -43,11 +35,7 @@ def bleu(candidates: Sequence[str], references: Sequence[str]) -> float:
 
 
 def offline_model() -> Path:
-    """Return the directory of the encoder that comes as a package.
-
-    Raises:
-        ReasoningMetricError: the package is not installed.
-    """
+    """Return the directory of the encoder that comes as a package."""
     spec = importlib.util.find_spec(OFFLINE_MODEL)
     if spec is None or spec.origin is None:
         raise ReasoningMetricError(
@@ -104,11 +92,7 @@ def bert_score_f1(candidates: Sequence[str], references: Sequence[str], model: P
 def reasoning_figures(
     candidates: Sequence[str], references: Sequence[str], *, bert: bool = True, model: Path | None = None
 ) -> ReasoningFigures:
-    """Compute all figures.
-
-    Raises:
-        ReasoningMetricError: no texts, or BERTScore asked for without an encoder.
-    """
+    """Compute all figures."""
     if not candidates:
         raise ReasoningMetricError("there are no generated texts to compare")
     exact = sum(a == b for a, b in zip(candidates, references, strict=True)) / len(candidates)

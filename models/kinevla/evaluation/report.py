@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from kinevla.evaluation.config import EvaluateConfig
 
 _TEMPLATE = "report.html.j2"
-_MOST_BARS = 31
-"""Of more sentences the figure shows the sums alone."""
+_MOST_BARS = 31  # Of more sentences the figure shows the sums alone
 
 
 def write_report(

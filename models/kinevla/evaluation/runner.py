@@ -17,9 +17,9 @@ from kinevla.evaluation.film import poster
 from kinevla.evaluation.found_controls import FOLDER, TRIALS_NAME, find_controls
 from kinevla.evaluation.report import write_report
 from kinevla.evaluation.summary import Summary, summarise
-from kinevla.evaluation.training_sentences import training_sentences
 from kinevla.evaluation.trial import run_trial
 from kinevla.evaluation.trial_types import NO_SCENE, TrialJob, TrialKey, TrialResult
+from kinevla.evaluation.wordings import training_sentences
 from kinevla.manifest import (
     MANIFEST_NAME,
     file_sha256,
@@ -107,11 +107,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 
 def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
-    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now.
-
-    Raises:
-        ValueError: it has no trials.
-    """
+    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now."""
     if evaluation.summary is None:
         raise ValueError(f"{config.out} has no trials to publish")
     identity = _identity(config)
@@ -201,7 +197,6 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
 
     Args:
         manifest: an evaluation's directory or its manifest.json.
-        out: where the repetition goes.
 
     Raises:
         ManifestError: no evaluation, or a damaged one.
@@ -228,11 +223,7 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
 
 
 def verdicts_of(directory: Path) -> dict[TrialKey, tuple[bool, bool]]:
-    """Return (goal, kinematics) by (task, seed, wording) of an evaluation's directory or manifest.json.
-
-    Raises:
-        ManifestError: no evaluation.
-    """
+    """Return (goal, kinematics) by (task, seed, wording) of an evaluation's directory or manifest.json."""
     directory = directory.parent if directory.name == MANIFEST_NAME else directory
     read_manifest(directory, kind=EVALUATION_KIND)
     rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]
@@ -248,3 +239,33 @@ def differences(first: Path, second: Path) -> list[str]:
         for key in sorted(set(before) | set(after))
         if before.get(key) != after.get(key)
     ]
+
+
+def evaluate_all(config: EvaluateConfig) -> tuple[Evaluation, bool]:
+    """Run the policy, then each control that its inputs allow, and write the policy's figures beside theirs.
+
+    Controls have the first `control_trials` of the policy's scenes and lie in `out/controls/NAME`. What is
+    there already is not run again; the time budget is that of all together.
+
+    Returns:
+        The policy's evaluation, and whether everything is finished.
+    """
+    budget = Deadline(config.max_minutes)
+    own = replace(config, control="none")
+    policy = evaluate(own)
+    complete = policy.complete
+    for name in config.controls():
+        if budget.passed:
+            complete = False
+            break
+        control = replace(
+            own,
+            control=name,
+            out=config.out / FOLDER / name,
+            trials=min(config.trials, config.control_trials),
+            films="none",
+            bert=False,  # their words are forced, or there are none
+            max_minutes=budget.left_minutes,
+        )
+        complete = evaluate(control).complete and complete
+    return (publish(own, policy) if policy.results else policy), complete

@@ -19,19 +19,14 @@ from scipy.stats import binomtest, bootstrap
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 BOOTSTRAP, WILSON = "bootstrap over scenes", "Wilson, a scene counted as one trial"
-MARK = "*"
-"""Stands behind an interval that is not resampled."""
+MARK = "*"  # Stands behind an interval that is not resampled
 FOOTNOTE = (
     f"{MARK} fewer scenes differ than a bootstrap needs: Wilson's interval, each scene counted as one trial"
 )
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the Wilson score 95 % interval of a rate from independent trials.
-
-    Raises:
-        ValueError: no trials, or more successes than trials.
-    """
+    """Return the Wilson score 95 % interval of a rate from independent trials."""
     if trials <= 0 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials is not a rate")
     interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
@@ -40,37 +35,23 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Rate:
-    """A success rate.
-
-    Attributes:
-        successes: how many trials.
-        trials: of how many.
-        scenes: on how many different scenes.
-        rate: successes of trials.
-        low: lower end of the 95 % interval.
-        high: upper end.
-        method: `BOOTSTRAP`, or `WILSON` where scenes are too much alike to be resampled.
-    """
+    """A success rate."""
 
     successes: int
     trials: int
-    scenes: int
+    scenes: int  # on how many different scenes
     rate: float
-    low: float
+    low: float  # lower end of the 95 % interval
     high: float
-    method: str
+    method: str  # `BOOTSTRAP`, or `WILSON` where scenes are too much alike to be resampled
 
     @classmethod
     def of(cls, outcomes: Sequence[bool], scenes: Sequence[Hashable]) -> Rate:
-        """Count outcomes (at least one); `scenes` names the scene of each.
-
-        Raises:
-            ValueError: no outcomes, or another number of scenes.
-        """
+        """Count outcomes (at least one); `scenes` names the scene of each."""
         sums, counts = _by_scene(np.asarray(outcomes, dtype=np.float64), scenes)
         rate = float(sums.sum() / counts.sum())
         if _too_alike(sums / counts):
-            (low, high), method = _wilson_over_scenes(rate, len(counts)), WILSON
+            (low, high), method = wilson_interval(round(rate * len(counts)), len(counts)), WILSON
         else:
             (low, high), method = _resampled(sums, counts), BOOTSTRAP
         return cls(int(sums.sum()), len(outcomes), len(counts), rate, low, high, method)
@@ -85,32 +66,20 @@ class Rate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A success rate less another one on the same trials.
+    """A success rate less another one on the same trials."""
 
-    Attributes:
-        change: difference of the rates, -1..1.
-        low: lower end of the 95 % interval.
-        high: upper end.
-        trials: pairs of trials.
-        scenes: different scenes among them.
-        method: as in `Rate`; instead of resampling, the two Wilson intervals are combined (Newcombe 1998,
-            method 10), which makes no use of the pairing.
-    """
-
-    change: float
-    low: float
+    change: float  # difference of the rates, -1..1
+    low: float  # lower end of the 95 % interval
     high: float
     trials: int
     scenes: int
+    # as in `Rate`; instead of resampling, the two Wilson intervals are combined (Newcombe 1998, method 10),
+    # which makes no use of the pairing
     method: str
 
     @classmethod
     def of(cls, first: Sequence[bool], second: Sequence[bool], scenes: Sequence[Hashable]) -> Difference:
-        """Compare paired outcomes, second less first; `scenes` names the scene of each pair.
-
-        Raises:
-            ValueError: no pairs, or lists of different length.
-        """
+        """Compare paired outcomes, second less first; `scenes` names the scene of each pair."""
         if len(first) != len(second):
             raise ValueError(f"paired outcomes must be equally many: {len(first)}, {len(second)}")
         before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
@@ -164,13 +133,11 @@ def _resampled(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def _wilson_over_scenes(rate: float, scenes: int) -> tuple[float, float]:
-    return wilson_interval(round(rate * scenes), scenes)
-
-
 def _newcombe(first: float, second: float, scenes: int) -> tuple[float, float]:
     """Return the interval of second - first from the Wilson intervals of both."""
-    (low_1, high_1), (low_2, high_2) = (_wilson_over_scenes(rate, scenes) for rate in (first, second))
+    (low_1, high_1), (low_2, high_2) = (
+        wilson_interval(round(rate * scenes), scenes) for rate in (first, second)
+    )
     change = second - first
     return (
         max(-1.0, change - hypot(second - low_2, high_1 - first)),

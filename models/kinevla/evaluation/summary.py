@@ -28,23 +28,15 @@ _FIGURE = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """Success of one sentence, or of several ('task' 0).
-
-    Attributes:
-        task: its number.
-        instruction: the sentence.
-        trained: whether it is one of the checkpoint's training sentences; None where that is not known, or
-            where some are and some are not.
-        refused: trials in which the policy did not take it.
-        goal: success rate.
-        kinematics: likewise.
-    """
+    """Success of one sentence, or of several ('task' 0)."""
 
     task: int
     instruction: str
+    # whether it is one of the checkpoint's training sentences; None where that is not known, or where some
+    # are and some are not
     trained: bool | None
-    refused: int
-    goal: Rate
+    refused: int  # trials in which the policy did not take it
+    goal: Rate  # success rate
     kinematics: Rate
 
     def line(self) -> str:
@@ -60,32 +52,20 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class Summary:
-    """All figures of an evaluation.
+    """All figures of an evaluation."""
 
-    Attributes:
-        tasks: success per sentence, in the order of the tasks.
-        pooled: success over all trials.
-        wordings: pooled over sentences in training and over the others, where there are both.
-        reasoning: agreement with the annotation; None for controls.
-        reused_share: chunks whose reasoning was confirmed instead of written, None for controls.
-        latency_ms: median over trials of the median milliseconds per chunk, by part.
-        motion: median over trials of the motion figures.
-        ended: number of trials by reason of their end.
-        failures: number of failed checks and refusals by their first words.
-        controls: what was found beside a policy; None for controls.
-        attributes: success of what the judge checks apart, over the trials that say it.
-    """
-
-    tasks: tuple[TaskFigures, ...]
+    tasks: tuple[TaskFigures, ...]  # success per sentence, in the order of the tasks
     pooled: TaskFigures
+    # pooled over sentences in training and over the others, where there are both
     wordings: tuple[TaskFigures, ...]
-    reasoning: ReasoningFigures | None
-    reused_share: float | None
-    latency_ms: dict[str, float]
-    motion: dict[str, float]
-    ended: dict[str, int]
-    failures: dict[str, int]
-    controls: FoundControls | None = None
+    reasoning: ReasoningFigures | None  # agreement with the annotation; None for controls
+    reused_share: float | None  # chunks whose reasoning was confirmed instead of written, None for controls
+    latency_ms: dict[str, float]  # median over trials of the median milliseconds per chunk, by part
+    motion: dict[str, float]  # median over trials of the motion figures
+    ended: dict[str, int]  # number of trials by reason of their end
+    failures: dict[str, int]  # number of failed checks and refusals by their first words
+    controls: FoundControls | None = None  # what was found beside a policy; None for controls
+    # success of what the judge checks apart, over the trials that say it
     attributes: dict[str, Rate] = field(default_factory=dict)
 
     def rows(self) -> tuple[TaskFigures, ...]:
@@ -143,14 +123,7 @@ def summarise(
     """Compute the figures of at least one trial.
 
     Args:
-        results: the trials.
         training: the checkpoint's training sentences, none where they are not known.
-        bert: compute BERTScore.
-        bert_model: encoder for it.
-
-    Raises:
-        ValueError: no trials.
-        ReasoningMetricError: BERTScore asked for without an encoder.
     """
     if not results:
         raise ValueError("there are no trials to summarise")

@@ -40,23 +40,16 @@ class Refusal:
 
 @dataclass
 class Track:
-    """What is noted while a trial runs.
+    """What is noted while a trial runs."""
 
-    Attributes:
-        states: measured (D,) joints in rad and gripper, one per step.
-        tool_m: (3,) tool positions beside them, where the environment tells them.
-        decisions: all chunks.
-        ended: why the trial ended; empty while it runs.
-        steps: steps so far.
-        resting: chunks of rest in a row.
-    """
-
+    # measured (D,) joints in rad and gripper, one per step
     states: list[NDArray[np.float64]] = field(default_factory=list)
+    # (3,) tool positions beside them, where the environment tells them
     tool_m: list[NDArray[np.float64]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    ended: str = ""
+    ended: str = ""  # why the trial ended; empty while it runs
     steps: int = 0
-    resting: int = 0
+    resting: int = 0  # chunks of rest in a row
 
     def measure(self, observation: dict[str, NDArray[Any]], info: dict[str, Any]) -> None:
         """Add what was measured: the joints where the environment tells them, else the state it shows."""
@@ -80,9 +73,6 @@ def run_trial(job: TrialJob) -> TrialResult:
 
     The judge's verdict does not end a trial: a policy has to know by itself that it is done. An instruction
     that is refused is a trial that failed.
-
-    Raises:
-        ControllerError: the controller cannot take part.
     """
     config = job.config
     controller = make_controller(config.controller)
@@ -115,7 +105,7 @@ def run_trial(job: TrialJob) -> TrialResult:
                 break
             return refused_result(job, str(error), observation, info)
         if job.refused_kind is not None:
-            return _taken_result(job, decision, observation, info, texts)
+            return _taken_result(job, decision, observation, info)
         track.note(decision, command, config)
         if config.relative:
             command = np.append(np.zeros(len(command) - 1), command[-1])  # holds the hand where it is
@@ -144,21 +134,15 @@ def refused_result(
     """Return the result of a trial whose sentence the policy refuses.
 
     Args:
-        job: what was asked for.
         why: the policy's reason.
         observation: what the environment showed at its reset.
-        info: what it told then.
     """
-    track = Track(ended="sentence refused")
-    track.measure(observation, info)
-    texts = (str(info["coarse"]), str(info["fine"]))
-    instruction = job.instruction or str(info["instruction"])
     if job.refused_kind is not None:
         verdict = Refusal((f"ok: refused: {why}",), True, True, {job.refused_kind: Passed(True)})
     else:
         said = getattr(info["verdict"], "attributes", {})
         verdict = Refusal((f"refused: {why}",), attributes={name: Passed(False) for name in said})
-    return result_of(job, verdict, track, instruction, texts, None, None)
+    return _unmoved(job, verdict, Track(ended="sentence refused"), observation, info)
 
 
 def _taken_result(
@@ -166,18 +150,27 @@ def _taken_result(
     decision: Decision,
     observation: dict[str, NDArray[Any]],
     info: dict[str, Any],
-    texts: tuple[str, str],
 ) -> TrialResult:
     """Return the result of a trial whose sentence had to be refused and was not; nothing is moved for it."""
     assert job.refused_kind is not None
-    track = Track(ended="sentence taken", decisions=[decision])
-    track.measure(observation, info)
     made = decision.goal_text or "a motion"
     verdict = Refusal(
         (f"failed: the policy made {made!r} of it; asked: refused",),
         attributes={job.refused_kind: Passed(False)},
     )
-    return result_of(job, verdict, track, str(job.instruction), texts, None, None)
+    return _unmoved(job, verdict, Track(ended="sentence taken", decisions=[decision]), observation, info)
+
+
+def _unmoved(
+    job: TrialJob,
+    verdict: Refusal,
+    track: Track,
+    observation: dict[str, NDArray[Any]],
+    info: dict[str, Any],
+) -> TrialResult:
+    track.measure(observation, info)
+    texts = (str(info["coarse"]), str(info["fine"]))
+    return result_of(job, verdict, track, job.instruction or str(info["instruction"]), texts, None, None)
 
 
 def reference_motion(config: TrialConfig, env: Any) -> NDArray[np.float64] | None:
@@ -205,11 +198,8 @@ def result_of(
     """Put the result of a trial together, and write its film when it is wanted.
 
     Args:
-        job: what was asked for.
         verdict: the judge's; has goal_success, kinematics_success and reasons, and may have attributes with
             `passed`.
-        track: what was noted.
-        instruction: as given.
         texts: (coarse, fine) of the task.
         reference: (R, D) motion to measure the path against, or None.
         film: what was filmed, or None.

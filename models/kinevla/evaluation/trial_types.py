@@ -19,38 +19,24 @@ TrialKey = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """How trials are run; the same for all trials of an evaluation.
-
-    Attributes:
-        environment_id: gymnasium id, "module:namespace/Name-v0".
-        controller: who moves.
-        period_s: time of one environment step.
-        max_time_s: a trial that is not at rest by then ends.
-        rest_motion_rad: a chunk that moves no joint further from the last command counts as rest.
-        rest_chunks: so many chunks of rest in a row end a trial.
-        latency_s: the arm holds its last target for this time before each chunk, as it would while a slower
-            machine thinks.
-        joints: leading dimensions of the state, and of absolute actions, that are joints.
-        relative: actions are motions of the hand, -1..1, and a gripper target; rest is a small motion then,
-            and `rest_motion_rad` a share of the largest.
-        launch: launch arguments of the stack for trials through ROS, each `name:=value`.
-        film: where films of failed trials go, None for none.
-        film_all: film successes as well.
-        film_seed: film this scene of every task in any case: something to look at; None: no scene.
-    """
+    """How trials are run; the same for all trials of an evaluation."""
 
     controller: ControllerConfig
-    environment_id: str = ENVIRONMENT_ID
-    period_s: float = 0.1
-    max_time_s: float = 15.0
-    rest_motion_rad: float = 0.03
-    rest_chunks: int = 3
+    environment_id: str = ENVIRONMENT_ID  # gymnasium id, "module:namespace/Name-v0"
+    period_s: float = 0.1  # time of one environment step
+    max_time_s: float = 15.0  # a trial that is not at rest by then ends
+    rest_motion_rad: float = 0.03  # a chunk that moves no joint further from the last command counts as rest
+    rest_chunks: int = 3  # so many chunks of rest in a row end a trial
+    # the arm holds its last target for this time before each chunk, as it would while a slower machine thinks
     latency_s: float = 0.0
-    joints: int = 7
+    joints: int = 7  # leading dimensions of the state, and of absolute actions, that are joints
+    # actions are motions of the hand, -1..1, and a gripper target; rest is a small motion then, and
+    # `rest_motion_rad` a share of the largest
     relative: bool = False
-    launch: tuple[str, ...] = ()
-    film: Path | None = None
+    launch: tuple[str, ...] = ()  # launch arguments of the stack for trials through ROS, each `name:=value`
+    film: Path | None = None  # where films of failed trials go, None for none
     film_all: bool = False
+    # film this scene of every task in any case: something to look at; None: no scene
     film_seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -66,25 +52,16 @@ class TrialConfig:
 
 @dataclass(frozen=True)
 class TrialJob:
-    """One trial to run.
-
-    Attributes:
-        config: how.
-        task: task number.
-        seed: of the scene.
-        instruction: other words than the task's own, or None.
-        options: further options of the environment's reset; an 'instruction' there takes the task's place.
-        wording: number of the instruction among those of the task in this evaluation, from 0.
-        refused_kind: what kind of sentence it is that must be refused; None: it must be done.
-    """
+    """One trial to run."""
 
     config: TrialConfig
     task: int
     seed: int
-    instruction: str | None = None
+    instruction: str | None = None  # other words than the task's own, or None
+    # further options of the environment's reset; an 'instruction' there takes the task's place
     options: tuple[tuple[str, Any], ...] = ()
-    wording: int = 0
-    refused_kind: str | None = None
+    wording: int = 0  # number of the instruction among those of the task in this evaluation, from 0
+    refused_kind: str | None = None  # what kind of sentence it is that must be refused; None: it must be done
 
     @property
     def key(self) -> TrialKey:
@@ -100,46 +77,27 @@ class TrialJob:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What came out of a trial.
-
-    Attributes:
-        task: task number.
-        seed: of the scene.
-        instruction: as given.
-        goal: goal success.
-        kinematics: goal and all constraints of the fine text.
-        reasons: the judge's sentences.
-        ended: why the trial ended.
-        steps: environment steps.
-        duration_s: their time.
-        chunks: decisions taken.
-        reasoning: different (goal text, kinematics text) with the number of chunks each stood in.
-        annotated: (coarse, fine) of the task.
-        reused_chunks: chunks whose reasoning was confirmed.
-        latency_ms: median milliseconds per chunk by part.
-        motion: figures of the measured motion.
-        film: name of the film, or None.
-        wording: number of the instruction, as in the job.
-        attributes: what the judge checked apart, and whether it was done; empty for tasks without.
-    """
+    """What came out of a trial."""
 
     task: int
     seed: int
     instruction: str
     goal: bool
-    kinematics: bool
-    reasons: tuple[str, ...]
+    kinematics: bool  # goal and all constraints of the fine text
+    reasons: tuple[str, ...]  # the judge's sentences
     ended: str
-    steps: int
+    steps: int  # environment steps
     duration_s: float
     chunks: int
+    # different (goal text, kinematics text) with the number of chunks each stood in
     reasoning: tuple[tuple[str, str, int], ...]
-    annotated: tuple[str, str]
-    reused_chunks: int
-    latency_ms: dict[str, float]
-    motion: MotionFigures
-    film: str | None = None
-    wording: int = 0
+    annotated: tuple[str, str]  # (coarse, fine) of the task
+    reused_chunks: int  # chunks whose reasoning was confirmed
+    latency_ms: dict[str, float]  # median milliseconds per chunk by part
+    motion: MotionFigures  # figures of the measured motion
+    film: str | None = None  # name of the film, or None
+    wording: int = 0  # number of the instruction, as in the job
+    # what the judge checked apart, and whether it was done; empty for tasks without
     attributes: dict[str, bool] = field(default_factory=dict)
 
     @property

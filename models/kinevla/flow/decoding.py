@@ -1,4 +1,4 @@
-"""From a finished sequence to a chunk, and from the head's normalised chunks to targets for the joints."""
+"""From a finished sequence to a chunk."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from kinevla.actions.tokenizer import ActionTokenizer
-from kinevla.data.chunks import to_absolute
 
 if TYPE_CHECKING:
     from kinevla.backbone.model import KineVLAModel, Seen
@@ -27,17 +24,11 @@ def chunk_of_sequence(
     the only one.
 
     Args:
-        model: network with a flow head.
-        seen: what is seen, of one observation.
         prompt: (P, hidden) embedded instruction, none where the motion follows from what is written alone.
         ids: answer, up to and including its end.
-        bos: id before the observation.
 
     Returns:
         (T, D) normalised actions.
-
-    Raises:
-        ValueError: the network has no flow head.
     """
     if model.flow_head is None:
         raise ValueError("the network has no flow head: its chunks are decoded from action codes")
@@ -47,17 +38,3 @@ def chunk_of_sequence(
     hidden = model.hidden_states(torch.cat([start, seen.tokens.to(start), told, tokens], dim=1))
     mask = torch.ones(hidden.shape[:2], dtype=torch.bool, device=model.device)
     return np.asarray(model.flow_head.sample(hidden, mask)[0].double().cpu().numpy(), dtype=np.float64)
-
-
-def absolute_targets(
-    normalised: NDArray[np.floating], states: NDArray[np.floating], tokenizer: ActionTokenizer
-) -> NDArray[np.float64]:
-    """Return absolute targets (N, T, D) of normalised chunks (N, T, D) seen from states (N, D).
-
-    The statistics and the way chunks are cut come from the action tokenizer; its codes are not used, so the
-    256-bin tokenizer, which has nothing but statistics, is enough. Only the gripper's overshoot beyond fully
-    open or closed is cut off, as when codes are decoded.
-    """
-    chunks = tokenizer.normaliser.denormalise(normalised)
-    targets = to_absolute(chunks, states, tokenizer.chunk_config.absolute_in(tokenizer.dimensions))
-    return np.where(np.asarray(tokenizer.normaliser.keep), np.clip(targets, 0.0, 1.0), targets)

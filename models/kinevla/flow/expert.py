@@ -34,9 +34,6 @@ class AdaptiveRMSNorm(nn.Module):
     """RMS normalisation whose scale and shift, and a gate for what follows, depend on a condition.
 
     All three start at zero, so that a fresh block passes its input on unchanged.
-
-    Args:
-        width: channels.
     """
 
     def __init__(self, width: int) -> None:
@@ -92,7 +89,6 @@ class ActionExpert(nn.Module):
 
     Args:
         config: sizes; horizon and dimensions may be any.
-        hidden_size: width of the language model.
     """
 
     def __init__(self, config: FlowConfig, hidden_size: int) -> None:

@@ -14,10 +14,6 @@ class FlowHead(nn.Module):
     """Action expert with its flow settings.
 
     Chunks are normalised (see `ActionNormaliser`): about -1..1, the gripper 0..1.
-
-    Args:
-        config: sizes and flow settings.
-        hidden_size: width of the language model.
     """
 
     def __init__(self, config: FlowConfig, hidden_size: int) -> None:

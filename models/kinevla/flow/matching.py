@@ -23,9 +23,7 @@ def sample_times(count: int, alpha: float, floor: float, generator: torch.Genera
     Beta(alpha, 1) has the distribution function u^alpha, so its inverse needs a uniform number only.
 
     Args:
-        count: B.
         alpha: above 1 favours noisy chunks.
-        floor: smallest time.
         generator: source of randomness on the CPU; None for the global one.
 
     Returns:
@@ -59,11 +57,7 @@ def flow_loss(velocity: Velocity, actions: Tensor, noise: Tensor, time: Tensor) 
 
 
 def integrate(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D).
-
-    Raises:
-        ValueError: fewer than one step.
-    """
+    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D)."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     point = noise

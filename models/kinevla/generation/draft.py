@@ -19,19 +19,12 @@ _CAUTIOUS, _TRUST = 4, 4
 
 @dataclass(frozen=True)
 class Draft:
-    """A previous answer.
+    """A previous answer."""
 
-    Attributes:
-        goal_text: ids of the coarse reasoning, without delimiters.
-        goal_codes: code indices of the goal level.
-        kinematics_text: ids of the fine reasoning.
-        kinematics_codes: code indices of the kinematics level.
-    """
-
-    goal_text: tuple[int, ...] = ()
-    goal_codes: tuple[int, ...] = ()
-    kinematics_text: tuple[int, ...] = ()
-    kinematics_codes: tuple[int, ...] = ()
+    goal_text: tuple[int, ...] = ()  # ids of the coarse reasoning, without delimiters
+    goal_codes: tuple[int, ...] = ()  # code indices of the goal level
+    kinematics_text: tuple[int, ...] = ()  # ids of the fine reasoning
+    kinematics_codes: tuple[int, ...] = ()  # code indices of the kinematics level
 
     def of(self, kind: str, name: str) -> tuple[int, ...]:
         """Return a part by kind ('text' or 'codes') and level name."""
@@ -40,36 +33,32 @@ class Draft:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Ids to be checked in one pass.
+    """Ids to be checked in one pass."""
 
-    Attributes:
-        ids: n proposed ids, those between them that allow no choice included.
-        choices: n + 1 entries, what is admissible at each of these ids and after the last; None where only
-            one id is possible.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # n proposed ids, those between them that allow no choice included
+    # n + 1 entries, what is admissible at each of these ids and after the last; None where only one id is
+    # possible
     choices: tuple[Choice | None, ...]
 
 
 class Drafter:
     """Proposes ids of a draft during one answer.
 
+    Codes are left to the network: they change with nearly every chunk, and a wrong one makes the text after
+    it be checked twice.
+
     Args:
         draft: the previous answer, None proposes nothing.
-        codes: propose codes as well as texts.
     """
 
-    def __init__(self, draft: Draft | None, codes: bool) -> None:
+    def __init__(self, draft: Draft | None) -> None:
         self._draft = draft
-        self._codes = codes
         self._limits: dict[str, int] = {}
 
     def propose(self, cursor: Cursor, texts_only: bool = False) -> Proposal:
         """Propose ids from the cursor, where there is a choice, to the next place without a guess.
 
         Args:
-            cursor: where the answer stands.
             texts_only: end with the last choice before the next codes, which somebody else chooses.
         """
         if self._draft is None:
@@ -104,22 +93,12 @@ class Drafter:
 
     def _guesses(self, cursor: Cursor, draft: Draft) -> Sequence[int]:
         """Return the guesses for the rest of the segment at the cursor."""
-        segment, offset = cursor.segment, cursor.offset
-        if isinstance(segment, Text):
-            words = draft.of("text", segment.name)
-            if not words:
-                return ()
-            start = following(cursor.text(segment.name), words)
-            return (*words, segment.end)[start:][: self._limits.get(segment.name)]
-        assert isinstance(segment, Codes), "a fixed segment offers no choice"
-        codes = draft.of("codes", segment.name)
-        if not self._codes or cursor.codes(segment.name) != codes[:offset]:
+        segment = cursor.segment
+        words = draft.of("text", segment.name) if isinstance(segment, Text) else ()
+        if not isinstance(segment, Text) or not words:
             return ()
-        vocabulary = cursor.grammar.vocabulary
-        blocks = [vocabulary.block(stage) for stage in segment.stages[offset:]]
-        pairs = zip(blocks, codes[offset:], strict=False)
-        # A code that does not exist becomes an id that is not admissible.
-        return [block[code] if 0 <= code < len(block) else -1 for block, code in pairs]
+        start = following(cursor.text(segment.name), words)
+        return (*words, segment.end)[start:][: self._limits.get(segment.name)]
 
 
 def following(written: Sequence[int], words: Sequence[int]) -> int:

@@ -11,101 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from kinevla.backbone.model import KineVLAModel, Seen
+from kinevla.generation.answer import Generation, PassKind, PassTiming
 from kinevla.generation.decoder import CachedDecoder
 from kinevla.generation.draft import Draft, Drafter
 from kinevla.generation.grammar import Choice, Codes, Cursor, Grammar, Text
 from kinevla.generation.spelling import Spelling
-
-PassKind = Literal["prefill", "verify", "decode", "read"]
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """How drafts are used.
-
-    Attributes:
-        draft_codes: also propose the previous codes. They change with nearly every chunk, and a wrong one
-            makes the text after it be checked twice, so the default leaves them out.
-    """
-
-    draft_codes: bool = False
-
-
-@dataclass(frozen=True)
-class PassTiming:
-    """One pass of the decoder.
-
-    Attributes:
-        kind: 'prefill' is the first pass, over observation and prompt (it checks the first text of a draft as
-            well), 'verify' a later one that checks ids of a draft, 'decode' a later one without any,
-            'read' one that reads codes: from what is written and seen, never from the instruction.
-        new_tokens: positions computed.
-        seconds: time since the pass before, the choice of ids included.
-        drafted: proposed ids among these positions.
-    """
-
-    kind: PassKind
-    new_tokens: int
-    seconds: float
-    drafted: int = 0
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A finished answer.
-
-    Attributes:
-        ids: the whole answer with delimiters and eos.
-        goal_text: ids of the coarse reasoning.
-        goal_codes: code indices.
-        kinematics_text: ids of the fine reasoning.
-        kinematics_codes: code indices.
-        goal_text_reused: the draft's coarse text was confirmed as it stood.
-        kinematics_text_reused: likewise for the fine text.
-        accepted: draft ids confirmed.
-        passes: every pass of the decoder in order.
-        surprise: (goal, kinematics) per text the largest negative log probability of one of its ids, its end
-            included, nat; 0 for a text that was forced.
-    """
-
-    ids: tuple[int, ...]
-    goal_text: tuple[int, ...]
-    goal_codes: tuple[int, ...]
-    kinematics_text: tuple[int, ...]
-    kinematics_codes: tuple[int, ...]
-    goal_text_reused: bool
-    kinematics_text_reused: bool
-    accepted: int
-    passes: tuple[PassTiming, ...]
-    surprise: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def forward_passes(self) -> int:
-        """Decoder passes, the first included; a readout needs none for its codes."""
-        return sum(item.new_tokens > 0 for item in self.passes)
-
-    @property
-    def first_pass_s(self) -> float:
-        """Seconds of the first pass (prefill and verification of the first text)."""
-        return self.passes[0].seconds if self.passes else 0.0
-
-    @property
-    def decode_s(self) -> float:
-        """Seconds of all later passes."""
-        return sum(item.seconds for item in self.passes[1:])
-
-    @property
-    def draft(self) -> Draft:
-        """This answer as the draft of the next one."""
-        return Draft(self.goal_text, self.goal_codes, self.kinematics_text, self.kinematics_codes)
 
 
 class Generator:
@@ -118,25 +34,16 @@ class Generator:
 
     Args:
         model: the network, on any device and of any floating-point type.
-        grammar: admissible answers.
-        config: use of drafts.
         spelling: how motions become codes; needed with a readout.
     """
 
-    def __init__(
-        self,
-        model: KineVLAModel,
-        grammar: Grammar,
-        config: GeneratorConfig | None = None,
-        spelling: Spelling | None = None,
-    ) -> None:
+    def __init__(self, model: KineVLAModel, grammar: Grammar, spelling: Spelling | None = None) -> None:
         if model.readout is not None and grammar.codes and spelling is None:
             raise ValueError("a network with a readout needs the spelling of its action tokenizer")
         if model.readout is not None and grammar.codes and not grammar.reasoning:
             raise ValueError("a readout needs reasoning: its motions follow from what is written")
         self.model = model
         self.grammar = grammar
-        self.config = config or GeneratorConfig()
         self._spelling = spelling
         self._decoder = CachedDecoder(model)
         alone = model.config.reads_alone and grammar.reasoning and spelling is None
@@ -153,7 +60,6 @@ class Generator:
         """Answer one observation.
 
         Args:
-            seen: what is seen, of one observation.
             prompt: (P, hidden) embedded instruction.
             draft: a previous answer to verify, or None.
             forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics', or only
@@ -168,7 +74,7 @@ class Generator:
         self._passes: list[PassTiming] = []
         self._surprise = {"goal": 0.0, "kinematics": 0.0}
         cursor = Cursor(self.grammar, forced)
-        drafter = Drafter(draft, self.config.draft_codes)
+        drafter = Drafter(draft)
         start = torch.cat([self._embed([self.grammar.vocabulary.bos]), seen.tokens[0]])
         # What was decided but not yet read by the decoder, which reads a sequence piece by piece.
         pending = torch.cat([start, prompt.to(start)])
@@ -301,7 +207,6 @@ class Generator:
 
         Args:
             hidden: states, each in front of the id to be chosen.
-            choices: the alternatives.
             place: where in the answer the first of these ids stands.
 
         Returns:

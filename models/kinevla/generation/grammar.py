@@ -46,21 +46,13 @@ Choice = tuple[range, int | None]
 
 @dataclass(frozen=True)
 class Grammar:
-    """The admissible answers.
-
-    Attributes:
-        vocabulary: id layout.
-        first_text_id: ids below it (specials) never appear as text.
-        reasoning: False leaves the reasoning texts out (an ablation), codes only.
-        max_text_tokens: bound on each reasoning text.
-        codes: False leaves the action codes out (the flow head computes the chunk), texts only.
-    """
+    """The admissible answers."""
 
     vocabulary: Vocabulary
-    first_text_id: int
-    reasoning: bool = True
-    max_text_tokens: int = DEFAULT_MAX_TEXT_TOKENS
-    codes: bool = True
+    first_text_id: int  # ids below it (specials) never appear as text
+    reasoning: bool = True  # False leaves the reasoning texts out (an ablation), codes only
+    max_text_tokens: int = DEFAULT_MAX_TEXT_TOKENS  # bound on each reasoning text
+    codes: bool = True  # False leaves the action codes out (the flow head computes the chunk), texts only
 
     def segments(self) -> tuple[Segment, ...]:
         """Return the answer's segments in order."""
@@ -97,7 +89,6 @@ class Cursor:
     """A position in an answer that is being written.
 
     Args:
-        grammar: what may stand where.
         fixed_texts: texts to be used instead of generated ones, by segment name, without end delimiter.
     """
 

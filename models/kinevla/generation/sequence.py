@@ -19,20 +19,13 @@ LLAMA_SPACE_ID = 29871
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """Ids of prompt and answer (without BOS, which stands before the observation tokens) and their roles.
+    """Ids of prompt and answer (without BOS, which stands before the observation tokens) and their roles."""
 
-    Attributes:
-        ids: prompt, then the answer up to and including eos.
-        reasoning: True at ids whose prediction belongs to the reasoning loss (eq. 4): texts and delimiters.
-        action: True at action codes (eq. 5).
-        reasoning_span: True at the words of both reasoning texts, the span pooled for eq. 6.
-        prompt_length: ids of the prompt.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # prompt, then the answer up to and including eos
+    # True at ids whose prediction belongs to the reasoning loss (eq. 4): texts and delimiters
     reasoning: tuple[bool, ...]
-    action: tuple[bool, ...]
-    reasoning_span: tuple[bool, ...]
+    action: tuple[bool, ...]  # True at action codes (eq. 5)
+    reasoning_span: tuple[bool, ...]  # True at the words of both reasoning texts, the span pooled for eq. 6
     prompt_length: int
 
 
@@ -40,8 +33,6 @@ class SequenceBuilder:
     """Lays out prompt and answer.
 
     Args:
-        tokenizer: text tokenizer.
-        grammar: order and delimiters of the answer.
         prompt_suffix: ids appended to the prompt when it does not end with them (Llama: 29871).
     """
 
@@ -98,11 +89,7 @@ class SequenceBuilder:
         goal_codes: Sequence[int],
         kinematics_codes: Sequence[int],
     ) -> TokenSequence:
-        """Build the sequence of one training sample: prompt and answer.
-
-        Raises:
-            ValueError: see `answer`.
-        """
+        """Build the sequence of one training sample: prompt and answer."""
         prompt, answer = self.prompt(instruction), self.answer(coarse, fine, goal_codes, kinematics_codes)
         ahead = (False,) * len(prompt)
         return TokenSequence(

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from kinevla.actions.base import ActionTokenizer
 from kinevla.actions.residual import ResidualTokenizer
-from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
+from kinevla.actions.tokenizer import TokenizerError
 
 
 class Spelling:
@@ -20,7 +21,6 @@ class Spelling:
 
     Args:
         tokenizer: of a kind whose codes are a sum of vectors.
-        device: where the motions are.
 
     Raises:
         TokenizerError: a tokenizer of another kind.
@@ -62,7 +62,6 @@ class Spelling:
         Args:
             motion: (B, T, D) normalised chunks.
             written: (B, n) codes of the stages before.
-            count: how many codes follow.
 
         Returns:
             (B, count) codes.

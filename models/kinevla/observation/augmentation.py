@@ -18,19 +18,12 @@ _GREY_FLOOR = 1e-8
 
 @dataclass(frozen=True)
 class ImageAugmentation:
-    """Training augmentation; the defaults are those of OpenVLA's fine-tuning.
+    """Training augmentation; the defaults are those of OpenVLA's fine-tuning."""
 
-    Attributes:
-        brightness: a number from -b .. b is added to all channels of an image in 0..1.
-        contrast: bounds of the factor on the distance to the channel's mean.
-        saturation: bounds of the factor on the HSV saturation.
-        hue: the hue is turned by -h .. h full turns.
-    """
-
-    brightness: float = 0.2
-    contrast: tuple[float, float] = (0.8, 1.2)
-    saturation: tuple[float, float] = (0.8, 1.2)
-    hue: float = 0.05
+    brightness: float = 0.2  # a number from -b .. b is added to all channels of an image in 0..1
+    contrast: tuple[float, float] = (0.8, 1.2)  # bounds of the factor on the distance to the channel's mean
+    saturation: tuple[float, float] = (0.8, 1.2)  # bounds of the factor on the HSV saturation
+    hue: float = 0.05  # the hue is turned by -h .. h full turns
 
     def __post_init__(self) -> None:
         if self.brightness < 0.0 or not 0.0 <= self.hue <= 0.5:

@@ -44,7 +44,6 @@ def raw_to_rgb(encoding: str, height: int, width: int, step: int, data: Any) -> 
         encoding: the message's word, in any case.
         height, width: pixels.
         step: bytes of a row with its padding.
-        data: the buffer.
 
     Raises:
         ImageError: unknown encoding, empty or too large an image, or a buffer shorter than height x step.

@@ -35,25 +35,22 @@ class PipelineError(ValueError):
 class ImagePipeline:
     """What happens to a camera image, in the order of the attributes.
 
-    Attributes:
-        square: 'centre' cuts out the largest square in the middle, 'stretch' squeezes the whole image.
-        rotate: cameras that are mounted upside down, whose images are turned by 180 degrees.
-        stored_px: side to which area averaging brings the image first, as the data set did that the network
-            learned from; None goes to `size_px` at once.
-        interpolation: how the image is brought to `size_px`: 'area' averages, 'bicubic' is Pillow's.
-        size_px: side of the resulting square, pixels.
-        crop_area: share of the area that the network sees, blown up again to `size_px`. In training with
-            augmentation it lies anywhere, otherwise in the middle.
-
     Raises:
         PipelineError: a value out of bounds.
     """
 
-    size_px: int = MODEL_IMAGE_SIZE
+    size_px: int = MODEL_IMAGE_SIZE  # side of the resulting square, pixels
+    # 'centre' cuts out the largest square in the middle, 'stretch' squeezes the whole image
     square: Square = "centre"
+    # cameras that are mounted upside down, whose images are turned by 180 degrees
     rotate: tuple[str, ...] = ()
+    # side to which area averaging brings the image first, as the data set did that the network learned from;
+    # None goes to `size_px` at once
     stored_px: int | None = None
+    # how the image is brought to `size_px`: 'area' averages, 'bicubic' is Pillow's
     interpolation: Interpolation = "area"
+    # share of the area that the network sees, blown up again to `size_px`. In training with augmentation it
+    # lies anywhere, otherwise in the middle
     crop_area: float = 1.0
 
     def __post_init__(self) -> None:
@@ -113,7 +110,6 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
 
     Args:
         image: (H, W, 3) uint8 RGB, of a camera or of a data set: what was done to it already changes nothing.
-        pipeline: what to do.
         camera: which camera's, to turn it where that is upside down; None for images of a data set.
 
     Returns:

@@ -47,8 +47,6 @@ def network_inputs(
     Args:
         observation: camera images and joint state.
         pipeline: that of the checkpoint.
-        cameras: names in token order.
-        state_dim: D of the state.
 
     Returns:
         Images (1, N, S, S, 3) uint8 and state (1, D) float32 in its own units.
@@ -87,13 +85,9 @@ def stored_inputs(
         pipeline: that of the network.
         augmentation: strengths, with a generator: each image is cropped at random and recoloured. Otherwise
             they are what `network_inputs` makes of them.
-        generator: source of randomness.
 
     Returns:
         (N, S, S, 3) uint8.
-
-    Raises:
-        ImageError: an image the pipeline does not take.
     """
     stacked = torch.from_numpy(np.stack([network_image(image, pipeline) for image in images]))
     if augmentation is None or generator is None:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 NS_PER_S = 1_000_000_000
-FRAMES_KEPT = 4
-"""As many frames of each camera are looked at."""
+FRAMES_KEPT = 4  # As many frames of each camera are looked at
 
 
 class Places(NamedTuple):
@@ -37,11 +36,9 @@ def choose(
 
     Args:
         front: capture times of the latest `FRAMES_KEPT` frames, rising, ns.
-        wrist: of the other camera.
         states: times of joint states, rising, ns.
         max_pair_gap_s: largest difference of the capture times of the two images.
         max_state_gap_s: largest distance between the older image and its joint state.
-        not_before_ns: older images do not count.
 
     Returns:
         Their places, or in words why there are none.

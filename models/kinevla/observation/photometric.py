@@ -16,21 +16,13 @@ from kinevla.observation.images import Image
 
 @dataclass(frozen=True)
 class PhotometricNoise:
-    """Strengths.
+    """Strengths."""
 
-    Attributes:
-        share: of the frames that are changed at all.
-        white_balance: bounds of the factor on each colour channel.
-        exposure: bounds of the factor on all of them.
-        gamma: bounds of the exponent.
-        noise: largest standard deviation of noise per pixel, of 255.
-    """
-
-    share: float = 0.7
-    white_balance: tuple[float, float] = (0.7, 1.3)
-    exposure: tuple[float, float] = (0.5, 1.3)
-    gamma: tuple[float, float] = (0.8, 1.25)
-    noise: float = 25.0
+    share: float = 0.7  # of the frames that are changed at all
+    white_balance: tuple[float, float] = (0.7, 1.3)  # bounds of the factor on each colour channel
+    exposure: tuple[float, float] = (0.5, 1.3)  # bounds of the factor on all of them
+    gamma: tuple[float, float] = (0.8, 1.25)  # bounds of the exponent
+    noise: float = 25.0  # largest standard deviation of noise per pixel, of 255
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0 or self.noise < 0.0:
@@ -46,8 +38,6 @@ def change_light(images: Image, config: PhotometricNoise, rng: np.random.Generat
 
     Args:
         images: (N, H, W, 3) uint8 RGB.
-        config: strengths.
-        rng: source of randomness.
 
     Returns:
         Images of the same shape; the same ones where the draw says so.

@@ -36,28 +36,17 @@ _PUBLIC = {
     "projector": "projector.",
     "language model": "language_model.",
 }
-_OWN = "ours (state token, coupling)"
 
 
 @dataclass(frozen=True)
 class SequenceLength:
-    """Positions of the longest training sample.
-
-    Attributes:
-        bos: the beginning.
-        observation: patches of all cameras, and the state.
-        prompt: ids of the prompt (bound).
-        coarse: ids of the coarse text (bound).
-        fine: ids of the fine text (bound).
-        codes: action codes.
-        marks: delimiters and end.
-    """
+    """Positions of the longest training sample."""
 
     bos: int
-    observation: int
-    prompt: int
-    coarse: int
-    fine: int
+    observation: int  # patches of all cameras, and the state
+    prompt: int  # ids of the prompt (bound)
+    coarse: int  # ids of the coarse text (bound)
+    fine: int  # ids of the fine text (bound)
     codes: int
     marks: int
 
@@ -69,31 +58,18 @@ class SequenceLength:
 
 @dataclass(frozen=True)
 class RecipeReport:
-    """What a dry run found.
+    """What a dry run found."""
 
-    Attributes:
-        public_parameters: weights the public checkpoint has, by part.
-        own_parameters: weights it does not have.
-        lora_parameters: weights of the adapters.
-        adapted_layers: layers with an adapter.
-        trained_parameters: what the optimiser gets.
-        sequence: positions of the longest sample.
-        shapes: shapes met in the forward pass of one micro-batch.
-        memory: bytes per GPU.
-        checkpointing: the recipe computes activations again.
-        gpu_memory: bytes a GPU has.
-    """
-
-    public_parameters: dict[str, int]
-    own_parameters: int
+    public_parameters: dict[str, int]  # weights the public checkpoint has, by part
+    own_parameters: int  # weights it does not have
     lora_parameters: int
     adapted_layers: int
     trained_parameters: int
-    sequence: SequenceLength
-    shapes: dict[str, tuple[int, ...]]
-    memory: MemoryEstimate
-    checkpointing: bool
-    gpu_memory: int
+    sequence: SequenceLength  # positions of the longest sample
+    shapes: dict[str, tuple[int, ...]]  # shapes met in the forward pass of one micro-batch
+    memory: MemoryEstimate  # bytes per GPU
+    checkpointing: bool  # the recipe computes activations again
+    gpu_memory: int  # bytes a GPU has
 
     @property
     def public_total(self) -> int:
@@ -128,19 +104,18 @@ def check_recipe(recipe: Recipe) -> RecipeReport:
     with torch.device("meta"):
         model = KineVLAModel(config, pad_id=vocabulary.pad)
     for part in (model.vision_backbone, model.projector, model.language_model):
-        part.to(getattr(torch, recipe.training.weight_dtype))
+        part.to(getattr(torch, recipe.weight_dtype))
     public = {
         name: sum(v.numel() for key, v in model.named_parameters() if key.startswith(prefix))
         for name, prefix in _PUBLIC.items()
     }
     before = count_parameters(model)
-    settings = LoraSettings(recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout)
+    options = recipe.training
     with torch.device("meta"):
-        add_lora(model, settings)
+        add_lora(model, LoraSettings(options.lora_rank, options.lora_alpha, options.lora_dropout))
     lora = count_parameters(model) - before
     trained = sum(value.numel() for value in trainable_parameters(model).values())
     shapes = _forward(model, config, recipe, sequence)
-    micro = recipe.training.batch_per_gpu // recipe.training.accumulation
     return RecipeReport(
         public_parameters=public,
         own_parameters=before - sum(public.values()),
@@ -149,9 +124,9 @@ def check_recipe(recipe: Recipe) -> RecipeReport:
         trained_parameters=trained,
         sequence=sequence,
         shapes=shapes,
-        memory=estimate_memory(config, recipe, before + lora, trained, micro, sequence),
-        checkpointing=recipe.training.gradient_checkpointing,
-        gpu_memory=int(recipe.hardware.gpu_memory_gb * 1e9),
+        memory=estimate_memory(config, recipe, before + lora, trained, sequence),
+        checkpointing=recipe.gradient_checkpointing,
+        gpu_memory=int(recipe.gpu_memory_gb * 1e9),
     )
 
 
@@ -161,27 +136,19 @@ def model_config(recipe: Recipe) -> ModelConfig:
     Raises:
         RecipeError: towers that are not vision transformers (there is no public checkpoint to adapt).
     """
-    base = MODELS.get(recipe.model.size)
-    if not isinstance(base.vision, TowersConfig):
-        raise RecipeError(f"model.size {recipe.model.size!r} has no public weights that adapters could go on")
-    return dataclasses.replace(
-        base,
-        vision=dataclasses.replace(base.vision, cameras=recipe.model.cameras),
-        state_dim=recipe.model.state_dim,
-        state_token=recipe.model.state_token,
-    )
+    config = MODELS.get(recipe.size)
+    if not isinstance(config.vision, TowersConfig):
+        raise RecipeError(f"size {recipe.size!r} has no public weights that adapters could go on")
+    return config
 
 
 def _vocabulary(recipe: Recipe, config: ModelConfig) -> Vocabulary:
-    part = recipe.tokenizer
-    try:
-        vocabulary = Vocabulary.llama(
-            codebook_size=part.codebook_size,
-            goal_codes=part.goal_codes,
-            kinematics_codes=part.kinematics_codes,
-        )
-    except ValueError as error:
-        raise RecipeError(f"[tokenizer]: {error}") from error
+    codes = recipe.codes
+    vocabulary = Vocabulary.llama(
+        codebook_size=codes.codebook_size,
+        goal_codes=codes.goal_levels,
+        kinematics_codes=codes.kinematics_levels,
+    )
     if vocabulary.padded_size != config.vocabulary_size:
         raise RecipeError(
             f"the network has {config.vocabulary_size} ids, the layout {vocabulary.padded_size}"
@@ -194,7 +161,7 @@ def sequence_length(recipe: Recipe, config: ModelConfig, grammar: Grammar) -> Se
 
     Texts of c characters are taken to be ceil(c / characters_per_id) ids.
     """
-    per_id = recipe.sequence.characters_per_id
+    per_id = recipe.characters_per_id
     tasks = load_task_texts()
 
     def ids(texts: list[str]) -> int:
@@ -223,8 +190,7 @@ def _forward(
     model: KineVLAModel, config: ModelConfig, recipe: Recipe, sequence: SequenceLength
 ) -> dict[str, tuple[int, ...]]:
     """Run one micro-batch on the meta device and return the shapes on its way."""
-    batch = recipe.training.batch_per_gpu // recipe.training.accumulation
-    size, cameras = config.vision.image_size, len(config.vision.cameras)
+    batch, size, cameras = recipe.micro_batch, config.vision.image_size, len(config.vision.cameras)
     with torch.device("meta"):
         images = torch.empty(batch, cameras, size, size, 3, dtype=torch.uint8)
         state = torch.empty(batch, config.state_dim)
@@ -255,15 +221,15 @@ def _forward(
 
 
 def estimate_memory(
-    config: ModelConfig, recipe: Recipe, total: int, trained: int, micro_batch: int, sequence: SequenceLength
+    config: ModelConfig, recipe: Recipe, total: int, trained: int, sequence: SequenceLength
 ) -> MemoryEstimate:
     """Estimate the bytes on one GPU (formulas in `recipes.memory`).
 
     Scores are taken for all positions after the observation.
     """
-    weight_bytes = getattr(torch, recipe.training.weight_dtype).itemsize
+    weight_bytes = getattr(torch, recipe.weight_dtype).itemsize
     weights, gradients, optimiser = state_bytes(total, trained, weight_bytes)
-    tokens = micro_batch * sequence.total
+    tokens = recipe.micro_batch * sequence.total
     kept = {}
     for checkpointing in (False, True):
         kept[checkpointing] = decoder_bytes(config.decoder, tokens, checkpointing=checkpointing)
@@ -271,9 +237,9 @@ def estimate_memory(
         for tower in (config.vision.featurizer, config.vision.fused_featurizer):
             patches = (config.vision.image_size // tower.patch_size) ** 2
             leading = int(tower.class_token) + tower.register_tokens
-            seen = micro_batch * len(config.vision.cameras) * (patches + leading)
+            seen = recipe.micro_batch * len(config.vision.cameras) * (patches + leading)
             kept[checkpointing] += tower_bytes(tower, seen, checkpointing=checkpointing)
-    rows = micro_batch * (sequence.total - sequence.observation)
+    rows = recipe.micro_batch * (sequence.total - sequence.observation)
     return MemoryEstimate(
         weights, gradients, optimiser, kept[False], kept[True], logit_bytes(rows, config.vocabulary_size)
     )

@@ -15,23 +15,14 @@ _BF16, _FP32 = 2, 4
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes on one GPU.
+    """Bytes on one GPU."""
 
-    Attributes:
-        weights: frozen weights in their type, trained ones in single precision.
-        gradients: of what is trained, single precision.
-        optimiser: two moments of AdamW per trained weight, single precision.
-        activations: kept for the backward pass, nothing computed again.
-        activations_checkpointed: the same when each block keeps only its input.
-        logits: scores and their gradient, see `logit_bytes`.
-    """
-
-    weights: int
-    gradients: int
-    optimiser: int
-    activations: int
-    activations_checkpointed: int
-    logits: int
+    weights: int  # frozen weights in their type, trained ones in single precision
+    gradients: int  # of what is trained, single precision
+    optimiser: int  # two moments of AdamW per trained weight, single precision
+    activations: int  # kept for the backward pass, nothing computed again
+    activations_checkpointed: int  # the same when each block keeps only its input
+    logits: int  # scores and their gradient, see `logit_bytes`
 
     def total(self, *, checkpointing: bool) -> int:
         """Return the sum with or without gradient checkpointing."""

@@ -1,15 +1,19 @@
-"""A training run as plain values, read from TOML with every name and bound checked."""
+"""A run to be tried dry: a training preset with changes, and what it runs on, read from TOML and checked."""
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from kinevla.actions.rvq_config import RvqVaeConfig
 from kinevla.bounded import MIB, read_bounded
+from kinevla.configs import TOKENIZERS, TRAININGS
+from kinevla.training.config import PolicyTrainConfig
 
 MAX_RECIPE_BYTES = MIB
 
@@ -19,163 +23,62 @@ class RecipeError(ValueError):
 
 
 @dataclass(frozen=True)
-class ModelPart:
-    """What is trained.
-
-    Attributes:
-        size: entry of `kinevla.configs.models.MODELS`.
-        cameras: names of the cameras in token order.
-        state_dim: D of the joint state.
-        state_token: the joint state is one more observation token.
-    """
-
-    size: str
-    cameras: tuple[str, ...]
-    state_dim: int
-    state_token: bool
-
-
-@dataclass(frozen=True)
-class TokenizerPart:
-    """The action tokeniser.
-
-    Attributes:
-        horizon: actions per chunk.
-        goal_codes: codes of the goal level.
-        kinematics_codes: codes of the kinematics level.
-        codebook_size: codes per stage.
-        batch_size: chunks per step of its training.
-    """
-
-    horizon: int
-    goal_codes: int
-    kinematics_codes: int
-    codebook_size: int
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class LoraPart:
-    """Adapters on all linear layers.
-
-    Attributes:
-        rank: inner width.
-        alpha: scale, divided by the rank.
-        dropout: share of inputs dropped.
-    """
-
-    rank: int
-    alpha: int
-    dropout: float
-
-
-@dataclass(frozen=True)
-class TrainingPart:
-    """The run.
-
-    Attributes:
-        gpus: data-parallel processes.
-        batch_per_gpu: samples per GPU and step.
-        accumulation: parts a GPU's batch is computed in.
-        steps: optimiser steps.
-        learning_rate: of AdamW.
-        schedule: what it does after the warm-up.
-        warmup_steps: steps of linear warm-up.
-        image_augmentation: random crop and colour jitter.
-        weight_dtype: type of the frozen weights.
-        gradient_checkpointing: keep only the input of each block and compute the rest again.
-    """
-
-    gpus: int
-    batch_per_gpu: int
-    accumulation: int
-    steps: int
-    learning_rate: float
-    schedule: Literal["constant", "cosine"]
-    warmup_steps: int
-    image_augmentation: bool
-    weight_dtype: Literal["bfloat16", "float32"]
-    gradient_checkpointing: bool
-
-    @property
-    def global_batch(self) -> int:
-        """Samples per optimiser step."""
-        return self.gpus * self.batch_per_gpu
-
-
-@dataclass(frozen=True)
-class SequencePart:
-    """How long texts are in ids.
-
-    Attributes:
-        characters_per_id: characters of text per id of its tokenizer; small is cautious.
-    """
-
-    characters_per_id: float
-
-
-@dataclass(frozen=True)
-class HardwarePart:
-    """What it runs on.
-
-    Attributes:
-        gpu_memory_gb: memory per GPU in 1e9 bytes.
-    """
-
-    gpu_memory_gb: float
-
-
-@dataclass(frozen=True)
 class Recipe:
-    """A whole run.
+    """A run that has not been made."""
 
-    Attributes:
-        model: what is trained.
-        tokenizer: action tokeniser.
-        lora: adapters.
-        training: schedule and batch.
-        sequence: length of texts.
-        hardware: memory.
-    """
-
-    model: ModelPart
-    tokenizer: TokenizerPart
-    lora: LoraPart
-    training: TrainingPart
-    sequence: SequencePart
-    hardware: HardwarePart
+    preset: str  # training preset
+    size: str  # model size; one with public weights
+    gpu_memory_gb: float  # memory per GPU in 1e9 bytes
+    characters_per_id: float  # characters of text per id of its tokenizer; small is cautious
+    gradient_checkpointing: bool = False  # keep only the input of each block and compute the rest again
+    changes: dict[str, Any] = field(default_factory=dict)  # training options that differ from the preset
 
     def __post_init__(self) -> None:
-        positive = {
-            "tokenizer": ("horizon", "goal_codes", "codebook_size", "batch_size"),
-            "lora": ("rank", "alpha"),
-            "training": ("gpus", "batch_per_gpu", "accumulation", "steps", "learning_rate"),
-            "sequence": ("characters_per_id",),
-            "hardware": ("gpu_memory_gb",),
-            "model": ("state_dim",),
-        }
-        for part, names in positive.items():
-            for name in names:
-                value = getattr(getattr(self, part), name)
-                if not value > 0:
-                    raise RecipeError(f"{part}.{name} must be above 0, got {value}")
-        if not self.model.cameras:
-            raise RecipeError("model.cameras must name at least one camera")
-        if self.training.batch_per_gpu % self.training.accumulation:
+        for name in ("gpu_memory_gb", "characters_per_id"):
+            if not getattr(self, name) > 0:
+                raise RecipeError(f"{name} must be above 0, got {getattr(self, name)}")
+        parts = self.training.processes * self.training.accumulation
+        if self.training.batch_size % parts:
             raise RecipeError(
-                f"training.batch_per_gpu {self.training.batch_per_gpu} must be a multiple of "
-                f"training.accumulation {self.training.accumulation}"
+                f"batch_size {self.training.batch_size} must be a multiple of processes x parts = {parts}"
             )
-        for name, known in (("weight_dtype", ("bfloat16", "float32")), ("schedule", ("constant", "cosine"))):
-            if (value := getattr(self.training, name)) not in known:
-                raise RecipeError(f"training.{name} must be one of {', '.join(known)}, got {value!r}")
+
+    @cached_property
+    def training(self) -> PolicyTrainConfig:
+        """The options of the run, its paths made up."""
+        preset = TRAININGS.get(self.preset)
+        base = Path("base") if preset.needs_base else None
+        known = preset.values()
+        for name, value in self.changes.items():
+            if name not in known:
+                raise RecipeError(f"[changes] has no option {name}")
+            _check_type(f"changes.{name}", value, known[name])
+        try:
+            return preset.config(Path("data"), Path("tokenizer"), base, Path("out"), **self.changes)
+        except ValueError as error:
+            raise RecipeError(f"[changes]: {error}") from error
+
+    @property
+    def codes(self) -> RvqVaeConfig:
+        """Sizes of the action tokeniser."""
+        return TOKENIZERS.get(TRAININGS.get(self.preset).tokenizer).training.network
+
+    @property
+    def micro_batch(self) -> int:
+        """Samples a GPU computes at once."""
+        return self.training.batch_size // (self.training.processes * self.training.accumulation)
+
+    @property
+    def weight_dtype(self) -> str:
+        """Type of the public weights; frozen ones may be stored in half precision."""
+        return "bfloat16" if self.training.tuning == "lora" and self.training.bf16 else "float32"
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        RecipeError: no such file, no TOML, an unknown, missing or misplaced entry, or a value out of bounds.
+        RecipeError: no such file, no TOML, an unknown or missing entry, or a value out of bounds.
     """
     try:
         content = tomllib.loads(read_bounded(Path(path), MAX_RECIPE_BYTES).decode("utf-8"))
@@ -183,39 +86,28 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is no TOML: {error}") from error
+    fields = {item.name: item for item in dataclasses.fields(Recipe)}
     try:
-        parts: dict[str, Any] = {
-            name: _part(name, kind, content.pop(name, None))
-            for name, kind in {
-                "model": ModelPart, "tokenizer": TokenizerPart, "lora": LoraPart, "training": TrainingPart,
-                "sequence": SequencePart, "hardware": HardwarePart,
-            }.items()
-        }  # fmt: skip
-        if content:
-            raise RecipeError(f"unknown section {', '.join(sorted(content))}")
-        return Recipe(**parts)
-    except RecipeError as error:
+        if unknown := sorted(set(content) - set(fields)):
+            raise RecipeError(f"there is no entry {', '.join(unknown)}")
+        required = (name for name, item in fields.items() if item.type in ("str", "float"))
+        if absent := [name for name in required if name not in content]:
+            raise RecipeError(f"it lacks {', '.join(absent)}")
+        like = Recipe("paper", "7b", 1.0, 1.0)
+        for name, value in content.items():
+            _check_type(name, value, getattr(like, name))
+        return Recipe(**content)
+    except ValueError as error:
         raise RecipeError(f"{path}: {error}") from error
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,), "float": (float, int), "bool": (bool,), "str": (str,), "tuple[str, ...]": (list,),
-}  # fmt: skip
-
-
-def _part(section: str, kind: type, values: object) -> Any:
-    if not isinstance(values, dict):
-        raise RecipeError(f"section [{section}] is missing")
-    fields = {item.name: str(item.type) for item in dataclasses.fields(kind)}
-    if unknown := sorted(set(values) - set(fields)):
-        raise RecipeError(f"[{section}] has no entry {', '.join(unknown)}")
-    if absent := sorted(set(fields) - set(values)):
-        raise RecipeError(f"[{section}] lacks {', '.join(absent)}")
-    for name, value in values.items():
-        expected = _TYPES.get(fields[name], (str,))
-        if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
-            raise RecipeError(f"{section}.{name} must be {fields[name]}, got {value!r}")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+def _check_type(name: str, value: object, like: object) -> None:
+    """Refuse a value of another type than a default that is not None; whole numbers are numbers."""
+    wanted: tuple[type, ...] = (float, int) if isinstance(like, float) else (type(like),)
+    if like is not None and (
+        not isinstance(value, wanted) or isinstance(value, bool) != isinstance(like, bool)
+    ):
+        raise RecipeError(f"{name} must be {type(like).__name__}, got {value!r}")
 
 
 def recipe_names() -> tuple[str, ...]:

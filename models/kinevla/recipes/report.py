@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kinevla.manifest import to_plain
 from kinevla.recipes.check import RecipeReport
 from kinevla.recipes.recipe import Recipe
 
@@ -15,6 +16,7 @@ def report_values(recipe: Recipe, report: RecipeReport) -> dict[str, Any]:
     """Return everything as plain values for JSON."""
     return {
         "recipe": dataclasses.asdict(recipe),
+        "training": to_plain(recipe.training),
         **dataclasses.asdict(report),
         "public_total": report.public_total,
         "total_parameters": report.total_parameters,
@@ -29,8 +31,9 @@ def report_text(name: str, recipe: Recipe, report: RecipeReport) -> str:
     """Return tables for people."""
     training, memory = recipe.training, report.memory
     lines = [
-        f"{name}: {training.steps:,} steps of {training.global_batch} samples "
-        f"({training.batch_per_gpu} x {training.gpus} GPUs, {training.accumulation} part(s)), learning rate "
+        f"{name}: {training.max_steps:,} steps of {training.batch_size} samples "
+        f"({training.batch_size // training.processes} x {training.processes} GPUs, "
+        f"{training.accumulation} part(s)), learning rate "
         f"{training.learning_rate:g} {training.schedule}",
         "",
         "parameters",

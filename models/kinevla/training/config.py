@@ -25,119 +25,86 @@ class PolicyTrainConfig:
     """One policy training run. A run that is there already is continued to the step.
 
     Without `base` the small network is trained around pretrained encoders that come by pip, whose feature
-    maps are
-    computed once. `base` is a checkpoint of the public OpenVLA format, whose images are looked at anew in
-    every step.
+    maps are computed once. `base` is a checkpoint of the public OpenVLA format, whose images are looked at
+    anew in every step.
     """
 
-    data: Path
-    """Demonstrations (kinevla data generate)."""
-    tokenizer: Path
-    """Action tokenizer (kinevla tokenizer train)."""
-    out: Path
-    """Where best, last, metrics and the resumable state go."""
-    base: Path | None = None
-    """Base checkpoint directory of the OpenVLA format, instead of the small network."""
+    data: Path  # Demonstrations (kinevla data generate)
+    tokenizer: Path  # Action tokenizer (kinevla tokenizer train)
+    out: Path  # Where best, last, metrics and the resumable state go
+    base: Path | None = None  # Base checkpoint directory of the OpenVLA format, instead of the small network
+    # Instructions whose demonstrations are left out, to see what is made of them unseen
     without: tuple[str, ...] = ()
-    """Instructions whose demonstrations are left out, to see what is made of them unseen."""
-    max_minutes: float | None = 40.0
-    """Time of this call, features not counted; None for no bound."""
-    max_steps: int | None = None
-    """Bound on steps over all continuations; None for no bound."""
-    batch_size: int = 64
-    """Samples per step over all processes and accumulation steps."""
-    accumulation: int = 1
-    """Parts a step's batch is computed in, one after the other, to save memory."""
+    max_minutes: float | None = 40.0  # Time of this call, features not counted; None for no bound
+    max_steps: int | None = None  # Bound on steps over all continuations; None for no bound
+    batch_size: int = 64  # Samples per step over all processes and accumulation steps
+    accumulation: int = 1  # Parts a step's batch is computed in, one after the other, to save memory
+    # Processes started on this machine, on cuda one per GPU; without effect under torchrun
     processes: int = 1
-    """Processes started on this machine, on cuda one per GPU; without effect under torchrun."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the network runs."""
+    device: Literal["cpu", "cuda"] = "cpu"  # Where the network runs
+    # 'bf16' runs the network in mixed precision; weights and optimiser stay fp32
     precision: Literal["fp32", "bf16"] = "bf16"
-    """'bf16' runs the network in mixed precision; weights and optimiser stay fp32."""
-    learning_rate: float = 1e-3
-    """Peak of AdamW (the paper's recipe: 5e-4)."""
+    learning_rate: float = 1e-3  # Peak of AdamW (the paper's recipe: 5e-4)
+    # Learning rate after the warm-up (the paper's recipe: constant)
     schedule: Literal["cosine", "constant"] = "cosine"
-    """Learning rate after the warm-up (the paper's recipe: constant)."""
-    final_rate: float = 0.02
-    """The cosine ends at this share of the peak."""
-    warmup_steps: int = 200
-    """Steps of linear warm-up (the paper's recipe: 0)."""
-    weight_decay: float = 0.01
-    """Weight decay of AdamW."""
-    clip: float = 1.0
-    """Bound on the norm of the gradient."""
-    reasoning: bool = True
-    """Reasoning texts in the sequence (off: an ablation)."""
-    reasoning_loss: bool = True
-    """Cross-entropy of the reasoning ids, eq. 4."""
+    final_rate: float = 0.02  # The cosine ends at this share of the peak
+    warmup_steps: int = 200  # Steps of linear warm-up (the paper's recipe: 0)
+    weight_decay: float = 0.01  # Weight decay of AdamW
+    clip: float = 1.0  # Bound on the norm of the gradient
+    reasoning: bool = True  # Reasoning texts in the sequence (off: an ablation)
+    reasoning_loss: bool = True  # Cross-entropy of the reasoning ids, eq. 4
+    # Share of a batch that carries it, and with the readout the goal level's motion; texts are learned sooner
+    # than motion, and costly to score
     reasoning_loss_fraction: float = 0.125
-    """Share of a batch that carries it, and with the readout the goal level's motion; texts are learned
-    sooner than motion, and costly to score."""
+    # Weight of that loss beside the action loss; with a fifth of it the words that tell two ways of a task
+    # apart stayed a coin toss (small network)
     reasoning_weight: float = 0.5
-    """Weight of that loss beside the action loss; with a fifth of it the words that tell two ways of a task
-    apart stayed a coin toss (small network)."""
+    # Decay of the running mean of the weights, which is validated and exported; 0 takes the weights
     average_decay: float = 0.998
-    """Decay of the running mean of the weights, which is validated and exported; 0 takes the weights."""
-    action_loss: bool = True
-    """Cross-entropy of the action codes, eq. 5 (with the flow head: its loss)."""
-    coupling_weight: float = 0.1
-    """Lambda of the mutual-information loss, eq. 7 (0: off)."""
+    action_loss: bool = True  # Cross-entropy of the action codes, eq. 5 (with the flow head: its loss)
+    coupling_weight: float = 0.1  # Lambda of the mutual-information loss, eq. 7 (0: off)
+    # What a sample is compared with: samples of other reasoning texts, or all (eq. 7 to the letter)
     coupling_negatives: Literal["other_texts", "all"] = "other_texts"
-    """What a sample is compared with: samples of other reasoning texts, or all (eq. 7 to the letter)."""
-    temperature: float = 0.07
-    """Tau of eq. 6."""
+    temperature: float = 0.07  # Tau of eq. 6
+    # 'codes' is the method; 'flow' a flow-matching head as a baseline
     action_head: Literal["codes", "flow"] = "codes"
-    """'codes' is the method; 'flow' a flow-matching head as a baseline."""
+    # 'full' trains all but encoders and towers; 'lora' adapts all linear layers of a base (peft)
     tuning: Literal["full", "lora"] = "full"
-    """'full' trains all but encoders and towers; 'lora' adapts all linear layers of a base (peft)."""
-    lora_rank: int = 32
-    """Rank of the adapters."""
-    lora_alpha: int = 16
-    """Scale of the adapters, divided by the rank."""
-    lora_dropout: float = 0.0
-    """Dropout before the adapters."""
-    image_augmentation: bool = True
-    """Random crop and colour jitter of live images (with `base`)."""
-    variant_share: float = 0.7
-    """Share of samples whose instruction is worded differently."""
+    lora_rank: int = 32  # Rank of the adapters
+    lora_alpha: int = 16  # Scale of the adapters, divided by the rank
+    lora_dropout: float = 0.0  # Dropout before the adapters
+    image_augmentation: bool = True  # Random crop and colour jitter of live images (with `base`)
+    variant_share: float = 0.7  # Share of samples whose instruction is worded differently
+    # Share of the samples with reasoning loss whose sentence must be refused (small network)
     unclear_share: float = 0.35
-    """Share of the samples with reasoning loss whose sentence must be refused (small network)."""
+    # Share of them whose sentence names a thing of other scenes; 0 where one scene serves several things
     absent_share: float = 0.1
-    """Share of them whose sentence names a thing of other scenes; 0 where one scene serves several things."""
-    state_noise: float = 0.003
-    """Standard deviation of noise on the state, rad (small network)."""
+    state_noise: float = 0.003  # Standard deviation of noise on the state, rad (small network)
+    # Changes of the light in the pictures (small network)
     light: PhotometricNoise | None = field(default_factory=PhotometricNoise)
-    """Changes of the light in the pictures (small network)."""
-    seed: int = 0
-    """Seed of weights, order and noise."""
-    threads: int = 1
-    """CPU threads per process; so many processes compute the features."""
+    seed: int = 0  # Seed of weights, order and noise
+    threads: int = 1  # CPU threads per process; so many processes compute the features
+    # Processes that prepare batches ahead, and compute the features where they are more than the threads; 0
+    # prepares batches in the training process
     workers: int = 0
-    """Processes that prepare batches ahead, and compute the features where they are more than the threads;
-    0 prepares batches in the training process."""
-    progress: bool = True
-    """Progress bar."""
-    log_every: int = 50
-    """Steps between rows of metrics."""
-    val_every: int = 500
-    """Steps between validations."""
-    val_samples: int = 256
-    """Held-out frames a validation looks at."""
-    save_every: int = 250
-    """Steps between resumable states."""
+    progress: bool = True  # Progress bar
+    log_every: int = 50  # Steps between rows of metrics
+    val_every: int = 500  # Steps between validations
+    val_samples: int = 256  # Held-out frames a validation looks at
+    save_every: int = 250  # Steps between resumable states
+    # Codes spell a motion that is read from the pictures (small network with reasoning, residual codes); else
+    # the output head chooses them
     readout: bool = True
-    """Codes spell a motion that is read from the pictures (small network with reasoning, residual codes);
-    else the output head chooses them."""
+    # Policy whose weights the network begins with where names and shapes agree; of the same vocabulary
     start: Path | None = None
-    """Policy whose weights the network begins with where names and shapes agree; of the same vocabulary."""
+    # Sizes of the language model (small network)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    """Sizes of the language model (small network)."""
+    # Sizes of what is learned on top of the image encoder (small network)
     sight: SightConfig = field(default_factory=SightConfig)
-    """Sizes of what is learned on top of the image encoder (small network)."""
+    # Sizes of the readout; horizon and dimensions follow from the tokenizer (small network)
     motion: ReadoutConfig = field(default_factory=ReadoutConfig)
-    """Sizes of the readout; horizon and dimensions follow from the tokenizer (small network)."""
+    # Sizes of the flow head; horizon and dimensions follow from the tokenizer
     flow: FlowConfig = field(default_factory=FlowConfig)
-    """Sizes of the flow head; horizon and dimensions follow from the tokenizer."""
 
     def __post_init__(self) -> None:
         if self.tuning == "lora" and self.base is None:

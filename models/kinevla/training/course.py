@@ -13,18 +13,12 @@ class Budget:
 
     Where steps are given they set the course, and with it the learning rate; the minutes then only interrupt
     it. So what a step computes depends on the clock only in a run that minutes alone bound.
-
-    Attributes:
-        max_minutes: minutes this process may use; None for no bound.
-        max_steps: steps over all continuations; None for no bound.
-        step: steps done.
-        before_s: seconds used by earlier continuations.
     """
 
-    max_minutes: float | None
-    max_steps: int | None
+    max_minutes: float | None  # minutes this process may use; None for no bound
+    max_steps: int | None  # steps over all continuations; None for no bound
     step: int = 0
-    before_s: float = 0.0
+    before_s: float = 0.0  # seconds used by earlier continuations
     _started_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,19 +61,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate: linear warm-up, then constant or cosine.
-
-    Attributes:
-        peak: rate after the warm-up.
-        shape: 'constant' or 'cosine'.
-        warmup_steps: length of the warm-up.
-        final: the cosine ends at this share of the peak.
-    """
+    """Learning rate: linear warm-up, then constant or cosine."""
 
     peak: float
-    shape: str = "cosine"
+    shape: str = "cosine"  # 'constant' or 'cosine'
     warmup_steps: int = 0
-    final: float = 0.0
+    final: float = 0.0  # the cosine ends at this share of the peak
 
     def __post_init__(self) -> None:
         if self.shape not in ("constant", "cosine"):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.actions.tokenizer import ActionTokenizer
+from kinevla.actions.base import ActionTokenizer
 from kinevla.data.chunks import episode_chunks
 from kinevla.data.episode import Episode
 from kinevla.data.episodes import EpisodeReader
@@ -22,35 +22,23 @@ from kinevla.text.instruction import normalised
 from kinevla.text.speech import Speech, speech_of
 from kinevla.training.mapped import mapped_array, mapped_result
 
-Texts = tuple[str, str, str]
-"""Instruction, goal text, kinematics text."""
+Texts = tuple[str, str, str]  # Instruction, goal text, kinematics text
 
 
 @dataclass(frozen=True)
 class PolicyData:
-    """All frames of a data set.
+    """All frames of a data set."""
 
-    Attributes:
-        states: (N, D) float32 measured.
-        chunks: (N, T, D) float32 relative chunks.
-        normalised: (N, T, D) float32, the same scaled by the tokenizer's statistics.
-        codes: (N, M) codes, goal levels first.
-        texts: the different texts of the demonstrations.
-        text: (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out.
-        train: rows to learn from.
-        val: rows held out (whole episodes).
-        first: (N,) row of the first frame of a frame's episode.
-    """
-
-    states: NDArray[np.float32]
-    chunks: NDArray[np.float32]
-    normalised: NDArray[np.float32]
-    codes: NDArray[np.int64]
-    texts: tuple[Texts, ...]
+    states: NDArray[np.float32]  # (N, D) float32 measured
+    chunks: NDArray[np.float32]  # (N, T, D) float32 relative chunks
+    normalised: NDArray[np.float32]  # (N, T, D) float32, the same scaled by the tokenizer's statistics
+    codes: NDArray[np.int64]  # (N, M) codes, goal levels first
+    texts: tuple[Texts, ...]  # the different texts of the demonstrations
+    # (N,) whose texts a frame has, so that equal ones are kept once; -1 where it is left out
     text: NDArray[np.int64]
     train: NDArray[np.int64]
-    val: NDArray[np.int64]
-    first: NDArray[np.int64]
+    val: NDArray[np.int64]  # rows held out (whole episodes)
+    first: NDArray[np.int64]  # (N,) row of the first frame of a frame's episode
 
     @property
     def instructions(self) -> tuple[str, ...]:
@@ -88,25 +76,16 @@ class PolicyData:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Sequences of B samples, padded on the right.
+    """Sequences of B samples, padded on the right."""
 
-    Attributes:
-        ids: (B, L) prompt and answer, or the answer alone where the instruction is read by another encoder.
-        reasoning: (B, L) bool, positions of the reasoning loss.
-        span: (B, L) bool, words of the reasoning.
-        code_positions: (B, M).
-        code_labels: (B, M) ids to predict there.
-        text: (B,) equal numbers where the reasoning texts are equal.
-        chunks: (B, T, D) normalised chunks.
-    """
-
+    # (B, L) prompt and answer, or the answer alone where the instruction is read by another encoder
     ids: Tensor
-    reasoning: Tensor
-    span: Tensor
-    code_positions: Tensor
-    code_labels: Tensor
-    text: Tensor
-    chunks: Tensor
+    reasoning: Tensor  # (B, L) bool, positions of the reasoning loss
+    span: Tensor  # (B, L) bool, words of the reasoning
+    code_positions: Tensor  # (B, M)
+    code_labels: Tensor  # (B, M) ids to predict there
+    text: Tensor  # (B,) equal numbers where the reasoning texts are equal
+    chunks: Tensor  # (B, T, D) normalised chunks
 
 
 def load_policy_data(
@@ -118,8 +97,6 @@ def load_policy_data(
     be trained on.
 
     Args:
-        reader: demonstrations.
-        tokenizer: action tokenizer.
         texts: from `demonstrated_texts`; frames of other texts are neither learned from nor held out.
         directory: where the files go, on a disk with a few hundred bytes free per frame.
 
@@ -166,10 +143,6 @@ def load_policy_data(
 def demonstrated_texts(reader: EpisodeReader, without: tuple[str, ...] = ()) -> tuple[Texts, ...]:
     """Return the different texts of a data set in order of first appearance.
 
-    Args:
-        reader: demonstrations.
-        without: instructions that are left out.
-
     Raises:
         DataError: the set has no such instruction.
     """
@@ -189,8 +162,6 @@ class Layout:
     """Lays out the sequences of rows.
 
     Args:
-        data: the data set.
-        builder: sequence layout.
         prompted: sequences hold the instruction as text; otherwise the answer alone.
     """
 

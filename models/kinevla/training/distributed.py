@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor
@@ -138,24 +139,6 @@ def mean_of_processes(values: Tensor) -> Tensor:
     return values / processes()
 
 
-class _AllGather(torch.autograd.Function):
-    """Rows of all processes; the gradient of a row is the sum of what all processes found for it."""
-
-    @staticmethod
-    def forward(context: Any, rows: Tensor) -> Tensor:
-        context.count = len(rows)
-        parts = [torch.empty_like(rows) for _ in range(processes())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        total = gradient.contiguous().clone()
-        dist.all_reduce(total)
-        first = dist.get_rank() * context.count
-        return total[first : first + context.count]
-
-
 def all_gather_with_grad(rows: Tensor) -> Tensor:
     """Join the rows (B, ...) of all processes in order: (processes * B, ...); B is the same in all.
 
@@ -165,5 +148,4 @@ def all_gather_with_grad(rows: Tensor) -> Tensor:
     """
     if processes() == 1:
         return rows
-    joined: Tensor = _AllGather.apply(rows)
-    return joined
+    return torch.cat(torch.distributed.nn.functional.all_gather(rows.contiguous()))

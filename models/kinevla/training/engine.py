@@ -44,13 +44,9 @@ def set_threads(threads: int) -> None:
 
 
 class Stage(Protocol):
-    """What the engine trains: a step, its validation, and what is kept of it.
+    """What the engine trains: a step, its validation, and what is kept of it."""
 
-    Attributes:
-        max_steps: length of the stage over all continuations; None where only minutes bound it.
-    """
-
-    max_steps: int | None
+    max_steps: int | None  # length of the stage over all continuations; None where only minutes bound it
 
     def start(self, state: dict[str, Any] | None) -> None:
         """Get ready for the first step, or for the step after the one at which `state` was taken."""
@@ -65,11 +61,9 @@ class Stage(Protocol):
         Returns:
             This process's losses, scalars, by column of the metrics; the same names in every step.
         """
-        ...
 
     def state(self) -> dict[str, Any]:
         """Return all that `start` needs to continue: what is trained, the optimiser."""
-        ...
 
     def validate(self) -> dict[str, float]:
         """Measure on held-out data; by column of the metrics without 'val_'."""
@@ -82,36 +76,22 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How a run is done.
+    """How a run is done."""
 
-    Attributes:
-        out: where state and metrics go; a run found there is continued. None keeps nothing.
-        identity: settings and inputs that a continued run must share with the one it continues.
-        columns: of the metrics: 'stage', 'step', 'elapsed_s', 'learning_rate', 'samples_per_s', losses, and
-            figures of the validation behind 'val_'.
-        schedule: learning rate of every stage.
-        seed: of everything random.
-        batch_size: samples per step over all processes.
-        max_minutes: time of this call, None for no bound.
-        log_every: steps between rows of metrics.
-        save_every: steps between states.
-        val_every: steps between validations; None for none.
-        best_by: figure of the validation whose lowest value makes an export the 'best'.
-        progress: show a progress bar.
-    """
-
-    out: Path | None
-    identity: dict[str, Any]
+    out: Path | None  # where state and metrics go; a run found there is continued. None keeps nothing
+    identity: dict[str, Any]  # settings and inputs that a continued run must share with the one it continues
+    # of the metrics: 'stage', 'step', 'elapsed_s', 'learning_rate', 'samples_per_s', losses, and figures of
+    # the validation behind 'val_'
     columns: tuple[str, ...]
-    schedule: Schedule
-    seed: int
-    batch_size: int
-    max_minutes: float | None
-    log_every: int
-    save_every: int
-    val_every: int | None = None
-    best_by: str = ""
-    progress: bool = True
+    schedule: Schedule  # learning rate of every stage
+    seed: int  # of everything random
+    batch_size: int  # samples per step over all processes
+    max_minutes: float | None  # time of this call, None for no bound
+    log_every: int  # steps between rows of metrics
+    save_every: int  # steps between states
+    val_every: int | None = None  # steps between validations; None for none
+    best_by: str = ""  # figure of the validation whose lowest value makes an export the 'best'
+    progress: bool = True  # show a progress bar
 
 
 class Engine:

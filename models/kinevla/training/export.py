@@ -44,7 +44,6 @@ def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
     """Write `out/name` as a loadable checkpoint; the one that is there is replaced only by a whole one.
 
     Args:
-        run: the run.
         report: figures of the policy for the model card.
         name: 'best' or 'last'.
     """

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from kinevla.backbone.image_features import CHANNELS, FORM, STRIDES, ImageFeatures
 from kinevla.backbone.pretrained import SIGHT
-from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.episode import CAMERAS
+from kinevla.data.episodes import EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.split import SPLIT_NAME, read_split
@@ -38,30 +39,19 @@ _DONE_NAME = "done.npy"
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """What decides the content of a cache beside the data set.
+    """What decides the content of a cache beside the data set."""
 
-    Attributes:
-        images: the network's pipeline.
-        light: changes of the light of training frames; None for none.
-        seed: of the draws.
-        val_percent: share of the episodes held out, whose frames stay as they are.
-    """
-
-    images: ImagePipeline
-    light: PhotometricNoise | None
+    images: ImagePipeline  # the network's pipeline
+    light: PhotometricNoise | None  # changes of the light of training frames; None for none
     seed: int = 0
-    val_percent: int = 10
+    val_percent: int = 10  # share of the episodes held out, whose frames stay as they are
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Feature maps of N frames in the order of the data set, memory-mapped, one array per scale.
+    """Feature maps of N frames in the order of the data set, memory-mapped, one array per scale."""
 
-    Attributes:
-        maps: each (N, cameras, h, w, C) float16.
-    """
-
-    maps: tuple[NDArray[np.float16], ...]
+    maps: tuple[NDArray[np.float16], ...]  # each (N, cameras, h, w, C) float16
 
     def __len__(self) -> int:
         return len(self.maps[0])
@@ -77,11 +67,7 @@ def open_cache(
     """Open the cache of a data set, computing what is missing; an interrupted computation goes on.
 
     Args:
-        root: folder of all caches.
-        data: the demonstrations.
         config: see `CacheConfig`; `images` is joined to the pipeline of the data set here.
-        workers: processes.
-        progress: show a bar.
 
     Raises:
         PipelineError: images the network cannot see: too small, or cut in another way.

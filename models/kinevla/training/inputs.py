@@ -42,11 +42,7 @@ class InputSource(Protocol):
 
 @dataclass(frozen=True)
 class CachedInputs:
-    """Feature maps from the cache; what is random about them was drawn when they were computed.
-
-    Attributes:
-        cache: maps of all frames.
-    """
+    """Feature maps from the cache; what is random about them was drawn when they were computed."""
 
     cache: FeatureCache
 
@@ -61,13 +57,8 @@ class ImageInputs:
     Each image is read from its episode's file when it is needed; none stays in memory.
 
     Args:
-        reader: the data set.
-        cameras: names in token order.
         pipeline: the network's.
         augmentation: strengths, or None to show frames with a seed like those without.
-
-    Raises:
-        ValueError: a camera the data set does not have.
     """
 
     def __init__(

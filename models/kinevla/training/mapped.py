@@ -25,7 +25,6 @@ def mapped_array(directory: Path, shape: tuple[int, ...], dtype: DTypeLike) -> N
     Args:
         directory: on the disk to use; made when missing.
         shape: of the array.
-        dtype: of its elements.
 
     Raises:
         OSError: no room for it, said now and not by a crash while writing.
@@ -52,7 +51,6 @@ def mapped_result(
         directory: see `mapped_array`.
         function: (B, ...) to (B, ...).
         rows: (N, ...).
-        dtype: of the result.
     """
     result = None
     for begin in range(0, max(len(rows), 1), _BLOCK):

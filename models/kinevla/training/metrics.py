@@ -23,7 +23,6 @@ class MetricsLog:
     """A CSV file with one row per report; on continuation, rows after the resumed step are dropped.
 
     Args:
-        path: the file.
         columns: names; one is 'step', and one 'stage' in a run of several stages.
         step: step the run continues from, 0 for a fresh run.
         stage: the stage of that step, counted from 1.
@@ -61,13 +60,11 @@ def draw_metrics(table: Path) -> Path:
         The picture's path.
     """
     # Without pyplot: it keeps figures and a backend for the whole process.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     losses, errors, rate = figure.subplots(1, 3)
     for axes, columns, title in (
         (losses, _LOSSES, "training loss"),

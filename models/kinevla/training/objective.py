@@ -42,19 +42,12 @@ class PolicyLoss(NamedTuple):
 
 
 class SequenceStates(NamedTuple):
-    """What the decoder made of ``BOS | observation | instruction | ids``.
+    """What the decoder made of ``BOS | observation | instruction | ids``."""
 
-    Attributes:
-        before: (B, L, hidden), entry j is the state that predicts id j.
-        at: (B, L, hidden), entry j is the state at id j itself.
-        whole: (B, S, hidden), all states.
-        mask: (B, S) bool, False at the padding behind a row's end.
-    """
-
-    before: Tensor
-    at: Tensor
-    whole: Tensor
-    mask: Tensor
+    before: Tensor  # (B, L, hidden), entry j is the state that predicts id j
+    at: Tensor  # (B, L, hidden), entry j is the state at id j itself
+    whole: Tensor  # (B, S, hidden), all states
+    mask: Tensor  # (B, S) bool, False at the padding behind a row's end
 
 
 def sequence_states(
@@ -63,10 +56,8 @@ def sequence_states(
     """Run sequences through the decoder.
 
     Args:
-        model: the network.
         seen: what is seen of the B samples.
         ids: (B, L), padded on the right.
-        bos: id before the observation.
         told: B embedded instructions (P, hidden) between observation and ids; None for none there.
     """
     tokens = model.embed_ids(ids)
@@ -94,9 +85,7 @@ def reasoning_term(
     """Eq. 4: cross-entropy of both levels' reasoning ids, each given the observation and all ids before it.
 
     Args:
-        model: the network.
         states: from `sequence_states`.
-        batch: the sequences.
         spoken: (B, L) positions that count: texts with their delimiters.
         divisor: see `token_cross_entropy`.
     """
@@ -124,13 +113,7 @@ def writer_term(
 
 
 def level_words(model: KineVLAModel, batch: TokenBatch, goal_codes: int) -> Tensor:
-    """Return the words of each level: (B, levels, L) ids, the pad id elsewhere.
-
-    Args:
-        model: the network.
-        batch: the sequences.
-        goal_codes: codes of the goal level.
-    """
+    """Return the words of each level: (B, levels, L) ids, the pad id elsewhere."""
     firsts = [0] + ([goal_codes] if goal_codes < batch.code_positions.shape[1] else [])
     places = batch.code_positions[:, firsts]
     ahead = torch.arange(batch.ids.shape[1], device=batch.ids.device) < places.unsqueeze(-1)
@@ -148,10 +131,7 @@ def readout_term(
     which only its codes spell.
 
     Args:
-        model: the network.
         seen: what is seen of the B samples.
-        batch: their sequences.
-        goal_codes: codes of the goal level.
         weight: (D,) weight of each action dimension.
         rows: (b,) samples that carry the goal level as well.
     """
@@ -180,11 +160,7 @@ def flow_term(
     batch: TokenBatch,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Flow-matching loss of the chunks given the whole sequence: the baseline's action term (`kinevla.flow`).
-
-    Raises:
-        ValueError: the network has no flow head.
-    """
+    """Flow-matching loss of the chunks given the whole sequence: the baseline's action term."""
     if model.flow_head is None:
         raise ValueError("action_head 'flow' needs a network with a flow head")
     return model.flow_head.loss(states.whole, states.mask, batch.chunks.float(), generator)
@@ -229,11 +205,7 @@ def policy_loss(
     """Compute the training objective of a batch (differentiable); a term that is off is zero.
 
     Args:
-        model: the network.
         seen: what is seen of the B samples.
-        batch: their sequences.
-        bos: id before the observation.
-        config: which terms, with which weights.
         sentences: what the samples are told in front of the ids, where the codes are to see it and it is not
             among the ids.
         writing: sentences for the writer, of a network that reads the instruction apart from the codes.
@@ -244,9 +216,6 @@ def policy_loss(
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
         goal_codes: codes of the goal level; needed with a readout.
         weight: (D,) weight of each action dimension; needed with a readout.
-
-    Raises:
-        ValueError: settings ask for the flow head and the network has none.
     """
     states = None
     if model.readout is None or config.coupling_weight > 0.0:

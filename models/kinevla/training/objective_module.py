@@ -21,9 +21,6 @@ class Objective(nn.Module):
     """The training objective of one part of a batch, as the module that processes share the gradients of.
 
     Args:
-        model: the network.
-        vocabulary: id layout.
-        config: which loss terms, in which precision.
         weight: (D,) weight of each action dimension, for the readout.
     """
 

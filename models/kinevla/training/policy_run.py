@@ -23,26 +23,27 @@ from kinevla.actions import ActionTokenizer, load_policy_tokenizer
 from kinevla.backbone.config import FlowConfig, ModelConfig, ReadoutConfig
 from kinevla.backbone.lora import LoraSettings, add_lora
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import PublicConfig, load_openvla
+from kinevla.backbone.openvla import load_openvla
+from kinevla.backbone.openvla_format import PublicConfig
 from kinevla.checkpoint import load_checkpoint
-from kinevla.data.episodes import CAMERAS, EpisodeReader
+from kinevla.data.episode import CAMERAS
+from kinevla.data.episodes import EpisodeReader
 from kinevla.data.split import SPLIT_NAME
-from kinevla.flow import FlowHead
-from kinevla.generation import Spelling
+from kinevla.flow.head import FlowHead
 from kinevla.generation.grammar import Grammar
 from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
+from kinevla.generation.spelling import Spelling
 from kinevla.manifest import MANIFEST_NAME, file_sha256
 from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
 from kinevla.text.language.wording import every_text, of_language
 from kinevla.text.unclear import UNCLEAR
-from kinevla.training.code_embeddings import seed_code_embeddings
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import Layout, PolicyData, Texts, demonstrated_texts, load_policy_data
 from kinevla.training.feature_cache import CacheConfig, open_cache
 from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
-from kinevla.training.starting_point import same_codes, start_from
+from kinevla.training.starting_point import same_codes, seed_code_embeddings, start_from
 
 log = logging.getLogger(__name__)
 # Public checkpoints have no manifest; this file tells one from another.
@@ -53,29 +54,17 @@ _FIRST_LLAMA_TEXT_ID = 3
 
 @dataclass
 class PolicyRun:
-    """Everything a run works with.
-
-    Attributes:
-        config: settings.
-        model: the network; parameters that are not trained do not require gradients.
-        builder: sequence layout.
-        tokenizer: action tokenizer.
-        layout: of the sequences, with the data set.
-        images: what is done to camera images, which the checkpoint keeps.
-        inputs: images or features of the frames.
-        data_summary: counts of the data set.
-        spelling: how motions become codes, with a readout.
-    """
+    """Everything a run works with."""
 
     config: PolicyTrainConfig
-    model: KineVLAModel
+    model: KineVLAModel  # the network; parameters that are not trained do not require gradients
     builder: SequenceBuilder
     tokenizer: ActionTokenizer
-    layout: Layout
-    images: ImagePipeline
-    inputs: InputSource
-    data_summary: dict[str, Any]
-    spelling: Spelling | None = None
+    layout: Layout  # of the sequences, with the data set
+    images: ImagePipeline  # what is done to camera images, which the checkpoint keeps
+    inputs: InputSource  # images or features of the frames
+    data_summary: dict[str, Any]  # counts of the data set
+    spelling: Spelling | None = None  # how motions become codes, with a readout
 
     @property
     def data(self) -> PolicyData:
@@ -106,8 +95,6 @@ def prepare_run(
     """Load data, tokenizers and weights, compute features, build the network (on the CPU).
 
     Args:
-        config: settings.
-        device: where the run will compute.
         main_first: holds back all processes but the first while that one computes the features.
 
     Raises:

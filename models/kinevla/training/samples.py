@@ -29,28 +29,20 @@ _FRAMES_BETWEEN_PLANS = (3, 8)
 
 @dataclass(frozen=True)
 class Part:
-    """What one process computes between two gradients: a slice of an accumulation part.
+    """What one process computes between two gradients: a slice of an accumulation part."""
 
-    Attributes:
-        rows: (b,) rows of the data set.
-        inputs: what the network sees, of b samples.
-        state: (b, D) measured.
-        past: (b, H, D) at earlier moments (see `PolicyData.past`), None for a network that forgets.
-        tokens: sequences; `tokens.reasoning` is cleared where a sample does not carry the reasoning loss.
-        positions: divisors that make the mean over all parts of the step the mean over its positions.
-        seed: for what is random inside the network (dropout, noise of the flow head).
-        writing: sentences for the writer, of a network that reads instructions apart from the codes.
-        sentences: what the samples are told, of such a network without reasoning: its codes then see it.
-    """
-
-    rows: Tensor
-    inputs: Inputs
-    state: Tensor
+    rows: Tensor  # (b,) rows of the data set
+    inputs: Inputs  # what the network sees, of b samples
+    state: Tensor  # (b, D) measured
+    # sequences; `tokens.reasoning` is cleared where a sample does not carry the reasoning loss
     tokens: TokenBatch
-    positions: Positions
-    seed: int
+    positions: Positions  # divisors that make the mean over all parts of the step the mean over its positions
+    seed: int  # for what is random inside the network (dropout, noise of the flow head)
+    # sentences for the writer, of a network that reads instructions apart from the codes
     writing: WriterBatch | None = None
+    # what the samples are told, of such a network without reasoning: its codes then see it
     sentences: tuple[str, ...] | None = None
+    # (b, H, D) at earlier moments (see `PolicyData.past`), None for a network that forgets
     past: Tensor | None = None
 
 
@@ -64,17 +56,9 @@ def speaking_rows(size: int, fraction: float) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class StepSamples(Dataset[Part]):
-    """The parts of all steps for one process; item i is part i % accumulation of step i // accumulation.
+    """The parts of all steps for one process; item i is part i % accumulation of step i // accumulation."""
 
-    Attributes:
-        layout: of the sequences, with the data set.
-        inputs: images or features.
-        config: settings.
-        process: number of this process.
-        processes: how many there are.
-    """
-
-    layout: Layout
+    layout: Layout  # of the sequences, with the data set
     inputs: InputSource
     config: PolicyTrainConfig
     process: int = 0

@@ -1,4 +1,9 @@
-"""The weights a training begins with where an earlier policy is to be taken on."""
+"""What the weights of a training begin with: an earlier policy's, and embeddings of codes side by side.
+
+The codes of a stage are points in the tokenizer's latent space, or the centres of bins. Taken as mere class
+numbers, the network would have to learn from examples that code 17 is next to code 203; as projections of
+their vectors they start out neighbours, in the embedding and in the output head (ours).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,13 @@ import dataclasses
 import logging
 
 import numpy as np
+import torch
 
 from kinevla.actions import ActionTokenizer
 from kinevla.backbone.model import KineVLAModel
 from kinevla.checkpoint import CheckpointParts
 from kinevla.generation.sequence import SequenceBuilder
+from kinevla.text.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -40,3 +47,38 @@ def start_from(model: KineVLAModel, parts: CheckpointParts, builder: SequenceBui
     taken = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
     model.load_state_dict(own | taken)
     log.info("%d of %d tensors taken from the policy to start from", len(taken), len(own))
+
+
+_EMBEDDING_STD = 0.05
+_HEAD_STD = 0.03
+
+
+@torch.no_grad()
+def seed_code_embeddings(model: KineVLAModel, vocabulary: Vocabulary, tokenizer: ActionTokenizer) -> None:
+    """Write random projections of the codebook vectors into the rows of the code ids.
+
+    Args:
+        model: network whose embedding and head are changed in place.
+        tokenizer: action tokenizer; one without code vectors leaves the network as it is.
+    """
+    books = tokenizer.code_vectors()
+    if books is None:
+        return
+    hidden = model.config.decoder.hidden_size
+    width = books[0].shape[1]
+    generator = torch.Generator().manual_seed(0)
+    maps = [torch.randn(width, hidden, generator=generator) / width**0.5 for _ in range(2)]
+    embedding = model.language_model.model.embed_tokens.weight
+    head = model.language_model.lm_head.weight
+    levels = vocabulary.levels()
+    # Codes that mean the same at every place have one block of ids: seeded once.
+    for level, book in zip(levels[:1] if tokenizer.shared_block else levels, books, strict=False):
+        vectors = torch.from_numpy(book)
+        vectors = vectors - vectors.mean(0)
+        block = vocabulary.block(level)
+        for weight, projection, deviation in (
+            (embedding, maps[0], _EMBEDDING_STD),
+            (head, maps[1], _HEAD_STD),
+        ):
+            rows = vectors @ projection
+            weight[block.start : block.stop] = rows * (deviation / rows.std().clamp_min(1e-8))

@@ -23,16 +23,11 @@ COMPARISON_KIND = "tokenizer-comparison"
 
 @dataclass(frozen=True)
 class SeedComparison:
-    """Reports of several tokenisers, trained on the same chunks.
+    """Reports of several tokenisers, trained on the same chunks."""
 
-    Attributes:
-        seeds: seeds of the trained ones.
-        train_chunks: number of chunks they learned from.
-        reports: by name, one report per seed; those that are far off or without randomness have one.
-    """
-
-    seeds: tuple[int, ...]
-    train_chunks: int
+    seeds: tuple[int, ...]  # seeds of the trained ones
+    train_chunks: int  # number of chunks they learned from
+    # by name, one report per seed; those that are far off or without randomness have one
     reports: dict[str, tuple[TokenizerReport, ...]]
 
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -77,24 +72,11 @@ def compare_seeds(
     """Train bi-level and single-level tokenisers on every seed, and measure bins and FAST beside them.
 
     Args:
-        coarse: coarse training chunks.
-        fine: training chunks as they are.
-        held_out: chunks all are measured on.
         training: sizes and schedule of the bi-level tokeniser; the others follow from it.
-        chunk_config: how the chunks were cut.
-        period_s: time between their frames.
-        seeds: seeds to train with.
         directory: each training keeps its progress in a directory of its own there, and is continued.
-        fast: settings of FAST.
-        max_minutes: time budget for all together.
-        progress: show progress bars.
 
     Returns:
         The comparison, or None when the time was up before all were trained: call again.
-
-    Raises:
-        ValueError: no seeds.
-        ResumeError: a directory holds a run with other settings or data.
     """
     if not seeds:
         raise ValueError("a comparison needs at least one seed")
@@ -133,9 +115,6 @@ def write_comparison(
     """Write comparison.json, comparison.txt and comparison.png with a manifest.
 
     Args:
-        directory: where to.
-        comparison: what was measured.
-        config: the settings it was measured with.
         inputs: results it was measured on by role ('data').
     """
     directory = Path(directory)
@@ -190,7 +169,6 @@ def _span(values: dict[str, float]) -> str:
 
 
 def _draw(path: Path, comparison: SeedComparison) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     bars: dict[str, list[float]] = {}
@@ -202,7 +180,6 @@ def _draw(path: Path, comparison: SeedComparison) -> None:
             errors: list[LevelError] = [report.errors[level] for report in reports]
             bars[label] = [error.joint_l1_mrad for error in errors]
     figure = Figure(figsize=(8, 0.5 * len(bars) + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     means = [float(np.mean(values)) for values in bars.values()]
     colors = ["#2b6cb0" if name.startswith("bi-level") else "#a0aec0" for name in bars]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kinevla.actions.base import BILEVEL, BINS, FAST, SINGLE_LEVEL
-from kinevla.actions.bilevel import BiLevelTokenizer
+from kinevla.actions.base import BILEVEL, BINS, FAST, SINGLE_LEVEL, ActionTokenizer
 from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.fast import FastTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.report import TokenizerReport
-from kinevla.actions.single_level import SingleLevelTokenizer
-from kinevla.actions.tokenizer import ActionTokenizer, TokenizerError
+from kinevla.actions.residual import BiLevelTokenizer, SingleLevelTokenizer
+from kinevla.actions.tokenizer import TokenizerError
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.training.stages.tokenizer import train_tokenizer
 from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
@@ -38,14 +37,9 @@ def build_tokenizer(
     Args:
         kind: one of `KINDS`. 'rvq' trains as many codes per chunk, for as many steps, as 'bilevel_rvq' would.
         coarse: coarse chunks, for Stage I of the bi-level kind.
-        fine: chunks as they are.
         training: sizes and schedule; bins and FAST use its `bins`, scaling and kept dimensions.
-        chunk_config: how the chunks were cut.
-        period_s: time between their frames.
         fast: settings of FAST; the defaults when None.
         directory: where progress is kept, and continued; None keeps none.
-        max_minutes: time budget.
-        progress: show a progress bar.
 
     Returns:
         The tokeniser, None while Stage I of a bi-level one is not finished; and whether training is complete.
@@ -96,11 +90,7 @@ def measure_baselines(
 
     Args:
         tokenizer: the tokeniser compared with; chunks and statistics are taken from it.
-        train: chunks the baselines learn from.
-        held_out: chunks all are measured on.
-        steps: training steps of each single-level tokeniser.
         training: sizes, batch, rates and seed; the defaults when None. Its steps are replaced.
-        progress: show progress bars.
     """
     training = training or TokenizerTrainingConfig()
     sizes = replace(training.network, horizon=tokenizer.horizon, dimensions=tokenizer.dimensions)

@@ -17,19 +17,12 @@ from kinevla.training.dataset import Layout, PolicyData
 
 @dataclass(frozen=True)
 class WriterBatch:
-    """Sentences in front of some samples of a batch, or of a part of it.
+    """Sentences in front of some samples of a batch, or of a part of it."""
 
-    Attributes:
-        rows: (b,) which samples.
-        sentences: b sentences.
-        ids: (b, L) what is written about them, padded on the right.
-        spoken: (b, L) bool, positions that are learned.
-    """
-
-    rows: Tensor
+    rows: Tensor  # (b,) which samples
     sentences: tuple[str, ...]
-    ids: Tensor
-    spoken: Tensor
+    ids: Tensor  # (b, L) what is written about them, padded on the right
+    spoken: Tensor  # (b, L) bool, positions that are learned
 
     def within(self, part: slice) -> WriterBatch | None:
         """Return the sentences in front of the samples of a part; None where there are none."""
@@ -52,11 +45,9 @@ def writer_batch(
     """Draw sentences for some samples: their own instruction in other words, or one that must be refused.
 
     Args:
-        layout: of the data set.
         rows: (b,) their rows there.
         places: (b,) their places in the batch.
         config: shares.
-        seed: of what is drawn.
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinevla.actions.rvq_vae import RvqVaeConfig
-from kinevla.actions.tokenizer import ActionTokenizer
+from kinevla.actions.base import ActionTokenizer
+from kinevla.actions.rvq_config import RvqVaeConfig
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.training.tokenizer_config import TokenizerTrainingConfig
 from kinevla.training.tokenizer_kinds import build_tokenizer

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from kinevla.actions import BiLevelTokenizer, StatisticsError, TokenizerError
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.data.chunks import ChunkConfig
 from kinevla.manifest import ManifestError, read_manifest, write_manifest
 from kinevla.training.stages.tokenizer import train_tokenizer

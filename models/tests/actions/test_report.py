@@ -7,7 +7,7 @@ import pytest
 
 from kinevla.actions import BiLevelTokenizer
 from kinevla.actions.report import codebook_use, level_error, measure_tokenizer, write_report
-from kinevla.actions.rvq_vae import RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.manifest import verify_manifest
 from kinevla.training.stages.tokenizer import train_tokenizer

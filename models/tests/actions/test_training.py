@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.training.course import Budget
 from kinevla.training.stages.tokenizer import TokenizerStage, train_tokenizer
 from kinevla.training.state import STATE_NAME, ResumeError

@@ -5,9 +5,7 @@ Only the parts with public names travel: what is ours (joint state, coupling pro
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ from kinevla.backbone.openvla_format import (
     TOWERS,
     TOWERS_KEY,
 )
-from kinevla.backbone.openvla_statistics import STATISTICS_NAME, DatasetStatistics
 from kinevla.backbone.openvla_weights import INDEX_NAME, PUBLIC_PARTS, SINGLE_NAME
 
 MAX_SHARD_BYTES = 7_000_000_000
@@ -38,11 +35,9 @@ def save_openvla(
     directory: Path | str,
     model: KineVLAModel,
     tokenizer: PreTrainedTokenizerFast,
-    statistics: Mapping[str, DatasetStatistics] | None = None,
     *,
     dtype: torch.dtype = torch.bfloat16,
     pad_to_multiple_of: int = 64,
-    action_bins: int = 256,
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> None:
     """Write a directory that `load_openvla` reads back.
@@ -51,10 +46,8 @@ def save_openvla(
         directory: where to; made if absent.
         model: a network with two vision transformers as towers and without adapters.
         tokenizer: the text tokenizer.
-        statistics: per data set.
         dtype: type of the stored weights.
         pad_to_multiple_of: rows of the embedding beyond the text tokenizer.
-        action_bins: bins per dimension of OpenVLA's own action tokens.
         max_shard_bytes: largest weight file.
 
     Raises:
@@ -72,10 +65,8 @@ def save_openvla(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     _write_weights(directory, state, dtype, max_shard_bytes)
-    stored = {name: _statistics_entry(entry) for name, entry in (statistics or {}).items()}
-    config = _config(model, stored, pad_to_multiple_of, action_bins, tokenizer.pad_token_id)
+    config = _config(model, pad_to_multiple_of, tokenizer.pad_token_id)
     _write_json(directory / CONFIG_NAME, config)
-    _write_json(directory / STATISTICS_NAME, stored)
     _write_json(directory / PREPROCESSOR_NAME, _preprocessor(vision.image_size, towers))
     (directory / TOKENIZER_NAME).write_text(tokenizer.backend_tokenizer.to_str())
     special = {f"{role}_token": getattr(tokenizer, f"{role}_token") for role in ("bos", "eos", "unk", "pad")}
@@ -103,9 +94,7 @@ def _write_weights(directory: Path, state: dict[str, Tensor], dtype: torch.dtype
         _write_json(directory / INDEX_NAME, {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
-def _config(
-    model: KineVLAModel, statistics: dict[str, Any], padding: int, action_bins: int, pad_id: int | None
-) -> dict[str, Any]:
+def _config(model: KineVLAModel, padding: int, pad_id: int | None) -> dict[str, Any]:
     vision, decoder = model.config.vision, model.config.decoder
     content = {
         "architectures": ["OpenVLAForActionPrediction"],
@@ -120,8 +109,6 @@ def _config(
         "image_resize_strategy": "resize-naive",
         "pad_token_id": model.language_model.config.pad_token_id if pad_id is None else pad_id,
         "pad_to_multiple_of": padding,
-        "n_action_bins": action_bins,
-        "norm_stats": statistics,
         "text_config": {
             "model_type": "llama",
             "vocab_size": model.config.vocabulary_size,
@@ -157,22 +144,6 @@ def _preprocessor(size: int, towers: tuple[Any, ...]) -> dict[str, Any]:
             {"inplace": False, "mean": list(mean), "std": list(std)} for mean, std in statistics
         ],
     }
-
-
-def _statistics_entry(entry: DatasetStatistics) -> dict[str, Any]:
-    values = dataclasses.asdict(entry.actions)
-    content: dict[str, Any] = {
-        "action": {
-            "q01": list(values["low"]),
-            "q99": list(values["high"]),
-            "mask": [not kept for kept in values["keep"]],
-        },
-        "num_transitions": entry.transitions,
-        "num_trajectories": entry.trajectories,
-    }
-    if entry.state_low:
-        content["proprio"] = {"q01": list(entry.state_low), "q99": list(entry.state_high)}
-    return content
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

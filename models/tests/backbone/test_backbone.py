@@ -11,8 +11,8 @@ import torch
 from transformers import DynamicCache
 
 from kinevla.actions.robot import forward_kinematics
-from kinevla.backbone import KineVLAModel, ModelConfig, ReadoutConfig, SightConfig, VitTowerConfig
-from kinevla.backbone.model import Seen
+from kinevla.backbone.config import ModelConfig, ReadoutConfig, SightConfig, VitTowerConfig
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.backbone.robot_features import ToolPose
 from kinevla.configs import MODELS
 

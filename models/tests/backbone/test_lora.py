@@ -8,15 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from kinevla.backbone import KineVLAModel, load_openvla, openvla_config
 from kinevla.backbone.lora import (
     AdapterError,
     LoraSettings,
     add_lora,
     lora_layers,
-    lora_targets,
     trainable_parameters,
 )
+from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.openvla import load_openvla
+from kinevla.backbone.openvla_format import openvla_config
 from kinevla.training.export import plain_state
 
 from .openvla_export import save_openvla
@@ -54,10 +55,11 @@ def disturb(model: KineVLAModel) -> None:
 def test_full_size_adapters_are_those_of_openvlas_fine_tuning() -> None:
     with torch.device("meta"):
         model = KineVLAModel(openvla_config())
-    names = add_lora(model, LoraSettings(train_also=()))
+    names = [name for name in add_lora(model) if ".lora_" in name]
     assert len(names) == 2 * 439
     # "trainable params: 110,828,288 || all params: 7,652,065,472", as its public script prints.
-    assert sum(value.numel() for value in trainable_parameters(model).values()) == 110_828_288
+    trained = trainable_parameters(model)
+    assert sum(trained[name].numel() for name in names) == 110_828_288
     assert sum("patch_embed.proj" in name for name in names) == 2 * 2
     assert any("lm_head" in name for name in names) and any("attn_pool.mlp.fc1" in name for name in names)
 
@@ -70,12 +72,10 @@ def test_new_adapters_change_no_output(model: KineVLAModel) -> None:
 
 def test_only_adapters_and_the_named_parts_are_trained(model: KineVLAModel) -> None:
     expected_own = {name for name, _ in model.named_parameters() if name.startswith(OWN)}
-    untouched = copy.deepcopy(model)
     names = set(add_lora(model, LoraSettings(rank=4)))
     lora = {name for name in names if "lora_A" in name or "lora_B" in name}
     assert names - lora == expected_own and expected_own
     assert len(lora) == 2 * len(list(lora_layers(model))) == 2 * len(lora_targets_of_plain(model))
-    assert set(add_lora(untouched, LoraSettings(rank=4, train_also=()))) == lora
 
 
 def lora_targets_of_plain(model: KineVLAModel) -> list[str]:
@@ -136,16 +136,8 @@ def test_adapters_beside_half_precision_weights_keep_single_precision(
     assert torch.equal(outputs(model), before)
 
 
-def test_chosen_endings_are_adapted_and_nothing_else(model: KineVLAModel) -> None:
-    settings = LoraSettings(rank=2, targets=("q_proj", "v_proj"), train_also=())
-    assert len(lora_targets(model, settings)) == 2 * 2
-    assert all("q_proj" in name or "v_proj" in name for name in add_lora(model, settings))
-
-
 def test_misuse_is_refused(model: KineVLAModel, tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match="called k_projection"):
-        add_lora(model, LoraSettings(targets=("k_projection",)))
-    for bad in ({"rank": 0}, {"dropout": 1.0}, {"init": "zeros"}, {"targets": "some"}):
+    for bad in ({"rank": 0}, {"dropout": 1.0}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             LoraSettings(**bad)  # type: ignore[arg-type]
     add_lora(model, LoraSettings(rank=2))

@@ -10,14 +10,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from kinevla.backbone import (
-    DecoderConfig,
-    KineVLAModel,
-    ModelConfig,
-    TowersConfig,
-    VitTowerConfig,
-    openvla_config,
-)
+from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
+from kinevla.backbone.model import KineVLAModel
+from kinevla.backbone.openvla_format import openvla_config
 from kinevla.configs import MODELS
 
 OWN = ("observation.", "coupling_", "state_")

@@ -8,8 +8,6 @@ import pytest
 
 from kinevla.backbone.config import DecoderConfig, VitTowerConfig
 from kinevla.cli.main import main
-from kinevla.configs.training import TRAININGS
-from kinevla.recipes import RecipeError, find_recipe, read_recipe, recipe_names
 from kinevla.recipes.check import RecipeReport, check_recipe, model_config
 from kinevla.recipes.memory import (
     decoder_bytes,
@@ -19,7 +17,7 @@ from kinevla.recipes.memory import (
     tower_block_bytes,
     tower_bytes,
 )
-from kinevla.recipes.recipe import Recipe
+from kinevla.recipes.recipe import Recipe, RecipeError, find_recipe, read_recipe, recipe_names
 
 PAPER = "paper_openvla7b"
 
@@ -75,7 +73,7 @@ def test_the_estimate_follows_the_formulas(recipe: Recipe, report: RecipeReport)
     total, trained = report.total_parameters, report.trained_parameters
     assert report.memory.weights == 2 * (total - trained) + 4 * trained
     assert report.memory.optimiser == 8 * trained == 2 * report.memory.gradients
-    whole = check_recipe(replace(recipe, training=replace(recipe.training, accumulation=1)))
+    whole = check_recipe(replace(recipe, changes={"accumulation": 1}))
     assert whole.memory.activations == 2 * report.memory.activations
     assert report.fits and not whole.fits
 
@@ -93,27 +91,28 @@ def test_formulas_give_the_figures_of_a_tiny_network() -> None:
     assert state_bytes(1000, 100, 2) == (1800 + 400, 400, 800)
 
 
-def test_the_recipe_is_the_training_preset_of_the_paper(recipe: Recipe) -> None:
-    changes = TRAININGS.get("paper").values()
-    assert recipe.training.global_batch == changes["batch_size"] == 64
-    assert recipe.training.steps == changes["max_steps"] == 50_000
-    assert recipe.training.learning_rate == changes["learning_rate"] == 5e-4
-    assert recipe.training.gpus == changes["processes"] == 4
-    assert (recipe.training.schedule, recipe.training.warmup_steps) == ("constant", 0)
-    assert (recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout) == (32, 16, 0.0)
-    assert recipe.tokenizer.batch_size == 1024
+def test_the_recipe_is_the_papers_run(recipe: Recipe) -> None:
+    training = recipe.training
+    assert (training.batch_size, training.max_steps, training.learning_rate) == (64, 50_000, 5e-4)
+    assert (training.processes, recipe.micro_batch, recipe.weight_dtype) == (4, 8, "bfloat16")
+    assert (training.schedule, training.warmup_steps) == ("constant", 0)
+    assert (training.lora_rank, training.lora_alpha, training.lora_dropout) == (32, 16, 0.0)
+    assert (recipe.codes.goal_levels, recipe.codes.kinematics_levels) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rank = 32", "rank = 0", r"lora\.rank must be above 0, got 0"),
-        ("rank = 32", "", r"\[lora\] lacks rank"),
-        ("rank = 32", "rank = 32\ncolour = 1", r"\[lora\] has no entry colour"),
-        ("rank = 32", "rank = true", r"lora\.rank must be int, got True"),
-        ('schedule = "constant"', 'schedule = "rising"', r"constant, cosine, got 'rising'"),
-        ("accumulation = 2", "accumulation = 3", r"batch_per_gpu 16 must be a multiple of .* 3"),
-        ("[hardware]", "[hardwear]", r"section \[hardware\] is missing"),
+        ("\n[changes]\n", "\n[changes]\nlora_rank = 0", r"lora_rank must be at least 1, got 0"),
+        ('size = "7b"', "", r"it lacks size"),
+        ("\n[changes]\n", "\n[changes]\ncolour = 1", r"\[changes\] has no option colour"),
+        ("\n[changes]\n", "\n[changes]\nlora_rank = true", r"changes\.lora_rank must be int, got True"),
+        ("= 80.0", '= "80"', r"gpu_memory_gb must be float, got '80'"),
+        ("= 80.0", "= 0", r"gpu_memory_gb must be above 0, got 0"),
+        ("\n[changes]\n", '\n[changes]\nschedule = "rising"', r"cosine, constant, got 'rising'"),
+        ("\n[changes]\n", "\n[changes]\naccumulation = 3", r"batch_size 64 must be a multiple of .* = 12"),
+        ("\n[changes]\n", "\n[changed]\n", r"there is no entry changed"),
+        ('"paper"', '"papers"', r"no training preset is named 'papers'"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -130,7 +129,7 @@ def test_recipes_are_found_by_name_or_path_and_small_models_have_none(recipe: Re
     with pytest.raises(RecipeError, match=PAPER):
         find_recipe(str(tmp_path / "absent.toml"))
     with pytest.raises(RecipeError, match="nano"):
-        model_config(replace(recipe, model=replace(recipe.model, size="nano")))
+        model_config(replace(recipe, size="nano"))
 
 
 def test_the_command_fails_when_memory_will_not_do(

@@ -18,7 +18,8 @@ from kinevla.actions import (
     BinTokenizer,
     SingleLevelTokenizer,
 )
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.backbone.model import KineVLAModel
 from kinevla.checkpoint import CheckpointParts, save_checkpoint
 from kinevla.configs import MODELS

@@ -179,8 +179,8 @@ def test_weights_of_another_network_change_nothing(network: Small, tmp_path: Pat
     with pytest.raises(WeightsError) as caught:
         load_weights(other, tmp_path)
     text = str(caught.value)
-    assert "missing: extra.bias, extra.weight" in text
-    assert "misshapen: first.weight (64, 64) instead of (64, 32)" in text
+    assert "missing tensors (2): extra.bias, extra.weight" in text
+    assert "misshapen tensors (1): first.weight (64, 64) instead of (64, 32)" in text
     torch.testing.assert_close(other.last.weight, before)
 
 

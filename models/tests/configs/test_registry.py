@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kinevla.backbone.openvla import openvla_config
+from kinevla.backbone.openvla_format import openvla_config
 from kinevla.configs import MODELS, TOKENIZERS, TRAININGS, Entry, Registry, UnknownNameError
 from kinevla.manifest import to_plain
 from kinevla.training.config import PolicyTrainConfig

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinevla.data.episodes import Episode, encode_frames
+from kinevla.data.episode import encode_frames
+from kinevla.data.episodes import Episode
 
 # For `bag_maker`, which several test files write recordings with.
 sys.path.append(str(Path(__file__).parent))

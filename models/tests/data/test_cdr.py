@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bag_maker import NAMES, STORE, chunk, joints
 
-from kinevla.data import cdr
+from kinevla.data.cdr import read_message
 from kinevla.data.packing import DataError
 
 STAMP_NS = 1_700_000_000_123_456_789
@@ -64,7 +64,7 @@ def test_a_joint_state_without_velocities_is_read(order: str, unused: int):
     writer.strings(NAMES)
     for values in (VALUES, (), ()):
         writer.doubles(values)
-    found = cdr.joint_positions(writer.message())
+    found = read_message(writer.message(), "JointState")
     assert list(found.name) == NAMES
     np.testing.assert_array_equal(found.position, VALUES)
 
@@ -82,36 +82,37 @@ def test_a_chunk_of_positions_only_is_read(order: str, unused: int, points: int)
             writer.doubles(values)
         writer.u32(k)
         writer.u32(500)
-    found = cdr.chunk(writer.message())
-    assert list(found.name) == NAMES and len(found.points) == points
-    for k, (time_ns, positions) in enumerate(found.points):
-        assert time_ns == k * 10**9 + 500
-        np.testing.assert_array_equal(positions, VALUES + k)
+    found = read_message(writer.message(), "JointTrajectory")
+    assert list(found.joint_names) == NAMES and len(found.points) == points
+    for k, point in enumerate(found.points):
+        assert (point.time_from_start.sec, point.time_from_start.nanosec) == (k, 500)
+        np.testing.assert_array_equal(point.positions, VALUES + k)
 
 
 def test_it_reads_what_rosbags_writes():
     message = joints(STAMP_NS, VALUES)
-    found = cdr.joint_positions(bytes(STORE.serialize_cdr(message, message.__msgtype__)))
+    found = read_message(bytes(STORE.serialize_cdr(message, message.__msgtype__)), "JointState")
     assert list(found.name) == NAMES and (found.position == VALUES).all()
     trajectory = chunk(STAMP_NS, np.stack([VALUES, VALUES + 1]), 10**8)
-    points = cdr.chunk(bytes(STORE.serialize_cdr(trajectory, trajectory.__msgtype__))).points
-    assert [time_ns for time_ns, _ in points] == [10**8, 2 * 10**8]
+    data = bytes(STORE.serialize_cdr(trajectory, trajectory.__msgtype__))
+    points = read_message(data, "JointTrajectory").points
+    assert [point.time_from_start.nanosec for point in points] == [10**8, 2 * 10**8]
 
 
-@pytest.mark.parametrize("read", [cdr.joint_positions, cdr.chunk])
+@pytest.mark.parametrize("kind", ["JointState", "JointTrajectory"])
 @pytest.mark.parametrize("end", [0, 3, 10, 40, 90, 150])
-def test_a_message_that_is_cut_off_is_refused(read, end: int):
+def test_a_message_that_is_cut_off_is_refused(kind, end: int):
     writer = Writer("<", 0)
     writer.header()
     writer.strings(NAMES)
-    writer.u32(1) if read is cdr.chunk else None
+    writer.u32(1) if kind == "JointTrajectory" else None
     writer.doubles(VALUES)
-    with pytest.raises(DataError, match=f"a message of {end} bytes is no Joint"):
-        read(writer.message()[:end])
+    with pytest.raises(DataError, match=f"a message of {end} bytes is no {kind}"):
+        read_message(writer.message()[:end], kind)
 
 
 def test_a_length_beyond_the_message_is_refused():
     # Stamp, an empty frame name, and a list of names that would be longer than the message.
     message = b"\x00\x01\x00\x00" + struct.pack("<IIIBxxxI", 1, 2, 1, 0, 2**31) + bytes(20)
-    with pytest.raises(DataError, match="a sequence of 2147483648 elements does not fit into 20 bytes"):
-        cdr.joint_positions(message)
+    with pytest.raises(DataError, match=f"a message of {len(message)} bytes is no JointState"):
+        read_message(message, "JointState")

@@ -10,7 +10,7 @@ from bag_maker import START_NS, pose, write_bag
 
 from kinevla.cli.main import main
 from kinevla.data.audit import AuditConfig, audit_all
-from kinevla.data.convert import ConvertConfig, Job, Texts, convert_all, convert_bag, moving
+from kinevla.data.convert import ConvertConfig, Job, Texts, convert_all, convert_recording, moving
 from kinevla.data.episode import CAMERAS
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import decode_jpeg, encode_jpeg
@@ -21,7 +21,7 @@ NO_TEXTS = Texts()
 
 
 def convert(path: Path, texts: Texts = NO_TEXTS, **config):
-    return convert_bag(Job(path, ConvertConfig(**config), texts))
+    return convert_recording(Job(path, ConvertConfig(**config), texts)).episode
 
 
 @pytest.mark.parametrize("plugin", ["mcap", "sqlite3"])

@@ -7,13 +7,15 @@ import os
 
 import numpy as np
 import pytest
+from lerobot_reader import read_video
 
 from kinevla.cli.main import main
 from kinevla.data.demonstrations import DemonstrationConfig
-from kinevla.data.episodes import EpisodeReader, EpisodeWriter, encode_frames
+from kinevla.data.episode import encode_frames
+from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.data.generate import GenerateConfig, generate
 from kinevla.data.packing import DataError
-from kinevla.data.video import read_video, write_video
+from kinevla.data.video import write_video
 from kinevla.data.whole_folder import UNFINISHED, whole_folder
 from kinevla.observation.images import ImagePipeline
 

@@ -3,14 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinevla.data.episodes import (
-    DataError,
-    EpisodeReader,
-    EpisodeWriter,
-    encode_frames,
-    read_episode,
-    write_episode,
-)
+from kinevla.data.episode import encode_frames, read_episode, write_episode
+from kinevla.data.episodes import DataError, EpisodeReader, EpisodeWriter
 from kinevla.data.frames import FrameReader
 from kinevla.manifest import ManifestError, verify_manifest
 

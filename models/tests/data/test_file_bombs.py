@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 import tracemalloc
@@ -13,19 +12,15 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from bag_maker import write_bag
 from test_handing_on import write_libero
 
-from kinevla.data import lerobot, npz, video
+from kinevla.data import packing
 from kinevla.data.bags import open_bag, read_info
 from kinevla.data.images import decode_jpeg, encode_jpeg
-from kinevla.data.lerobot import read_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, read_libero
-from kinevla.data.npz import check_npz
-from kinevla.data.packing import DataError, read_npz
+from kinevla.data.packing import DataError, check_npz, read_npz
 from kinevla.observation.image_bounds import ImageError, image_size
 from kinevla.recipes.recipe import RecipeError, read_recipe
 
@@ -52,8 +47,8 @@ def bomb(path: Path, size: int) -> None:
 def test_an_npz_that_unpacks_to_more_than_its_bound_is_refused(tmp_path, monkeypatch, little_memory):
     bomb(tmp_path / "a.npz", 400 << 20)
     assert (tmp_path / "a.npz").stat().st_size < 1e6
-    assert npz.MAX_NPZ_BYTES == 1 << 30
-    monkeypatch.setattr(npz, "MAX_NPZ_BYTES", 300 << 20)
+    assert packing.MAX_NPZ_BYTES == 1 << 30
+    monkeypatch.setattr(packing, "MAX_NPZ_BYTES", 300 << 20)
     with pytest.raises(DataError, match=r"a\.npz unpacked has 4194\d+ bytes, the bound is 314572800"):
         read_npz(tmp_path / "a.npz", ())
 
@@ -115,14 +110,6 @@ def test_the_header_of_every_kind_of_jpeg_is_read(options):
     for cut in range(0, 200):
         with pytest.raises(ImageError, match=rf"{cut} bytes"):
             decode_jpeg(content[:cut])
-
-
-def test_a_film_is_given_up_when_it_unpacks_to_more_than_its_bound(tmp_path, monkeypatch):
-    video.write_video(tmp_path / "a.mp4", np.zeros((20, 64, 64, 3), np.uint8), 10)
-    assert video.read_video(tmp_path / "a.mp4").shape == (20, 64, 64, 3)
-    monkeypatch.setattr(video, "MAX_FILM_BYTES", 100_000)
-    with pytest.raises(ValueError, match="unpacked so far has 110592 bytes, the bound is 100000"):
-        video.read_video(tmp_path / "a.mp4")
 
 
 def spoil(change: Callable[[h5py.Group, Path], None], path: Path) -> Path:
@@ -217,53 +204,6 @@ def test_a_libero_file_whose_demonstrations_lie_elsewhere_is_refused(tmp_path):
         file["data"] = h5py.ExternalLink("other.hdf5", "/data")
     with pytest.raises(DataError, match="data is a link to elsewhere"):
         list(read_libero(tmp_path / "a.hdf5", LiberoConfig(task=1)))
-
-
-def lerobot_set(folder: Path, **info: object) -> Path:
-    """The least that `read_lerobot` follows to a table."""
-    (folder / "meta/episodes/chunk-000").mkdir(parents=True)
-    content = {
-        "codebase_version": "v3.0", "total_episodes": 1, "total_frames": 1, "fps": 10,
-        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-    }  # fmt: skip
-    (folder / "meta/info.json").write_text(json.dumps(content | info))
-    row = {"episode_index": 0, "length": 1, "data/chunk_index": 0, "data/file_index": 0, "tasks": ["x"]}
-    pq.write_table(pa.Table.from_pylist([row]), folder / "meta/episodes/chunk-000/file-000.parquet")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("template", "told"),
-    [
-        ("../secret.parquet", "leads out of the data set"),
-        ("/etc/passwd", "leads out of the data set"),
-        ("data/../../secret.parquet", "leads out of the data set"),
-        ("link/secret.parquet", "leads out of the data set"),
-        ("{chunk_index:1000000000d}", "holds an unknown field"),
-        ("{chunk_index.__class__}", "holds an unknown field"),
-        ("{0}", "holds an unknown field"),
-        (7, "is no readable LeRobotDataset"),
-    ],
-)
-def test_a_lerobot_path_that_leads_elsewhere_is_refused(tmp_path, little_memory, template, told):
-    pq.write_table(pa.Table.from_pylist([{"episode_index": 0}]), tmp_path / "secret.parquet")
-    folder = lerobot_set(tmp_path / "set", data_path=template)
-    (folder / "link").symlink_to(tmp_path)
-    with pytest.raises(DataError, match=told):
-        read_lerobot(folder)
-
-
-def test_a_parquet_file_of_kilobytes_with_gigabytes_in_it_is_given_up_on_the_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(lerobot, "MAX_TABLE_BYTES", 50_000_000)
-    folder = lerobot_set(tmp_path / "set", data_path="a.parquet")
-    once = pa.array(["x" * 1_000_000])
-    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), once)
-    pq.write_table(
-        pa.table({"episode_index": pa.array(np.zeros(20_000, np.int64)), "t": column}), folder / "a.parquet"
-    )
-    assert (folder / "a.parquet").stat().st_size < 2_000_000
-    with pytest.raises(DataError, match=r"unpacked so far has \d+ bytes, the bound is 50000000"):
-        read_lerobot(folder)
 
 
 def test_a_recording_whose_chunk_declares_too_much_is_refused(tmp_path):

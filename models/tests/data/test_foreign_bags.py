@@ -18,7 +18,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from kinevla.cli.main import main
 from kinevla.data.audit import AuditConfig, audit_all, audit_topic
-from kinevla.data.convert import Job, Texts, convert_bag, convert_recording
+from kinevla.data.convert import Job, Texts, convert_recording
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
@@ -388,7 +388,7 @@ def test_one_sentence_is_one_task_however_it_was_typed(tmp_path, typed):
     write_bag(tmp_path / "a", instruction=typed, **texts)
     write_bag(tmp_path / "b", instruction="place the cup on the shelf", goal_reasoning="place the cup",
               kinematics_reasoning="Robot Action: place slowly.")  # fmt: skip
-    odd, plain = (convert_bag(Job(tmp_path / name, ConvertConfig(), Texts())) for name in "ab")
+    odd, plain = (convert_recording(Job(tmp_path / name, ConvertConfig(), Texts())).episode for name in "ab")
     assert (odd.task, odd.instruction, odd.coarse, odd.fine) == (
         plain.task, plain.instruction, plain.coarse, plain.fine,
     )  # fmt: skip

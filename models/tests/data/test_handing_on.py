@@ -8,12 +8,13 @@ import h5py
 import numpy as np
 import pytest
 from bag_maker import write_bag
+from lerobot_reader import read_lerobot
 
 from kinevla.cli.main import main
 from kinevla.data.convert import ConvertConfig, Texts, convert_all
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.data.images import decode_jpeg
-from kinevla.data.lerobot import export_lerobot, read_lerobot
+from kinevla.data.lerobot import export_lerobot
 from kinevla.data.libero_import import LiberoConfig, import_libero, moving_actions
 from kinevla.data.packing import DataError
 from kinevla.data.stats import data_stats

@@ -10,7 +10,7 @@ import pytest
 import torch
 from bag_maker import START_NS, write_bag
 
-from kinevla.data.convert import ConvertConfig, Job, Texts, convert_bag
+from kinevla.data.convert import ConvertConfig, Job, Texts, convert_recording
 from kinevla.data.images import decode_jpeg
 from kinevla.data.packing import DataError
 from kinevla.observation.images import ImagePipeline
@@ -57,7 +57,7 @@ def test_a_converted_recording_and_the_live_buffer_give_the_same_tensors(tmp_pat
     _, states = write_bag(tmp_path / "bag", change=change, targets="none")
     texts = Texts("pick up the bread and move it to the front")
     config = ConvertConfig(idle_rad=0.0, max_image_age_s=0.2)
-    episode = convert_bag(Job(tmp_path / "bag", config, texts))
+    episode = convert_recording(Job(tmp_path / "bag", config, texts)).episode
     pipeline = ImagePipeline().on(config.images)
     first_ns = max(min(stamp for camera, stamp in seen if camera == name) for name in SIZES)
     assert len(episode) > 10
@@ -81,4 +81,4 @@ def test_a_converted_recording_and_the_live_buffer_give_the_same_tensors(tmp_pat
 def test_an_image_too_small_for_the_data_set_is_refused_with_its_size_and_the_bound(tmp_path: Path) -> None:
     write_bag(tmp_path / "bag", size=(240, 424))
     with pytest.raises(DataError, match="424 x 240 pixels is too small: each side must have at least 256"):
-        convert_bag(Job(tmp_path / "bag", ConvertConfig(images=ImagePipeline(256)), Texts()))
+        convert_recording(Job(tmp_path / "bag", ConvertConfig(images=ImagePipeline(256)), Texts()))

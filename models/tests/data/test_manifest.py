@@ -9,15 +9,14 @@ import pytest
 
 from kinevla.manifest import (
     ManifestError,
-    chain,
     describe_input,
     file_sha256,
     read_manifest,
-    require_input,
     verify_manifest,
     write_atomically,
     write_manifest,
 )
+from kinevla.provenance import chain, require_input
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import pytest
 from kinevla.cli.main import find_command
 from kinevla.cli.parse import read_line
 from kinevla.evaluation import controls, trial
-from kinevla.evaluation.all_controls import evaluate_all
 from kinevla.evaluation.controllers import ControllerConfig, ExpertController
 from kinevla.evaluation.controls import CONTROLS
-from kinevla.evaluation.runner import evaluate
+from kinevla.evaluation.runner import evaluate, evaluate_all
 from kinevla.manifest import verify_manifest
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"

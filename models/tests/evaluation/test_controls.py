@@ -11,7 +11,7 @@ import torch
 
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
 from kinevla.evaluation.controllers import ControllerConfig, ControllerError, Start, make_controller
-from kinevla.evaluation.training_sentences import training_sentences
+from kinevla.evaluation.wordings import training_sentences
 from kinevla.policy import InstructionError, KineVLAPolicy
 from kinevla.text import load_task_texts
 from kinevla.text.similarity import nearest_sentence

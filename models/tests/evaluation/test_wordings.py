@@ -12,8 +12,7 @@ import pytest
 from kinevla.evaluation import trial
 from kinevla.evaluation.controllers import ControllerConfig, Decision, ExpertController, Start
 from kinevla.evaluation.runner import EvaluationError, config_of, evaluate
-from kinevla.evaluation.training_sentences import training_sentences
-from kinevla.evaluation.wordings import WordingError, read_wordings
+from kinevla.evaluation.wordings import WordingError, read_wordings, training_sentences
 from kinevla.manifest import file_sha256, read_manifest, write_json
 from kinevla.text import InstructionError, check_instruction
 from kinevla.text.unclear import UNCLEAR

@@ -10,8 +10,8 @@ from kinevla.actions.bins import BinTokenizer
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.backbone.config import FlowConfig, ModelConfig
 from kinevla.data.chunks import ChunkConfig
-from kinevla.flow import FlowHead, absolute_targets
 from kinevla.flow.expert import AdaptiveRMSNorm, time_embedding
+from kinevla.flow.head import FlowHead
 
 SMALL = FlowConfig(width=32, layers=2, heads=2, intermediate_size=64)
 
@@ -152,5 +152,6 @@ def test_normalised_chunks_become_absolute_targets() -> None:
     normaliser = ActionNormaliser((-0.2, 0.0), (0.4, 1.0), (False, True))
     tokenizer = BinTokenizer(normaliser, ChunkConfig(horizon=2), period_s=0.1)
     chunk = np.array([[[1.0, 1.2], [0.0, 0.3]]])
-    targets = absolute_targets(chunk, np.array([[2.0, 0.5]]), tokenizer)
+    chunks = tokenizer.normaliser.denormalise(chunk)
+    targets = tokenizer.absolute_targets(chunks, np.array([[2.0, 0.5]]))
     np.testing.assert_allclose(targets, [[[2.4, 1.0], [2.1, 0.3]]])

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from kinevla.backbone import KineVLAModel
-from kinevla.generation import Grammar, SequenceBuilder
+from kinevla.backbone.model import KineVLAModel
+from kinevla.generation.grammar import Grammar
+from kinevla.generation.sequence import SequenceBuilder
 from kinevla.text import Vocabulary
 
 from .tiny import (

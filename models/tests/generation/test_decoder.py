@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kinevla.generation import CachedDecoder
+from kinevla.generation.decoder import CachedDecoder
 
 from .tiny import MODEL, random_model
 

@@ -8,7 +8,11 @@ import torch
 
 from kinevla.actions import ActionNormaliser, BinTokenizer, TokenizerError
 from kinevla.data.chunks import ChunkConfig
-from kinevla.generation import Cursor, Draft, Generator, GeneratorConfig, SequenceBuilder, Spelling
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.grammar import Cursor
+from kinevla.generation.sequence import SequenceBuilder
+from kinevla.generation.spelling import Spelling
 
 from .tiny import (
     BUILDER,
@@ -46,15 +50,12 @@ def test_generation_equals_greedy_decoding_without_cache(seed: int, kind: str) -
 
 
 @KINDS
-@pytest.mark.parametrize("draft_codes", [False, True])
 @pytest.mark.parametrize("keep", [0.0, 0.5, 1.0])
-def test_a_draft_changes_the_time_but_not_one_id(keep: float, draft_codes: bool, kind: str) -> None:
+def test_a_draft_changes_the_time_but_not_one_id(keep: float, kind: str) -> None:
     for seed in range(3):
         model = random_model(seed, kind)
         plain = generator(model).generate(observation(seed), PROMPT)
-        drafted = generator(model, config=GeneratorConfig(draft_codes)).generate(
-            observation(seed), PROMPT, draft_like(plain, keep)
-        )
+        drafted = generator(model).generate(observation(seed), PROMPT, draft_like(plain, keep))
         assert drafted.ids == plain.ids
         assert drafted.forward_passes <= plain.forward_passes
         assert drafted.goal_text_reused == (keep == 1.0 and plain.goal_text != ())
@@ -66,12 +67,6 @@ def test_an_unchanged_text_costs_one_pass_and_its_codes_what_they_need() -> None
         made = generator(random_model(0, kind))
         plain = made.generate(observation(0), PROMPT)
         assert made.generate(observation(0), PROMPT, plain.draft).forward_passes == passes, kind
-
-
-def test_of_one_sequence_a_draft_with_the_codes_costs_one_pass() -> None:
-    eager = generator(random_model(0, "towers"), config=GeneratorConfig(draft_codes=True))
-    plain = eager.generate(observation(0), PROMPT)
-    assert eager.generate(observation(0), PROMPT, plain.draft).forward_passes == 1
 
 
 @KINDS

@@ -11,11 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinevla.backbone import KineVLAModel
-from kinevla.backbone.model import Seen
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.checkpoint import CheckpointParts, load_checkpoint
-from kinevla.generation import Draft, Generation, GeneratorConfig
-from kinevla.generation.draft import following
+from kinevla.generation.answer import Generation
+from kinevla.generation.draft import Draft, following
 from kinevla.policy import answerer, embedded_prompt
 
 from .tiny import GRAMMAR, MODELS, PROMPT, TASKS, VOCABULARY, generator, observation, random_model
@@ -53,7 +52,7 @@ def perturbed(draft: Draft, rng: np.random.Generator) -> Draft:
 def test_reuse_equals_greedy_decoding_on_300_observations(kind: str) -> None:
     model, rng = random_model(0, kind), np.random.default_rng(0)
     plain = generator(model, SHORT)
-    reuse = [generator(model, SHORT, GeneratorConfig(draft_codes=codes)) for codes in (False, True)]
+    reuse = generator(model, SHORT)
     previous: Generation | None = None
     passes = [0, 0]
     for seed in range(300):
@@ -61,7 +60,7 @@ def test_reuse_equals_greedy_decoding_on_300_observations(kind: str) -> None:
         answer = plain.generate(tokens, PROMPT)
         # One in four drafts is the answer to the observation before, the others are this answer, spoilt.
         source = previous if previous is not None and seed % 4 == 0 else answer
-        again = reuse[seed % 2].generate(tokens, PROMPT, perturbed(source.draft, rng))
+        again = reuse.generate(tokens, PROMPT, perturbed(source.draft, rng))
         assert again.ids == answer.ids, seed
         assert again.forward_passes <= answer.forward_passes
         passes = [passes[0] + answer.forward_passes, passes[1] + again.forward_passes]
@@ -105,9 +104,9 @@ def corrupted_drafts(draw: st.DrawFn) -> Draft:
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
-@given(draft=corrupted_drafts(), which=st.integers(0, 2), codes=st.booleans())
-def test_no_corruption_of_a_draft_changes_the_answer(draft: Draft, which: int, codes: bool) -> None:
-    answer = generator(_BASE, GRAMMAR, GeneratorConfig(codes)).generate(observation(which), PROMPT, draft)
+@given(draft=corrupted_drafts(), which=st.integers(0, 2))
+def test_no_corruption_of_a_draft_changes_the_answer(draft: Draft, which: int) -> None:
+    answer = generator(_BASE, GRAMMAR).generate(observation(which), PROMPT, draft)
     assert answer.ids == _ANSWERS[which].ids
     assert answer.forward_passes <= _ANSWERS[which].forward_passes
     for name in ("goal", "kinematics"):

@@ -8,22 +8,18 @@ from functools import lru_cache
 import torch
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
-from kinevla.backbone import DecoderConfig, KineVLAModel, ModelConfig, TowersConfig, VitTowerConfig
-from kinevla.backbone.model import Seen
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
+from kinevla.backbone.config import DecoderConfig, ModelConfig, TowersConfig, VitTowerConfig
+from kinevla.backbone.model import KineVLAModel, Seen
 from kinevla.configs.models import tiny
 from kinevla.data.chunks import ChunkConfig
-from kinevla.generation import (
-    Cursor,
-    Draft,
-    Generation,
-    Generator,
-    GeneratorConfig,
-    Grammar,
-    SequenceBuilder,
-    Spelling,
-)
-from kinevla.generation.grammar import Codes
+from kinevla.generation.answer import Generation
+from kinevla.generation.draft import Draft
+from kinevla.generation.generator import Generator
+from kinevla.generation.grammar import Codes, Cursor, Grammar
+from kinevla.generation.sequence import SequenceBuilder
+from kinevla.generation.spelling import Spelling
 from kinevla.text import Vocabulary, build_word_tokenizer, load_task_texts
 
 HIDDEN, CODES = 32, 16
@@ -84,10 +80,8 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
     return model
 
 
-def generator(
-    model: KineVLAModel, grammar: Grammar = GRAMMAR, config: GeneratorConfig | None = None
-) -> Generator:
-    return Generator(model, grammar, config, spelling() if model.readout is not None else None)
+def generator(model: KineVLAModel, grammar: Grammar = GRAMMAR) -> Generator:
+    return Generator(model, grammar, spelling() if model.readout is not None else None)
 
 
 def observation(seed: int) -> Seen:

@@ -14,7 +14,7 @@ import torch
 from kinevla.configs import TOKENIZERS, TRAININGS
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
-from kinevla.flow import chunk_of_sequence
+from kinevla.flow.decoding import chunk_of_sequence
 from kinevla.observation.images import ImagePipeline
 from kinevla.policy import KineVLAPolicy, Observation, Plan
 from kinevla.training.config import PolicyTrainConfig

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from kinevla.actions.losses import reconstruction_loss, rvq_loss
-from kinevla.actions.rvq_vae import RvqVae, RvqVaeConfig
+from kinevla.actions.rvq_config import RvqVaeConfig
+from kinevla.actions.rvq_vae import RvqVae
 from kinevla.training.losses import coupling_loss, motion_distance, motion_weights, similarity
 from kinevla.training.objective import sequence_states
 from kinevla.training.writing import WriterBatch

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinevla.generation import Grammar, SequenceBuilder
-from kinevla.generation.sequence import LLAMA_SPACE_ID
+from kinevla.generation.grammar import Grammar
+from kinevla.generation.sequence import LLAMA_SPACE_ID, SequenceBuilder
 from kinevla.text import DELIMITERS, CodeLevel, Vocabulary, build_word_tokenizer, load_task_texts
 from kinevla.text.corpus import PROMPT_HEAD, PROMPT_TAIL
 

@@ -14,8 +14,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from kinevla.actions import ActionNormaliser, BiLevelTokenizer
 from kinevla.backbone.model import KineVLAModel
-from kinevla.backbone.openvla import PUBLIC_PARTS
 from kinevla.backbone.openvla_format import read_config
+from kinevla.backbone.openvla_weights import PUBLIC_PARTS
 from kinevla.configs import MODELS, TOKENIZERS
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episode import Episode, encode_frames

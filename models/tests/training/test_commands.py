@@ -10,7 +10,8 @@ import pytest
 from kinevla.cli.command import Exit, UsageError
 from kinevla.cli.main import find_command
 from kinevla.cli.parse import read_line
-from kinevla.cli.train_commands import PolicyTrainConfig, run_policy_train
+from kinevla.cli.train_commands import run_train
+from kinevla.training.config import PolicyTrainConfig
 
 from .conftest import tiny_run
 
@@ -70,17 +71,15 @@ def test_asking_for_the_commands_does_not_load_torch() -> None:
 
 def test_missing_inputs_are_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="demos"):
-        run_policy_train(
-            PolicyTrainConfig(data=tmp_path / "demos", tokenizer=tmp_path / "t", out=tmp_path / "out")
-        )
+        run_train(PolicyTrainConfig(data=tmp_path / "demos", tokenizer=tmp_path / "t", out=tmp_path / "out"))
 
 
 def test_a_training_that_ran_out_of_time_says_so_and_the_same_command_goes_on(
     workplace: Path, tmp_path: Path
 ) -> None:
     config = tiny_run(workplace, tmp_path / "run", max_minutes=1e-9)
-    outcome = run_policy_train(config)
+    outcome = run_train(config)
     assert (outcome.code, outcome.figures["step"]) == (Exit.UNFINISHED, 1)
     assert "run the same command again" in outcome.text
-    outcome = run_policy_train(dataclasses.replace(config, max_minutes=None))
+    outcome = run_train(dataclasses.replace(config, max_minutes=None))
     assert (outcome.code, outcome.figures["step"]) == (Exit.DONE, 4)

@@ -8,9 +8,10 @@ import pytest
 
 from kinevla.actions import StatisticsError
 from kinevla.checkpoint import CheckpointError, record_closed_loop
-from kinevla.evaluation.training_sentences import training_sentences
-from kinevla.manifest import ManifestError, read_manifest, require_input, write_json
+from kinevla.evaluation.wordings import training_sentences
+from kinevla.manifest import ManifestError, read_manifest, write_json
 from kinevla.policy import InstructionError, KineVLAPolicy, Observation, ObservationError, Plan
+from kinevla.provenance import require_input
 from kinevla.text.unclear import UNCLEAR
 from kinevla.text.wordings import numbered_wording
 from kinevla.training.stages.policy import train_policy

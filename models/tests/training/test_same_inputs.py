@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from kinevla.backbone.image_features import ImageFeatures
-from kinevla.backbone.vision_backbone import VisionBackbone
+from kinevla.backbone.vit_tower import VisionBackbone
 from kinevla.checkpoint import load_checkpoint
 from kinevla.data.episodes import EpisodeReader, EpisodeWriter
 from kinevla.observation.images import ImagePipeline, PipelineError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinevla.generation import Cursor
+from kinevla.generation.grammar import Cursor
 from kinevla.text.unclear import UNCLEAR
 from kinevla.text.wordings import WORDINGS, numbered_wording
 from kinevla.training.config import PolicyTrainConfig

@@ -25,17 +25,12 @@ CONTROL_HZ = 20
 ACTIONS = 7
 SETTLE_STEPS = 10
 """Steps without motion after a reset, in which things fall the last millimetres onto the table."""
-FINGER_SPAN_M = 0.08
-"""Distance of the fingers of an open Panda gripper."""
+FINGER_SPAN_M = 0.08  # Distance of the fingers of an open Panda gripper
 REST = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
 def make_libero(task: LiberoTask, size_px: int) -> Any:
-    """Build LIBERO's own environment.
-
-    Raises:
-        LiberoMissingError: LIBERO or its assets are missing.
-    """
+    """Build LIBERO's own environment."""
     bddl = libero_root() / "bddl_files" / SUITE / f"{task.libero_task}.bddl"
     from libero.libero.envs import OffScreenRenderEnv
 
@@ -49,15 +44,10 @@ class LiberoEnvironment:
 
     Args:
         dataset: 'libero_goal_relabeled' or 'kine_libero'.
-        number: row of the table.
         size_px: side of the images; the paper's are 256.
         view: whose left and right the judge takes.
         make: builds LIBERO's environment; replaced in tests.
         read: builds the reader of states from LIBERO's inner environment.
-
-    Raises:
-        LiberoMissingError: LIBERO or its assets are missing.
-        ValueError: there is no such task.
     """
 
     def __init__(

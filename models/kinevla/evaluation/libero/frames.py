@@ -22,17 +22,11 @@ class Pose:
 
 @dataclass(frozen=True)
 class Body:
-    """An object.
+    """An object."""
 
-    Attributes:
-        pose: of its own frame.
-        low_m: (3,) lower corner of its bounding box in its own frame.
-        high_m: (3,) upper corner.
-    """
-
-    pose: Pose
-    low_m: Array
-    high_m: Array
+    pose: Pose  # of its own frame
+    low_m: Array  # (3,) lower corner of its bounding box in its own frame
+    high_m: Array  # (3,) upper corner
 
 
 @dataclass(frozen=True)
@@ -59,28 +53,18 @@ class Joint:
 
 @dataclass(frozen=True)
 class LiberoFrame:
-    """The scene at one moment.
-
-    Attributes:
-        time_s: since the episode began.
-        bodies: movable objects by LIBERO's name.
-        contacts: points (3,) where the fingers touch an object, in the object's frame, by object; drawers and
-            knobs by the name of their joint entry (world frame). Absent or empty: not touched.
-        joints: drawers and knob by the name of LIBERO's region or fixture.
-        sites: regions by LIBERO's name.
-        touching: unordered pairs of objects or fixtures in contact, each pair sorted by name.
-        tool: pose of the grip site; its third axis points out of the hand.
-        opening_m: distance of the fingers.
-    """
+    """The scene at one moment."""
 
     time_s: float
-    bodies: Mapping[str, Body]
+    bodies: Mapping[str, Body]  # movable objects by LIBERO's name
+    # points (3,) where the fingers touch an object, in the object's frame, by object; drawers and knobs by
+    # the name of their joint entry (world frame). Absent or empty: not touched
     contacts: Mapping[str, tuple[Array, ...]]
-    joints: Mapping[str, Joint]
-    sites: Mapping[str, Site]
+    joints: Mapping[str, Joint]  # drawers and knob by the name of LIBERO's region or fixture
+    sites: Mapping[str, Site]  # regions by LIBERO's name
+    # unordered pairs of objects or fixtures in contact, each pair sorted by name
     touching: frozenset[tuple[str, str]]
-    tool: Pose
-    opening_m: float
+    tool: Pose  # pose of the grip site; its third axis points out of the hand
 
     def touch(self, first: str, second: str) -> bool:
         """Whether two things are in contact."""

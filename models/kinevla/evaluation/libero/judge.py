@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 from kinevla.evaluation.libero import goals, kinematics
 from kinevla.evaluation.libero.frames import LiberoTrace
 from kinevla.evaluation.libero.goals import Check
 from kinevla.evaluation.libero.tasks import LiberoTask, Rule
 from kinevla.evaluation.libero.viewer import View
-
-GOAL_CHECKS: dict[str, Callable[..., Check]] = {
-    check.__name__: check
-    for check in (
-        goals.on_object,
-        goals.on_site,
-        goals.in_site,
-        goals.drawer_open,
-        goals.knob_on,
-        goals.beside,
-    )
-}
-KINEMATICS_CHECKS: dict[str, Callable[..., Check]] = {
-    check.__name__: check
-    for check in (
-        kinematics.grasp_edge,
-        kinematics.grasp_part,
-        kinematics.placed_section,
-        kinematics.placed_centre,
-        kinematics.label_direction,
-        kinematics.opening,
-        kinematics.handle_first,
-        kinematics.vertical_hand,
-        kinematics.legs,
-        kinematics.diagonal,
-        kinematics.pushed_from_centre,
-        kinematics.on_table,
-        kinematics.released,
-        kinematics.drawer_before_grasp,
-        kinematics.hand_before_knob,
-    )
-}
 
 
 class LiberoJudgeError(ValueError):
@@ -61,23 +29,22 @@ def judge(task: LiberoTask, trace: LiberoTrace, view: View = "image") -> LiberoV
     """Judge a trace.
 
     Args:
-        task: what was asked.
-        trace: what happened.
         view: whether left and right are those of the rotated image (the paper's) or of the camera.
 
     Raises:
         LiberoJudgeError: an object, region or joint of the task is missing in the trace.
     """
 
-    def apply(rule: Rule, checks: dict[str, Callable[..., Check]]) -> Check:
+    def apply(rule: Rule, checks: ModuleType) -> Check:
         try:
-            return checks[rule.check](trace, view, **rule.arguments)
+            found: Check = getattr(checks, rule.check)(trace, view, **rule.arguments)
+            return found
         except KeyError as error:
             raise LiberoJudgeError(
                 f"{rule.check} of {task.dataset} task {task.number} needs {error}, which the trace lacks"
             ) from error
 
-    goal = apply(task.goal, GOAL_CHECKS)
-    fine = [apply(rule, KINEMATICS_CHECKS) for rule in task.kinematics]
+    goal = apply(task.goal, goals)
+    fine = [apply(rule, kinematics) for rule in task.kinematics]
     reasons = tuple(("ok: " if ok else "failed: ") + text for ok, text in (goal, *fine))
     return LiberoVerdict(goal[0], goal[0] and all(ok for ok, _ in fine), reasons)

@@ -12,18 +12,12 @@ import numpy as np
 
 from kinevla.evaluation.libero.frames import Array, Body, Joint, LiberoFrame, Pose, Site
 
-DRAWER_OPENED_M = -0.16
-"""Fully open drawer of the wooden cabinet, the end of LIBERO's own open range."""
-KNOB_ON_RAD = 2.1
-"""End of LIBERO's own turned-on range of the stove."""
+DRAWER_OPENED_M = -0.16  # Fully open drawer of the wooden cabinet, the end of LIBERO's own open range
+KNOB_ON_RAD = 2.1  # End of LIBERO's own turned-on range of the stove
 
 
 class LiberoReader:
-    """Reads frames of one environment after a reset.
-
-    Args:
-        environment: see the module.
-    """
+    """Reads frames of one environment after a reset."""
 
     def __init__(self, environment: Any) -> None:
         self._env = environment
@@ -38,7 +32,6 @@ class LiberoReader:
         gripper = environment.robots[0].gripper
         self._fingers = {model.geom_name2id(geom) for geom in gripper.contact_geoms}
         self._tool_site = model.site_name2id(gripper.important_sites["grip_site"])
-        self._finger_joints = list(gripper.joints)
         # A drawer's region belongs to the body that slides: contacts with that body are the handle's.
         self._drawer_joint = {
             name: site.joints[0]
@@ -75,8 +68,7 @@ class LiberoReader:
         tool = Pose(
             np.array(data.site_xpos[self._tool_site]), np.array(data.site_xmat[self._tool_site]).reshape(3, 3)
         )
-        opening = sum(abs(float(data.get_joint_qpos(joint))) for joint in self._finger_joints)
-        return LiberoFrame(time_s, bodies, contacts, joints, sites, frozenset(touching), tool, opening)
+        return LiberoFrame(time_s, bodies, contacts, joints, sites, frozenset(touching), tool)
 
     def _body_pose(self, body: int) -> Pose:
         data = self._env.sim.data

@@ -12,16 +12,11 @@ from kinevla.evaluation.libero.environment import LiberoEnvironment
 from kinevla.evaluation.libero.installation import libero_root
 from kinevla.evaluation.libero.tasks import SUITE, LiberoTask
 
-ENVIRONMENT_PREFIX = "libero:"
-"""What stands before a table's name in an environment id."""
+ENVIRONMENT_PREFIX = "libero:"  # What stands before a table's name in an environment id
 
 
 def start_states(task: LiberoTask) -> NDArray[np.float64]:
-    """LIBERO's recorded start states (N, S) of a task, which come with its package.
-
-    Raises:
-        LiberoMissingError: LIBERO or its assets are missing.
-    """
+    """LIBERO's recorded start states (N, S) of a task, which come with its package."""
     import torch
 
     path = libero_root() / "init_files" / SUITE / f"{task.libero_task}.pruned_init"
@@ -54,11 +49,7 @@ class LiberoSuite:
         return self
 
     def reset(self, *, seed: int, options: dict[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start an episode of row `options["task"]` in LIBERO's start state number `seed` modulo their count.
-
-        Raises:
-            ValueError: there is no such row, or another option.
-        """
+        """Start an episode of row `options["task"]` in LIBERO's start state `seed` modulo their number."""
         if unknown := sorted(set(options) - {"task"}):
             raise ValueError(f"LIBERO's scenes have no option {unknown[0]!r}")
         row = int(options["task"])

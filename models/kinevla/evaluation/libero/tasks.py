@@ -28,21 +28,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class LiberoTask:
-    """One row of Table 5 or 6.
-
-    Attributes:
-        dataset: which table.
-        number: row.
-        libero_task: name of the task in suite LIBERO-Goal, also that of its bddl file.
-        goal: check of the coarse sentence.
-        kinematics: checks of the fine sentence.
-    """
+    """One row of Table 5 or 6."""
 
     dataset: Dataset
     number: int
-    libero_task: str
-    goal: Rule
-    kinematics: tuple[Rule, ...]
+    libero_task: str  # name of the task in suite LIBERO-Goal, also that of its bddl file
+    goal: Rule  # check of the coarse sentence
+    kinematics: tuple[Rule, ...]  # checks of the fine sentence
 
 
 def rule(check: str, **parameters: Any) -> Rule:

@@ -74,12 +74,7 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
 
 
 class PolicyStage(Stage):
-    """The policy: network, data and the processes that share the work.
-
-    Args:
-        run: data and network.
-        accelerator: the processes of the run.
-    """
+    """The policy: network, data and the processes that share the work."""
 
     def __init__(self, run: PolicyRun, accelerator: Accelerator) -> None:
         self.run, self.config, self.accelerator = run, run.config, accelerator

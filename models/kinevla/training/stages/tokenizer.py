@@ -31,19 +31,12 @@ _LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class TrainedTokenizer:
-    """Outcome of `train_tokenizer`.
+    """Outcome of `train_tokenizer`."""
 
-    Attributes:
-        network: the network as it is now.
-        normaliser: its statistics.
-        stage: stage reached (1 or 2).
-        complete: both stages ran to their end.
-    """
-
-    network: RvqVae
+    network: RvqVae  # the network as it is now
     normaliser: ActionNormaliser
-    stage: int
-    complete: bool
+    stage: int  # stage reached (1 or 2)
+    complete: bool  # both stages ran to their end
 
 
 def train_tokenizer(
@@ -63,8 +56,6 @@ def train_tokenizer(
         config: sizes and schedule; `kinematics_levels` 0 makes a single-level tokeniser, for which only
             Stage I runs (pass the full chunks as `coarse_chunks` then).
         directory: where state and metrics go; a run found there is continued. None keeps nothing.
-        max_minutes: time budget.
-        progress: show a progress bar.
 
     Raises:
         ValueError: data and configuration do not fit.
@@ -116,8 +107,6 @@ class TokenizerStage(Stage):
         network: what is trained; the stages share it.
         data: (N, T, D) normalised chunks.
         weights: (D,) weight of each dimension in the loss.
-        config: schedule.
-        kinematics: Stage II.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ def read(fake: FakeLibero) -> SimpleNamespace:
     def frame(time_s: float) -> LiberoFrame:
         knob = {"flat_stove_1": Joint(fake.knob, 0.0, 2.1)}
         tool = Pose(np.array([0.0, fake.y, 1.0]))
-        return LiberoFrame(time_s, {}, {}, knob, {}, frozenset(), tool, 0.04)
+        return LiberoFrame(time_s, {}, {}, knob, {}, frozenset(), tool)
 
     return SimpleNamespace(frame=frame)
 

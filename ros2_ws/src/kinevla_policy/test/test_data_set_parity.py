@@ -17,7 +17,7 @@ from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import Image, JointState
 
 from kine_nodes.image_conversion import image_to_rgb
-from kinevla.data.convert import ConvertConfig, Job, Texts, convert_bag
+from kinevla.data.convert import ConvertConfig, Job, Texts, convert_recording
 from kinevla.data.episode import Episode
 from kinevla.data.images import decode_jpeg, encode_jpeg
 from kinevla.data.packing import DataError
@@ -149,9 +149,9 @@ def test_images_and_joints_seen_live_are_those_of_the_data_set(tmp_path, policy,
     write(tmp_path / "bag", recorded)
     # Without the removal of idle frames, frame k is the k-th moment.
     texts = Texts("pick up the bread and move it to the front")
-    episode: Episode = convert_bag(
+    episode: Episode = convert_recording(
         Job(tmp_path / "bag", ConvertConfig(idle_rad=0.0, images=ImagePipeline(STORED_PX)), texts)
-    )
+    ).episode
     assert len(episode) >= 17
     first_ns = first_moment(recorded)
     lossy = []
@@ -196,4 +196,4 @@ def test_a_pair_of_images_the_policy_would_not_take_is_no_frame(tmp_path):
     write(tmp_path / "bag", sorted(recorded, key=lambda item: item[0]))
 
     with pytest.raises(DataError, match=r"apart, bound 0\.040 s \(at 0\.00 s\)"):
-        convert_bag(Job(tmp_path / "bag", ConvertConfig(max_image_age_s=0.3), Texts("wave", "g", "k")))
+        convert_recording(Job(tmp_path / "bag", ConvertConfig(max_image_age_s=0.3), Texts("wave", "g", "k")))

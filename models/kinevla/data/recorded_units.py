@@ -1,7 +1,8 @@
-"""The gripper's opening as this project has it, 0 closed to 1 open, out of what others record."""
+"""Recorded joints and grippers as this project has them: radians, and an opening of 0 closed to 1 open."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.data.packing import DataError
+
+_TURN_RAD = 2.0 * math.pi + 0.05  # No joint of an arm turns further; the rest is for noise at the end stop.
+
+
+def check_radians(angles: NDArray[np.float64], what: str) -> None:
+    """Refuse positions (T, D) beyond a whole turn: they are degrees, or another unit.
+
+    Raises:
+        DataError: naming joint, value and bound.
+    """
+    if abs(angles).max(initial=0.0) <= _TURN_RAD:
+        return
+    row, joint = np.unravel_index(int(abs(angles).argmax()), angles.shape)
+    raise DataError(
+        f"joint {joint + 1} of {what} reaches {angles[row, joint]:.4g}, bound {_TURN_RAD:.2f} rad: are these "
+        "degrees? JointState holds radians"
+    )
+
 
 Meaning = Literal["auto", "minus_one_opens", "one_opens", "one_closes"]
 _SLACK = 0.05
@@ -23,10 +42,7 @@ def opening(
     """Map recorded positions (T,) to openings, 0 closed to 1 open.
 
     Args:
-        values: as recorded.
-        closed: the position that means closed.
         opened: the position that means open; None for 1 where the values look like openings.
-        what: whose positions, for the text.
 
     Raises:
         DataError: values beyond closed and open, or ones that look like metres.
