@@ -45,12 +45,17 @@ demo: build  ## one instruction on the simulated arm; TASK=1..7 SEED=n, or SAY="
 	$(RUN) python -m kinevla_policy.demo --task $(TASK) --seed $(SEED) $(if $(SAY),--say "$$SAY") --out demo_output
 
 # --- checks ---------------------------------------------------------------------------------------
+# What needs no real time runs on two processes; what does, on one.
+SIM_TESTS := ros2_ws/src/kine_sim/test
+PLAIN_TESTS := models/tests $(filter-out %/test_live.py,$(wildcard $(SIM_TESTS)/test_*.py))
+
 test: build  ## lint, types and the default suite
 	$(MAKE) --no-print-directory lint types
-	$(RUN) python -m pytest models/tests -m "not slow" -n 2 --dist loadfile
-	$(RUN) python -m pytest ros2_ws/src/kine_nodes/test ros2_ws/src/kine_sim/test ros2_ws/src/realman_driver/test \
-		ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test ros2_ws/src/kine_console/test \
-		ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
+	$(RUN) python -m pytest $(PLAIN_TESTS) -m "not slow" -n 2 --dist loadfile
+	$(RUN) python -m pytest ros2_ws/src/kine_nodes/test $(SIM_TESTS)/controller $(SIM_TESTS)/test_live.py \
+		ros2_ws/src/realman_driver/test ros2_ws/src/kinevla_policy/test ros2_ws/src/kine_teleop/test \
+		ros2_ws/src/kine_console/test ros2_ws/src/kine_cameras/test ros2_ws/src/kine_description/test \
+		ros2_ws/src/kine_relay/test ros2_ws/src/kine_cli/test tests -m "not slow"
 
 test-slow: build  ## the long checks
 	$(RUN) python -m pytest models/tests ros2_ws/src tests -m slow
