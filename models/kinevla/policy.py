@@ -21,7 +21,7 @@ from kinevla.generation.spelling import Spelling
 from kinevla.observation.observation import Observation, ObservationError, network_inputs
 from kinevla.observation.past import NO_PAST, past_inputs, remembered
 from kinevla.text.instruction import InstructionError, check_instruction
-from kinevla.understanding import Understanding
+from kinevla.understanding import Understanding, read_otherwise
 
 __all__ = ["InstructionError", "KineVLAPolicy", "Observation", "ObservationError", "Plan"]
 
@@ -232,6 +232,10 @@ class KineVLAPolicy:
             "total": end - begin,
         }
         goal_text, kinematics_text = map(builder.decode_text, (answer.goal_text, answer.kinematics_text))
+        changed = ""
+        if previous is not None and not forced:
+            before = (previous.goal_text, previous.kinematics_text)
+            changed = read_otherwise(before, (goal_text, kinematics_text))
         return Plan(
             goal_text=goal_text,
             kinematics_text=kinematics_text,
@@ -245,7 +249,7 @@ class KineVLAPolicy:
             latency_s=latency_s,
             period_s=self.period_s,
             doubt_nat=max(answer.surprise),
-            unclear=self._understanding.problem(goal_text, kinematics_text),
+            unclear=self._understanding.problem(goal_text, kinematics_text) or changed,
             draft=answer.draft,
             past=remembered(past, observation.state, model.config.moments),
         )

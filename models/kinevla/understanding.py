@@ -84,6 +84,17 @@ class Understanding:
             raise InstructionError(f"{sentence!r} {NOT_UNDERSTOOD}: {why}{hint}")
 
 
+def read_otherwise(before: tuple[str, str], now: tuple[str, str]) -> str:
+    """Say which text of a sentence is not what it was a plan before; empty where both are.
+
+    A sentence that suddenly means something else was misread then or now, and nobody asked for either.
+    """
+    for old, new in zip(before, now, strict=True):
+        if old != new:
+            return f"the policy reads {new!r} of the sentence, where it read {old!r} before"
+    return ""
+
+
 def unclear(goal_text: str) -> str:
     """Return what was not understood where the network wrote that instead of a goal, else an empty text."""
     return _MEANING.get(goal_text, "")

@@ -127,6 +127,17 @@ def test_understanding_hands_over_the_plan_it_judged(loaded: CheckpointParts) ->
     np.testing.assert_array_equal(understood.actions, plan.actions)
 
 
+def test_a_sentence_that_is_suddenly_read_otherwise_is_not_followed_any_more(loaded: CheckpointParts) -> None:
+    plan = KineVLAPolicy(loaded).plan(look(), SENTENCE)
+    policy = taught(loaded, plan, float("inf"))
+    assert policy.plan(look(), SENTENCE, plan).unclear == ""
+    another = replace(plan, kinematics_text=RIGHT.fine)
+    assert policy.plan(look(), SENTENCE, another).unclear.endswith(f"where it read {RIGHT.fine!r} before")
+    # A person's text is a person's choice.
+    forced = (plan.goal_text or None, "move the bread")
+    assert policy.plan(look(), SENTENCE, another, forced).unclear.count("before") == 0
+
+
 def test_the_limit_of_the_checkpoint_decides(loaded: CheckpointParts) -> None:
     plan = KineVLAPolicy(loaded).plan(look(), SENTENCE)
     assert plan.doubt_nat > 0.1
