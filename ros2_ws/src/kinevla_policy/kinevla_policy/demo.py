@@ -81,7 +81,7 @@ def follow(
         stack.alive,
     )
     client.enable()
-    answer = client.instruct(instruction)
+    answer = client.instruct(instruction, patience_s=15.0)
     if not answer.accepted:
         raise StackError(f"the instruction was refused: {answer.message}")
     started_s = time.monotonic()

@@ -27,6 +27,7 @@ from kine_nodes.bounded import BoundedExecutor
 from kine_nodes.driver_watch import DRIVER_STATE_QOS, DRIVER_STATE_TOPIC, not_enabled
 from kine_nodes.image_conversion import image_to_rgb
 from kinevla_policy.handshake import Handshake
+from kinevla_policy.loop_types import CANNOT_SEE
 
 T = TypeVar("T")
 
@@ -141,9 +142,20 @@ class DemoClient:
         """Call a `std_srvs/Trigger` service."""
         return self.call(service, Trigger, Trigger.Request(), timeout_s)
 
-    def instruct(self, text: str) -> Instruct.Response:
-        """Give an instruction in words."""
-        return self.call("/kinevla/instruct", Instruct, Instruct.Request(instruction=text))
+    def instruct(self, text: str, patience_s: float = 0.0) -> Instruct.Response:
+        """Give an instruction in words.
+
+        Args:
+            text: the sentence.
+            patience_s: how long it is given again where the policy only lacks a look at the table: a busy
+                machine delivers images and joint states late.
+        """
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            answer = self.call("/kinevla/instruct", Instruct, Instruct.Request(instruction=text))
+            if answer.accepted or CANNOT_SEE not in answer.message or time.monotonic() > deadline_s:
+                return answer
+            time.sleep(0.2)
 
     def verdict(self) -> dict[str, Any]:
         """What the simulator's judge says now."""

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from kinevla_policy.observation_buffer import SyncedObservation
 
 EXECUTIONS = ("async", "sync")
+CANNOT_SEE = "the policy cannot see what is meant"
+"""In the text of a refusal that may pass: there are no images and joint states of one moment."""
 Reasoning = tuple[str | None, str | None]
 
 

@@ -27,7 +27,7 @@ from kine_nodes.texts import printable
 from kinevla_policy import messages, parameters
 from kinevla_policy.camera_watch import CameraRules, CameraWatch
 from kinevla_policy.instruction_gate import InstructionGate
-from kinevla_policy.loop_types import ChunkReport, LoopSettings
+from kinevla_policy.loop_types import CANNOT_SEE, ChunkReport, LoopSettings
 from kinevla_policy.model import CheckpointPolicy
 from kinevla_policy.observation_buffer import ObservationBuffer
 from kinevla_policy.plan_loop import PlanLoop
@@ -269,7 +269,7 @@ class PolicyNode(ManagedNode):
         if not isinstance(seen, str):
             self._policy.understand(seen, checked)
         elif not hindered:
-            raise ValueError(f"the policy cannot see what is meant: {seen}")
+            raise ValueError(f"{CANNOT_SEE}: {seen}")
         return checked
 
     def _approve(self, request: Approve.Request, response: Approve.Response) -> Approve.Response:

@@ -163,7 +163,7 @@ def _wait_until_ready(stack: StackProcess, client: DemoClient, by_policy: bool) 
 
 def _follow_policy(stack: StackProcess, client: DemoClient, watch: Watch, instruction: str) -> Track:
     """Give the instruction and note every plan until the policy node says that it is done."""
-    answer = client.instruct(instruction)
+    answer = client.instruct(instruction, patience_s=15.0)
     if not answer.accepted:
         if NOT_UNDERSTOOD in answer.message:
             raise InstructionError(answer.message)
