@@ -71,6 +71,7 @@ def _image_topic(path: Path, topic: str) -> str:
     try:
         with open_bag(path) as bag:
             held = {name: item for name, item in bag.topics.items() if item.type in _IMAGE_TYPES}
+            cut_off = bag.cut_off
     except DataError as error:
         raise ValueError(str(error)) from error
     known = sorted(name for name, item in held.items() if item.messages)
@@ -78,7 +79,8 @@ def _image_topic(path: Path, topic: str) -> str:
         return topic
     if not topic and len(known) == 1:
         return known[0]
-    raise ValueError(f"topic is '{topic}', must be one of the bag's images: {', '.join(known) or 'none'}")
+    told = f"topic is '{topic}', must be one of the bag's images: {', '.join(known) or 'none'}"
+    raise ValueError("; ".join((told, *cut_off)))
 
 
 def _bag(path: Path, topic: str) -> TimedImages:
