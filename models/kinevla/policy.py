@@ -298,7 +298,12 @@ def answerer(parts: CheckpointParts) -> Generator:
 
 @torch.inference_mode()
 def embedded_prompt(parts: CheckpointParts, sentence: str) -> torch.Tensor:
-    """Embed a checked instruction as the decoder reads it: (P, hidden)."""
+    """Embed a checked instruction as the decoder reads it: (P, hidden).
+
+    Raises:
+        ValueError: with a network of the OpenVLA format, ids that could end the prompt.
+        PretrainedError: the pretrained reader of sentences is not installed.
+    """
     model = parts.model
     if model.config.reads_alone:
         return model.told([sentence])[0]

@@ -202,7 +202,11 @@ class KineVLAModel(nn.Module):
         return found
 
     def told(self, sentences: Sequence[str]) -> list[Tensor]:
-        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each."""
+        """Read instructions with the pretrained encoder: token embeddings (L, hidden) each.
+
+        Raises:
+            PretrainedError: it is not installed.
+        """
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 

@@ -98,6 +98,9 @@ class PublicConfig:
         Args:
             cameras: names in token order; one or more.
             own: settings of `ModelConfig` that public checkpoints know nothing of.
+
+        Raises:
+            ValueError: sizes that exclude one another.
         """
         return ModelConfig(
             vision=TowersConfig(self.image_size, cameras, *self.towers),

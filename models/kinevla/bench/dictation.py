@@ -100,7 +100,11 @@ def made_up_answer(
 
 
 def corrupt(draft: Draft, share: float, text_ids: range) -> Draft:
-    """Return a draft of which the leading `share` of each text is right and every later id is wrong."""
+    """Return a draft of which the leading `share` of each text is right and every later id is wrong.
+
+    Raises:
+        ValueError: a share outside 0..1, or fewer than two ids to choose from.
+    """
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"the share of accepted ids must lie in 0..1, got {share}")
     if len(text_ids) < 2:

@@ -121,6 +121,9 @@ def measure(
 
     Args:
         seed: of the order of variants and of dictated answers.
+
+    Raises:
+        ValueError: fewer than one repetition.
     """
     if repetitions < 1 or warmup < 0:
         raise ValueError(f"need at least 1 repetition and 0 for warming up, got {repetitions} and {warmup}")

@@ -73,6 +73,9 @@ class StaticDecoder(CachedDecoder):
         """Append positions (L, hidden) and return the last `wanted` hidden states, all for None.
 
         The result is valid until the next call.
+
+        Raises:
+            ValueError: the sequence would become longer than the window.
         """
         start, count = self.length, len(embeddings)
         if start + count > self.max_length:

@@ -18,7 +18,11 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Summarise values."""
+        """Summarise values.
+
+        Raises:
+            ValueError: there are none.
+        """
         if not len(values):
             raise ValueError("no values to summarise")
         sample = np.asarray(values, dtype=np.float64)
@@ -44,6 +48,9 @@ def ratio_of_medians(
         fast: times of the faster one in the same repetitions.
         resamples: bootstrap samples.
         seed: of the resampling, so that the same times give the same interval.
+
+    Raises:
+        ValueError: no pairs, or lists of different length.
     """
     if len(slow) != len(fast) or not len(slow):
         raise ValueError(f"need as many slow as fast times and at least one, got {len(slow)} and {len(fast)}")

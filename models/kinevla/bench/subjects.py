@@ -84,6 +84,10 @@ def checkpoint_subject(
 
     Args:
         instruction: the sentence; None for the annotated one whose reasoning has the median length.
+
+    Raises:
+        ManifestError: a file is missing or was changed.
+        CheckpointError: parts that do not fit together.
     """
     parts = load_checkpoint(directory)
     if instruction is None:
@@ -118,6 +122,10 @@ def random_subject(
         dtype: type of its weights; the small network keeps single precision.
         text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
         force: try even if memory will not do.
+
+    Raises:
+        UnknownNameError: no such size.
+        MemoryEstimateError: it will not fit.
     """
     config = MODELS.get(name)
     weight_dtype = torch.float32 if config.reads_alone else dtype
@@ -223,7 +231,12 @@ def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> I
 
 
 def demonstrated_observations(directory: Path) -> Iterator[Observation]:
-    """Yield the frames of demonstrations again and again, as they are stored."""
+    """Yield the frames of demonstrations again and again, as they are stored.
+
+    Raises:
+        ManifestError: no data set there.
+        DataError: a damaged episode.
+    """
     reader = EpisodeReader(directory)
     while True:
         for episode in reader:

@@ -28,6 +28,9 @@ class Registry(Generic[T]):
 
     Args:
         kind: what they configure, for messages ("training preset").
+
+    Raises:
+        ValueError: a name that occurs twice.
     """
 
     def __init__(self, kind: str, *entries: Entry[T]) -> None:

@@ -45,6 +45,9 @@ class TrainingPreset:
         Args:
             base: the base checkpoint where `needs_base`, else None.
             changes: fields of `PolicyTrainConfig` that are to differ from the preset.
+
+        Raises:
+            ValueError: values out of bounds.
         """
         values = dict(self.settings) | {"base": base} | changes
         return PolicyTrainConfig(data=data, tokenizer=tokenizer, out=out, **values)

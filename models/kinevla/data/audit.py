@@ -113,7 +113,11 @@ def _lost_in_bursts(times_s: NDArray[np.float64], period: float) -> int:
 
 
 def audit_bag(path: Path, config: AuditConfig) -> Audit:
-    """Judge all topics with a header of one recording."""
+    """Judge all topics with a header of one recording.
+
+    Raises:
+        DataError: damaged or foreign recording.
+    """
     stamps: dict[str, tuple[list[int], list[int]]] = {}
     with open_bag(path) as bag:
         topics = tuple(name for name, item in bag.topics.items() if item.type.startswith(_STAMPED))

@@ -75,7 +75,11 @@ class ChunkSet:
 
 
 def relative_mask(dimensions: int, absolute_dimensions: Sequence[int]) -> NDArray[np.bool_]:
-    """Return a (D,) mask that is True where a dimension is relative to the measured state."""
+    """Return a (D,) mask that is True where a dimension is relative to the measured state.
+
+    Raises:
+        ValueError: an absolute dimension outside -D..D-1.
+    """
     return _all_but(dimensions, absolute_dimensions, "absolute")
 
 

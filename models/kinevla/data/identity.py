@@ -62,7 +62,11 @@ _OWN_FILES = (".mcap", ".db3", ".zstd")
 
 
 def fingerprint(path: Path) -> str:
-    """Return what tells a recording from others: its name, and sizes, beginnings and ends of its files."""
+    """Return what tells a recording from others: its name, and sizes, beginnings and ends of its files.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     digest = hashlib.sha256(Path(path).resolve().name.encode())
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
     for file in files:

@@ -54,7 +54,11 @@ def figures_of(values: NDArray[np.floating]) -> dict[str, list[float]]:
 
 
 def data_stats(reader: EpisodeReader) -> DataStats:
-    """Read a data set one episode at a time; images are never decoded."""
+    """Read a data set one episode at a time; images are never decoded.
+
+    Raises:
+        DataError: a data set without episodes.
+    """
     states, targets, per_task = [], [], dict[str, int]()
     for episode in reader:
         states.append(episode.state)

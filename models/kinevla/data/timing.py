@@ -118,7 +118,11 @@ def seconds(time_ns: int | np.int64) -> str:
 
 
 def in_order(samples: Sequence[tuple[int, Array]], what: str) -> tuple[Stamps, Array]:
-    """Return stamps (N,) and values (N, D), sorted and without repeated stamps."""
+    """Return stamps (N,) and values (N, D), sorted and without repeated stamps.
+
+    Raises:
+        DataError: fewer than two samples.
+    """
     if len(samples) < 2:
         raise DataError(f"{what} has {len(samples)} messages, at least 2 are needed")
     stamps = np.array([stamp for stamp, _ in samples], dtype=np.int64)

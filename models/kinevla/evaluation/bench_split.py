@@ -35,6 +35,9 @@ def bench_jobs(
     Args:
         first_seed: of the scene of the first instruction; the next one has the next seed.
         file: sentences of a split of `FROM_FILE`.
+
+    Raises:
+        SplitError: a file that cannot be used.
     """
     if split not in FROM_FILE:
         said = load_splits()["sentences"]["seen" if split in _VARIED else split]

@@ -33,7 +33,12 @@ class Comparison:
 
 
 def compare(other: Path, this: Path) -> Comparison:
-    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed."""
+    """Compare two evaluations by task, seed and number of the wording; intervals are clustered by seed.
+
+    Raises:
+        ManifestError: no evaluation.
+        EvaluationError: they share no trial.
+    """
     there, here = verdicts_of(other), verdicts_of(this)
     shared = sorted(set(there) & set(here))
     if not shared:

@@ -43,7 +43,11 @@ class Memory:
 
 @torch.inference_mode()
 def remember(policy: KineVLAPolicy, observation: Observation, sentence: str) -> Memory:
-    """Let the policy answer a sentence in one observation, and keep what it said."""
+    """Let the policy answer a sentence in one observation, and keep what it said.
+
+    Raises:
+        InstructionError: the sentence has no words.
+    """
     plan = policy.plan(observation, sentence)
     model, builder = policy.parts.model, policy.parts.builder
     words = None
@@ -78,7 +82,11 @@ def recall(
 
 
 class LookupController:
-    """Looks the sentence up in the checkpoint's training."""
+    """Looks the sentence up in the checkpoint's training.
+
+    Raises:
+        ControllerError: the checkpoint does not tell its training sentences.
+    """
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None

@@ -37,12 +37,20 @@ class PolicyController:
         self._draft: Plan | None = None
 
     def start(self, start: Start) -> None:
-        """Check the instruction and choose what is forced."""
+        """Check the instruction and choose what is forced.
+
+        Raises:
+            InstructionError: the policy refuses it.
+        """
         self._instruction, self._forced = self._told(start)
         self._draft = None
 
     def decide(self, observation: dict[str, NDArray[Any]], step: int) -> Decision:
-        """Plan one chunk."""
+        """Plan one chunk.
+
+        Raises:
+            InstructionError: the policy did not understand what it is told.
+        """
         plan = self._plan(self._seen(observation))
         self._draft = plan
         return Decision(

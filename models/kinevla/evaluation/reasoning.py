@@ -35,7 +35,11 @@ def bleu(candidates: Sequence[str], references: Sequence[str]) -> float:
 
 
 def offline_model() -> Path:
-    """Return the directory of the encoder that comes as a package."""
+    """Return the directory of the encoder that comes as a package.
+
+    Raises:
+        ReasoningMetricError: the package is not installed.
+    """
     spec = importlib.util.find_spec(OFFLINE_MODEL)
     if spec is None or spec.origin is None:
         raise ReasoningMetricError(
@@ -92,7 +96,11 @@ def bert_score_f1(candidates: Sequence[str], references: Sequence[str], model: P
 def reasoning_figures(
     candidates: Sequence[str], references: Sequence[str], *, bert: bool = True, model: Path | None = None
 ) -> ReasoningFigures:
-    """Compute all figures."""
+    """Compute all figures.
+
+    Raises:
+        ReasoningMetricError: no texts, or BERTScore asked for without an encoder.
+    """
     if not candidates:
         raise ReasoningMetricError("there are no generated texts to compare")
     exact = sum(a == b for a, b in zip(candidates, references, strict=True)) / len(candidates)

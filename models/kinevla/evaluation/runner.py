@@ -107,7 +107,11 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 
 def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
-    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now."""
+    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now.
+
+    Raises:
+        ValueError: it has no trials.
+    """
     if evaluation.summary is None:
         raise ValueError(f"{config.out} has no trials to publish")
     identity = _identity(config)
@@ -223,7 +227,11 @@ def config_of(manifest: Path, out: Path) -> EvaluateConfig:
 
 
 def verdicts_of(directory: Path) -> dict[TrialKey, tuple[bool, bool]]:
-    """Return (goal, kinematics) by (task, seed, wording) of an evaluation's directory or manifest.json."""
+    """Return (goal, kinematics) by (task, seed, wording) of an evaluation's directory or manifest.json.
+
+    Raises:
+        ManifestError: no evaluation.
+    """
     directory = directory.parent if directory.name == MANIFEST_NAME else directory
     read_manifest(directory, kind=EVALUATION_KIND)
     rows = [json.loads(line) for line in (directory / TRIALS_NAME).read_text().splitlines()[1:]]

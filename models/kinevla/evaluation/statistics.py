@@ -26,7 +26,11 @@ FOOTNOTE = (
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the Wilson score 95 % interval of a rate from independent trials."""
+    """Return the Wilson score 95 % interval of a rate from independent trials.
+
+    Raises:
+        ValueError: no trials, or more successes than trials.
+    """
     if trials <= 0 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials is not a rate")
     interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
@@ -47,7 +51,11 @@ class Rate:
 
     @classmethod
     def of(cls, outcomes: Sequence[bool], scenes: Sequence[Hashable]) -> Rate:
-        """Count outcomes (at least one); `scenes` names the scene of each."""
+        """Count outcomes (at least one); `scenes` names the scene of each.
+
+        Raises:
+            ValueError: no outcomes, or another number of scenes.
+        """
         sums, counts = _by_scene(np.asarray(outcomes, dtype=np.float64), scenes)
         rate = float(sums.sum() / counts.sum())
         if _too_alike(sums / counts):
@@ -79,7 +87,11 @@ class Difference:
 
     @classmethod
     def of(cls, first: Sequence[bool], second: Sequence[bool], scenes: Sequence[Hashable]) -> Difference:
-        """Compare paired outcomes, second less first; `scenes` names the scene of each pair."""
+        """Compare paired outcomes, second less first; `scenes` names the scene of each pair.
+
+        Raises:
+            ValueError: no pairs, or lists of different length.
+        """
         if len(first) != len(second):
             raise ValueError(f"paired outcomes must be equally many: {len(first)}, {len(second)}")
         before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)

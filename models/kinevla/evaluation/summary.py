@@ -124,6 +124,10 @@ def summarise(
 
     Args:
         training: the checkpoint's training sentences, none where they are not known.
+
+    Raises:
+        ValueError: no trials.
+        ReasoningMetricError: BERTScore asked for without an encoder.
     """
     if not results:
         raise ValueError("there are no trials to summarise")

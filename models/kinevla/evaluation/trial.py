@@ -73,6 +73,9 @@ def run_trial(job: TrialJob) -> TrialResult:
 
     The judge's verdict does not end a trial: a policy has to know by itself that it is done. An instruction
     that is refused is a trial that failed.
+
+    Raises:
+        ControllerError: the controller cannot take part.
     """
     config = job.config
     controller = make_controller(config.controller)

@@ -43,7 +43,11 @@ def read_wordings(path: Path) -> dict[int, tuple[str, ...]]:
 
 
 def training_sentences(checkpoint: Path) -> dict[str, str]:
-    """Return all wordings of a checkpoint's training with the instruction each stands for; {} if untold."""
+    """Return all wordings of a checkpoint's training with the instruction each stands for; {} if untold.
+
+    Raises:
+        ManifestError: no checkpoint.
+    """
     settings = (read_manifest(checkpoint).get("config") or {}).get("training") or {}
     texts = read_json(Path(checkpoint) / CONFIG_NAME).get("texts", ())
     instructions = dict.fromkeys(text[0] for text in texts)

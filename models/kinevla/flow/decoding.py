@@ -29,6 +29,9 @@ def chunk_of_sequence(
 
     Returns:
         (T, D) normalised actions.
+
+    Raises:
+        ValueError: the network has no flow head.
     """
     if model.flow_head is None:
         raise ValueError("the network has no flow head: its chunks are decoded from action codes")

@@ -57,7 +57,11 @@ def flow_loss(velocity: Velocity, actions: Tensor, noise: Tensor, time: Tensor) 
 
 
 def integrate(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D)."""
+    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D).
+
+    Raises:
+        ValueError: fewer than one step.
+    """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     point = noise

@@ -36,7 +36,11 @@ def check_size(width: int, height: int) -> None:
 
 
 def check_compressed(data: bytes) -> None:
-    """Refuse what is no PNG or JPEG, and one whose header names too large a picture."""
+    """Refuse what is no PNG or JPEG, and one whose header names too large a picture.
+
+    Raises:
+        ImageError: unknown format, a header that ends too early, or a size out of bounds.
+    """
     check_size(*image_size(data))
 
 

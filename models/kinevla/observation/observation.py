@@ -88,6 +88,9 @@ def stored_inputs(
 
     Returns:
         (N, S, S, 3) uint8.
+
+    Raises:
+        ImageError: an image the pipeline does not take.
     """
     stacked = torch.from_numpy(np.stack([network_image(image, pipeline) for image in images]))
     if augmentation is None or generator is None:

@@ -59,6 +59,9 @@ class ImageInputs:
     Args:
         pipeline: the network's.
         augmentation: strengths, or None to show frames with a seed like those without.
+
+    Raises:
+        ValueError: a camera the data set does not have.
     """
 
     def __init__(

@@ -160,7 +160,11 @@ def flow_term(
     batch: TokenBatch,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Flow-matching loss of the chunks given the whole sequence: the baseline's action term."""
+    """Flow-matching loss of the chunks given the whole sequence: the baseline's action term.
+
+    Raises:
+        ValueError: the network has no flow head.
+    """
     if model.flow_head is None:
         raise ValueError("action_head 'flow' needs a network with a flow head")
     return model.flow_head.loss(states.whole, states.mask, batch.chunks.float(), generator)
@@ -216,6 +220,9 @@ def policy_loss(
         generator: source of the flow head's noise and times (on the CPU); None for the global one.
         goal_codes: codes of the goal level; needed with a readout.
         weight: (D,) weight of each action dimension; needed with a readout.
+
+    Raises:
+        ValueError: settings ask for the flow head and the network has none.
     """
     states = None
     if model.readout is None or config.coupling_weight > 0.0:

@@ -77,6 +77,10 @@ def compare_seeds(
 
     Returns:
         The comparison, or None when the time was up before all were trained: call again.
+
+    Raises:
+        ValueError: no seeds.
+        ResumeError: a directory holds a run with other settings or data.
     """
     if not seeds:
         raise ValueError("a comparison needs at least one seed")

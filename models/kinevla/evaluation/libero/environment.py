@@ -30,7 +30,11 @@ REST = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
 
 
 def make_libero(task: LiberoTask, size_px: int) -> Any:
-    """Build LIBERO's own environment."""
+    """Build LIBERO's own environment.
+
+    Raises:
+        LiberoMissingError: LIBERO or its assets are missing.
+    """
     bddl = libero_root() / "bddl_files" / SUITE / f"{task.libero_task}.bddl"
     from libero.libero.envs import OffScreenRenderEnv
 
@@ -48,6 +52,10 @@ class LiberoEnvironment:
         view: whose left and right the judge takes.
         make: builds LIBERO's environment; replaced in tests.
         read: builds the reader of states from LIBERO's inner environment.
+
+    Raises:
+        LiberoMissingError: LIBERO or its assets are missing.
+        ValueError: there is no such task.
     """
 
     def __init__(

@@ -16,7 +16,11 @@ ENVIRONMENT_PREFIX = "libero:"  # What stands before a table's name in an enviro
 
 
 def start_states(task: LiberoTask) -> NDArray[np.float64]:
-    """LIBERO's recorded start states (N, S) of a task, which come with its package."""
+    """LIBERO's recorded start states (N, S) of a task, which come with its package.
+
+    Raises:
+        LiberoMissingError: LIBERO or its assets are missing.
+    """
     import torch
 
     path = libero_root() / "init_files" / SUITE / f"{task.libero_task}.pruned_init"
@@ -49,7 +53,11 @@ class LiberoSuite:
         return self
 
     def reset(self, *, seed: int, options: dict[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start an episode of row `options["task"]` in LIBERO's start state `seed` modulo their number."""
+        """Start an episode of row `options["task"]` in LIBERO's start state `seed` modulo their number.
+
+        Raises:
+            ValueError: there is no such row, or another option.
+        """
         if unknown := sorted(set(options) - {"task"}):
             raise ValueError(f"LIBERO's scenes have no option {unknown[0]!r}")
         row = int(options["task"])
