@@ -10,7 +10,7 @@ import pytest
 
 from kinevla.cli.main import find_command
 from kinevla.cli.parse import read_line
-from kinevla.evaluation import controls, trial
+from kinevla.evaluation import trial
 from kinevla.evaluation.controllers import ControllerConfig, ExpertController
 from kinevla.evaluation.controls import CONTROLS
 from kinevla.evaluation.runner import evaluate, evaluate_all
@@ -122,7 +122,7 @@ def test_controls_that_the_inputs_do_not_allow_are_not_run(beside, tmp_path, mon
     assert beside(episodes=tmp_path).controls() == (*ALL, "replay")
     assert beside(through_ros=True).controls() == ("expert",)
     assert beside(env="libero").controls() == ("lookup", "goal-only", "blind", "shuffled")
-    monkeypatch.setattr(controls, "_writes_reasoning", lambda checkpoint: False)
+    monkeypatch.setattr("kinevla.evaluation.config.writes_reasoning", lambda checkpoint: False)
     assert "shuffled" not in beside().controls()
 
 

@@ -101,7 +101,6 @@ class Recording:
                 sites,
                 frozenset(self.touching),
                 Pose(self.tool.copy(), axes.astype(float)),
-                0.04,
             )
         )
 
