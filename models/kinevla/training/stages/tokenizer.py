@@ -142,7 +142,7 @@ class TokenizerStage(Stage):
             network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
 
-    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
+    def step(self, number: int, rate: float, progress: float) -> Mapping[str, Tensor]:
         """Fit a random batch; the first quantised step starts the codebooks from a large one."""
         config, network, data = self.config, self.network, self.data
         network.train()
