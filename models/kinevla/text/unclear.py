@@ -25,9 +25,12 @@ UNCLEAR = {
 }
 """What is written instead of a goal, by what is missing."""
 
-UNCLEAR_FORMS: dict[str, list[str]] = json.loads(
-    resources.files("kinevla.text").joinpath("unclear.json").read_text(encoding="utf-8")
-)
+_FILE = json.loads(resources.files("kinevla.text").joinpath("unclear.json").read_text(encoding="utf-8"))
+UNCLEAR_FORMS: dict[str, list[str]] = _FILE["forms"]
+"""What such sentences are put together from."""
+UNCLEAR_WRITTEN: dict[str, list[str]] = _FILE["written"]
+"""Such sentences as somebody wrote them, by what is missing."""
+_WRITTEN_SHARE = 0.3
 
 _OTHER_PLACES = {
     "left": ("right",),
@@ -54,6 +57,10 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
     sentence = draw_wording(instruction, rng)
     kind = int(rng.integers(12))
     words = sentence.split()
+    if rng.random() < _WRITTEN_SHARE:
+        written = UNCLEAR_WRITTEN if meaning is not None else ("sentence", "action")
+        about = _of(rng, tuple(written))
+        return _of(rng, UNCLEAR_WRITTEN[about]), UNCLEAR[about]
     if kind == 0 or (meaning is None and kind > 5):
         return _of(rng, UNCLEAR_FORMS["talk"]), UNCLEAR["sentence"]
     if kind == 1:

@@ -33,6 +33,9 @@ _FORMS: dict[str, Any] = json.loads(
 WORDINGS = 5000
 """How many numbered wordings of an instruction there are."""
 
+_FRAME_SHARE = 0.4
+"""Share of wordings in a frame that somebody wrote as a whole, rather than put together from parts."""
+
 _HURRIED_SHARE = 0.1
 """Share of wordings without articles, as they are typed in a hurry."""
 
@@ -83,19 +86,21 @@ def say(meaning: Meaning, rng: np.random.Generator) -> str:
     """Say a meaning in one of its ways."""
     forms = _FORMS
     thing = _choose(rng, forms["things"].get(meaning.thing, [meaning.thing]))
+    source = "frames" if rng.random() < _FRAME_SHARE else "forms"
     words = {
         name: _choose(rng, forms[name]) for name in ("pick", "hold", "put", "held", "placed", "then", "at")
-    } | {"t": f"the {thing}"}
+    } | {"t": f"the {thing}", "thing": thing}
     if meaning.part is None:
-        form = _choose(rng, forms["forms_with_region"])
+        form = _choose(rng, forms[f"{source}_with_region"])
         where = {name: _choose(rng, forms[name]) for name in ("to", "area")}
         words["r"] = _choose(rng, forms["regions"][meaning.place]).format(**where)
     else:
-        form = _choose(rng, forms["forms_with_part"])
+        form = _choose(rng, forms[f"{source}_with_part"])
         part = _choose(rng, forms["parts"].get(meaning.part, [meaning.part]))
         words["p"] = f"{_choose(rng, ('the', 'the', 'its'))} {part}"
         base = _choose(rng, forms["bases"].get(meaning.base, [meaning.base]))
         words["s"] = _choose(rng, forms["sides"]).format(s=meaning.place, b=base)
+        words |= {"part": part, "side": meaning.place, "base": base}
     sentence = form.format(**words)
     if form.startswith(("{pick}", "{hold}", "{put}", "use", "take")):
         sentence = _choose(rng, forms["before"]) + sentence + _choose(rng, forms["after"])

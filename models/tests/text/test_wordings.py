@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def test_a_wording_never_says_the_opposite(instruction: str) -> None:
     if meaning.place == "front":
         unsaid |= {"left", "right"}
     for text in wordings(instruction):
-        words = set(text.replace("'s", "").replace("-", " ").replace(",", " ").split())
+        words = set(re.findall("[a-z]+", text))
+        if meaning.place == "front" and unsaid <= words:
+            continue  # between left and right, or neither
         # "right" of the right-hand side is the side's own; nothing else says it in a wording of the left.
         assert not unsaid & words, text
 
@@ -69,7 +72,9 @@ def test_numbered_wordings_are_the_same_on_every_machine_and_begin_with_the_inst
         INSTRUCTIONS[2], numbered_wording(INSTRUCTIONS[2], 1), INSTRUCTIONS[2],
         numbered_wording(INSTRUCTIONS[2], 1),
     ]  # fmt: skip
-    assert numbered_wording(INSTRUCTIONS[2], 1) == "the bread roll belongs to the middle of the front"
+    assert numbered_wording(INSTRUCTIONS[2], 1) == (
+        "make sure the bread roll gets in the middle one of the three front areas"
+    )
 
 
 def unclear_sentences(count: int = 4000) -> list[tuple[str, str]]:
