@@ -118,14 +118,32 @@ def test_a_link_does_not_hide_a_path_in_which_ros_cannot_be_built(tmp_path, scri
     refused(called(line, cwd=tmp_path), f"cannot be built in '{project}': move the project")
 
 
+def interpreter(path: Path, then: str = ":") -> Path:
+    """Stands in for Python: `-m venv` makes an environment with nothing but this in it."""
+    venv = 'mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin/python"'
+    path.write_text(f"#!/bin/bash\n[[ $2 != venv ]] || {{ {venv}; {then}; }}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_set_up_that_was_interrupted_can_be_run_again(tmp_path):
+    project = checkout(tmp_path / "kine")
+    (project / "requirements" / "apt.txt").write_text("")
+    dying = interpreter(tmp_path / "python", "kill -INT $PPID; exit 130")
+    assert called("scripts/setup", cwd=project, PYTHON=str(dying)).returncode != 0
+    assert (project / ".venv" / "bin").is_dir() and not (project / ".venv" / ".ready").exists()
+    (project / ".venv" / "half").touch()
+    python = interpreter(tmp_path / "python")
+    done = called("make", "setup", f"PYTHON={python}", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert (project / ".venv" / ".ready").exists() and not (project / ".venv" / "half").exists()
+
+
 def test_below_a_home_that_is_a_link_what_was_set_up_can_be_used(tmp_path):
     project = checkout(tmp_path / "data" / "ada" / "kine")
     (project / "requirements" / "apt.txt").write_text("")
     (tmp_path / "home").symlink_to(tmp_path / "data")
-    python = tmp_path / "python"  # makes an environment with nothing but itself in it
-    make = '{ mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin"; }'
-    python.write_text(f"#!/bin/bash\n[[ $2 != venv ]] || {make}\n")
-    python.chmod(0o755)
+    python = interpreter(tmp_path / "python")
     linked = tmp_path / "home" / "ada" / "kine"
     done = called("make", "setup", f"PYTHON={python}", cwd=linked, PWD=str(linked))
     assert done.returncode == 0, done.stderr
