@@ -119,9 +119,10 @@ def test_a_link_does_not_hide_a_path_in_which_ros_cannot_be_built(tmp_path, scri
 
 
 def interpreter(path: Path, then: str = ":") -> Path:
-    """Stands in for Python: `-m venv` makes an environment with nothing but this in it."""
+    """Stands in for Python: `-m venv` makes an environment with nothing but this in it, `-c` names it."""
     venv = 'mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin/python"'
-    path.write_text(f"#!/bin/bash\n[[ $2 != venv ]] || {{ {venv}; {then}; }}\n")
+    lines = ["#!/bin/bash", f"[[ $1 != -c ]] || echo {path}", f"[[ $2 != venv ]] || {{ {venv}; {then}; }}"]
+    path.write_text("\n".join(lines) + "\n")
     path.chmod(0o755)
     return path
 
@@ -137,6 +138,16 @@ def test_set_up_that_was_interrupted_can_be_run_again(tmp_path):
     done = called("make", "setup", f"PYTHON={python}", cwd=project)
     assert done.returncode == 0, done.stderr
     assert (project / ".venv" / ".ready").exists() and not (project / ".venv" / "half").exists()
+
+
+def test_set_up_can_be_run_with_the_environment_that_it_makes_anew(tmp_path):
+    project = checkout(tmp_path / "kine")
+    (project / "requirements" / "apt.txt").write_text("")
+    python = interpreter(tmp_path / "python")
+    for name in (python, project / ".venv" / "bin" / "python"):
+        done = called("scripts/setup", cwd=project, PYTHON=str(name))
+        assert done.returncode == 0, done.stderr
+    assert (project / ".venv" / ".ready").exists() and (project / ".venv" / "bin" / "python").exists()
 
 
 def test_below_a_home_that_is_a_link_what_was_set_up_can_be_used(tmp_path):
