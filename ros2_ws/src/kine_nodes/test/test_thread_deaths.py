@@ -78,3 +78,23 @@ def test_ctrl_c_in_a_program_that_is_no_node_yet_is_one_line(tmp_path, when):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (130, "-c: stopped\n")
+
+
+def test_a_signal_waits_until_what_is_being_imported_is_there(tmp_path):
+    (tmp_path / "library.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.3)\nprint('whole')\n"
+    )
+    code = f"""
+import sys, time, kine_nodes
+sys.path.append({str(tmp_path)!r})
+kine_nodes.init()
+try:
+    import library
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "whole\nstopped\n"), done.stderr
