@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -29,19 +30,26 @@ from kinevla.streams import print_every_letter
 
 # How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
 SWITCH_INTERVAL_S = 0.001
-# How often it is looked whether a module is still being imported, before a signal is acted on.
-IMPORT_POLL_S = 0.05
+# How often it is looked whether a module is still being imported before a signal is acted on, and how long:
+# who sends one kills what is still there after 5 to 10 s.
+IMPORT_POLL_S, IMPORT_PATIENCE_S = 0.05, 3.0
 
 _stop = threading.Event()
 _told = threading.Event()  # by KeyboardInterrupt
 _serving = threading.Event()
+_asked_s = 0.0  # monotonic time of the first signal
 
 
 def _ask_to_stop(number: int, frame: FrameType | None) -> None:
+    global _asked_s
+    if not _stop.is_set():
+        _asked_s = time.monotonic()
     _stop.set()
     if _serving.is_set() or _told.is_set():
         return
     if _importing(frame):
+        if time.monotonic() - _asked_s > IMPORT_PATIENCE_S:
+            os._exit(0)
         # A library in C++ aborts when an exception comes out of what it imports: later, then.
         again = threading.Timer(IMPORT_POLL_S, os.kill, (os.getpid(), number))
         again.daemon = True
