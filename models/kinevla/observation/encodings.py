@@ -34,7 +34,6 @@ _COMPRESSED = re.compile(r"(?:(?P<source>[^;]*);)?\s*(?P<kind>jpe?g|png)(?:\s+co
 _COLOUR_TARGETS = ("", "bgr8", "rgb8", "bgra8", "rgba8")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH = 24
-_LAST_BYTES = 4096  # some cameras fill the last block up
 
 
 def raw_to_rgb(encoding: str, height: int, width: int, step: int, data: Any) -> NDArray[np.uint8]:
@@ -84,7 +83,9 @@ def compressed_to_rgb(data: bytes, form: str = "") -> NDArray[np.uint8]:
     if content.startswith(_PNG) and content[_PNG_BIT_DEPTH : _PNG_BIT_DEPTH + 1] == b"\x10":
         raise ImageError("a png of 16 bits per channel is no camera image of 8 bits (a depth image?)")
     name, end = ("PNG", b"IEND") if content.startswith(_PNG) else ("JPEG", b"\xff\xd9")
-    if end not in content[-_LAST_BYTES:]:  # some decoders fill up with grey what is missing
+    # Some decoders fill up with grey what is missing. Cameras may pad a frame behind its end, and inside a
+    # JPEG's pixels there are no such bytes.
+    if end not in content:
         raise ImageError(f"a {name} of {len(content)} bytes is cut off: it has no end mark")
     try:
         decoded = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)

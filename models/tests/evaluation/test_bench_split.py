@@ -156,7 +156,7 @@ def test_kinebench_is_the_simulators_and_gives_slow_ways_the_time_they_take(tmp_
         ({"wording_file": MEANT}, "split = 'seen' has its sentences"),
         ({"tasks": (1,)}, r"tasks = \(1,\) is not for kinebench"),
         ({"variation": "dark"}, "variation = 'dark' is not for kinebench"),
-        ({"through_ros": True}, "the stack has no scenes of KineBench"),
+        ({"through_ros": True, "split": "look"}, "split = 'look' is for the plain environment"),
         ({"control": "replay", "episodes": Path("any")}, "a demonstration's scene is no trial's"),
         ({"split": "nonsense", "wording_file": REFUSED}, "it does not judge what it is told"),
         ({"env": "kine-realman", "split": "number"}, "split = 'number' is for kinebench"),
