@@ -3,10 +3,13 @@ fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
 # CMake ends a text at the first letter beyond ASCII, ROS joins folders with colons, the linker splits at commas, a
 # rule for ninja opens a subshell at a bracket: a build there fails half-way, with a text about something else.
+# Usage: check_path FOLDER, which may be reached through a link: the names on both ways count.
 check_path() {
-  local LC_ALL=C known='A-Za-z0-9 ._/+@=~-'
-  [[ "$1" != *[!$known]* ]] \
-    || fail "ROS cannot be built in '${1//$'\n'/ }': move the project to a path of ASCII letters, digits, blanks and ._-+@=~"
+  local LC_ALL=C known='A-Za-z0-9 ._/+@=~-' path
+  for path in "$1" "$(readlink -f -- "$1")"; do
+    [[ "$path" != *[!$known]* ]] \
+      || fail "ROS cannot be built in '${path//$'\n'/ }': move the project to a path of ASCII letters, digits, blanks and ._-+@=~"
+  done
 }
 
 check_writable() {
@@ -23,11 +26,11 @@ own_folder() {
   printf '%s' "$folder"
 }
 
-# A virtual environment and a workspace hold the path they were made in.
+# A virtual environment and a workspace hold the path they were made in; it may lead there through a link.
 check_same_place() {
   local made
   made="$(cat -- "$1" 2>/dev/null || true)"
-  [[ -z "$made" || "$made" == "$2" ]] || fail "'$3' was made as '$made': run make clean and make build after moving it"
+  [[ -z "$made" || "$(readlink -f -- "$made")" == "$2" ]] || fail "'$3' was made as '$made': run make clean and make build after moving it"
 }
 
 # A link leads into the environment of another checkout; a folder without our mark is somebody else's.

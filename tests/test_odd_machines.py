@@ -108,6 +108,67 @@ def test_a_path_in_which_ros_cannot_be_built_is_refused_before_anything_is_done(
     assert sorted(path for path in project.rglob("*")) == before
 
 
+@pytest.mark.parametrize("script", ["setup", "build"])
+def test_a_link_does_not_hide_a_path_in_which_ros_cannot_be_built(tmp_path, script):
+    project = checkout(tmp_path / "Käse" / "kine")
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "home").symlink_to(tmp_path / "Käse")
+    line = tmp_path / "home" / "kine" / "scripts" / script
+    refused(called(line, cwd=tmp_path), f"cannot be built in '{project}': move the project")
+
+
+def interpreter(path: Path, then: str = ":") -> Path:
+    """Stands in for Python: `-m venv` makes an environment with nothing but this in it, `-c` names it."""
+    venv = 'mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin/python"'
+    lines = ["#!/bin/bash", f"[[ $1 != -c ]] || echo {path}", f"[[ $2 != venv ]] || {{ {venv}; {then}; }}"]
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_set_up_that_was_interrupted_can_be_run_again(tmp_path):
+    project = checkout(tmp_path / "kine")
+    (project / "requirements" / "apt.txt").write_text("")
+    dying = interpreter(tmp_path / "python", "kill -INT $PPID; exit 130")
+    assert called("scripts/setup", cwd=project, PYTHON=str(dying)).returncode != 0
+    assert (project / ".venv" / "bin").is_dir() and not (project / ".venv" / ".ready").exists()
+    (project / ".venv" / "half").touch()
+    python = interpreter(tmp_path / "python")
+    done = called("make", "setup", f"PYTHON={python}", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert (project / ".venv" / ".ready").exists() and not (project / ".venv" / "half").exists()
+
+
+def test_set_up_can_be_run_with_the_environment_that_it_makes_anew(tmp_path):
+    project = checkout(tmp_path / "kine")
+    (project / "requirements" / "apt.txt").write_text("")
+    python = interpreter(tmp_path / "python")
+    for name in (python, project / ".venv" / "bin" / "python"):
+        done = called("scripts/setup", cwd=project, PYTHON=str(name))
+        assert done.returncode == 0, done.stderr
+    assert (project / ".venv" / ".ready").exists() and (project / ".venv" / "bin" / "python").exists()
+
+
+def test_below_a_home_that_is_a_link_what_was_set_up_can_be_used(tmp_path):
+    project = checkout(tmp_path / "data" / "ada" / "kine")
+    (project / "requirements" / "apt.txt").write_text("")
+    (tmp_path / "home").symlink_to(tmp_path / "data")
+    python = interpreter(tmp_path / "python")
+    linked = tmp_path / "home" / "ada" / "kine"
+    done = called("make", "setup", f"PYTHON={python}", cwd=linked, PWD=str(linked))
+    assert done.returncode == 0, done.stderr
+    for mark in (".venv/lib/librmw_fastrtps_cpp.so", "ros2_ws/install/setup.bash"):
+        (project / mark).parent.mkdir(parents=True)
+        (project / mark).touch()
+    middleware = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}
+    for way in (linked, project):
+        done = called(way / "scripts" / "run", "echo", "works", cwd=way, **middleware)
+        assert done.stdout == "works\n", done.stderr
+    project.rename(tmp_path / "kine")
+    refused(called(tmp_path / "kine" / "scripts" / "run", "true", cwd=tmp_path), f"was made as '{linked}")
+
+
 def test_setup_does_not_empty_an_environment_that_it_did_not_make(tmp_path):
     project = checkout(tmp_path / "kine")
     (project / ".venv" / "bin").mkdir(parents=True)

@@ -68,6 +68,17 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings under dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hex digits."""
     digest = hashlib.sha256()
@@ -121,7 +132,11 @@ def write_manifest(
 
     Returns:
         The manifest as written.
+
+    Raises:
+        ManifestError: a file is missing, or the directory holds a result of another kind.
     """
+    refuse_other_result(directory, kind)
     known = known_sha256 or {}
     entries: dict[str, dict[str, Any]] = {}
     for name in sorted(files):
@@ -211,6 +226,20 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> dict[str, Any]
     if stated is not None and json_sha256(manifest.get("config")) != stated:
         raise ManifestError(f"{path}: its config was changed after it was written (sha256 differs)")
     return manifest
+
+
+def refuse_other_result(directory: Path, kind: str) -> None:
+    """Refuse to write a result of this kind into the directory of another one.
+
+    Raises:
+        ManifestError: there is a manifest, of another kind or of another program.
+    """
+    if not (Path(directory) / MANIFEST_NAME).exists():
+        return
+    try:
+        read_manifest(directory, kind=kind)
+    except ManifestError as error:
+        raise ManifestError(f"{error}: use another --out") from error
 
 
 def _check_entries(path: Path, files: Any) -> None:

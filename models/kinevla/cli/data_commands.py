@@ -223,9 +223,12 @@ class ShowArgs:
 def run_show(args: ShowArgs) -> Outcome:
     """Draw an episode with its images, joints and texts."""
     from kinevla.data.episodes import EpisodeReader
+    from kinevla.data.packing import DataError
     from kinevla.data.show import show_episode
 
     reader = EpisodeReader(args.data)
+    if not len(reader):
+        raise DataError(f"{args.data} holds no episodes")
     if not 0 <= args.episode < len(reader):
         raise UsageError(f"--episode {args.episode} lies outside 0..{len(reader) - 1}")
     show_episode(reader.read(args.episode), args.out, args.frames)

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from kinevla.actions.base import TOKENIZER_KIND, kind_of, read_settings
 from kinevla.actions.loading import load_tokenizer
-from kinevla.actions.report import TokenizerReport, write_report
+from kinevla.actions.report import REPORT_KIND, TokenizerReport, write_report
+from kinevla.actions.tokenizer import TokenizerError
 from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
-from kinevla.manifest import to_plain
-from kinevla.training.tokenizer_comparison import compare_seeds, write_comparison
+from kinevla.manifest import MANIFEST_NAME, refuse_other_result, to_plain
+from kinevla.training.tokenizer_comparison import COMPARISON_KIND, compare_seeds, write_comparison
 from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
 from kinevla.training.tokenizer_kinds import build_tokenizer, measure_baselines
 
@@ -37,6 +39,9 @@ class TrainArgs:
 def run_train(args: TrainArgs) -> Outcome:
     """Train a tokeniser, save it and print its figures."""
     _one_thread()
+    refuse_other_result(args.out, TOKENIZER_KIND)
+    if (args.out / MANIFEST_NAME).exists() and (held := kind_of(read_settings(args.out))) != args.kind:
+        raise TokenizerError(f"{args.out} holds a tokeniser of kind {held!r}: use another --out")
     reader = EpisodeReader(args.data)
     parts = read_split(reader, args.chunks.val_percent).parts()
     episodes = list(reader.motions())
@@ -89,6 +94,8 @@ class ReportArgs:
 def run_report(args: ReportArgs) -> Outcome:
     """Measure a tokeniser, write JSON, text and figure, and print the text."""
     _one_thread()
+    out = args.out or args.tokenizer / "report"
+    refuse_other_result(out, REPORT_KIND)
     tokenizer = load_tokenizer(args.tokenizer)
     reader = EpisodeReader(args.data)
     parts = read_split(reader, tokenizer.chunk_config.val_percent).parts()
@@ -106,7 +113,6 @@ def run_report(args: ReportArgs) -> Outcome:
             training=args.training,
             progress=args.progress,
         )
-    out = args.out or args.tokenizer / "report"
     write_report(out, report, baselines, {"tokenizer": args.tokenizer, "data": args.data})
     figures = to_plain({"tokenizer": report, "baselines": baselines})
     text = (out / "report.txt").read_text().rstrip("\n")
@@ -132,6 +138,7 @@ def run_compare(args: CompareArgs) -> Outcome:
     """Train bi-level and single-level tokenisers on several seeds and tell mean and range."""
     if args.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {args.seeds}")
+    refuse_other_result(args.out, COMPARISON_KIND)
     _one_thread()
     reader = EpisodeReader(args.data)
     parts = read_split(reader, args.chunks.val_percent).parts()

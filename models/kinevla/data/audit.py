@@ -141,7 +141,7 @@ def audit_bag(path: Path, config: AuditConfig) -> Audit:
 def audit_data_set(path: Path, config: AuditConfig) -> Audit:
     """Read every episode of a data set, one at a time, and judge it."""
     reader = EpisodeReader(path)
-    problems, frames = [], 0
+    problems, frames = [] if len(reader) else ["it holds no episodes"], 0
     for index, entry in enumerate(reader.entries):
         try:
             episode = reader.read(index)

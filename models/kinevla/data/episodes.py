@@ -19,6 +19,7 @@ from kinevla.manifest import (
     MANIFEST_NAME,
     ManifestError,
     file_sha256,
+    flattened,
     listed_file,
     read_manifest,
     require_listed,
@@ -71,7 +72,7 @@ class EpisodeWriter:
         images: what was done to the images it holds; None for the default pipeline.
 
     Raises:
-        DataError: the directory holds a set of another configuration or a damaged episode.
+        DataError: the directory holds episodes of another configuration.
     """
 
     def __init__(self, directory: Path, config: dict[str, Any], images: ImagePipeline | None = None) -> None:
@@ -86,15 +87,17 @@ class EpisodeWriter:
 
     def _continue(self) -> None:
         manifest = read_manifest(self.directory, kind=EPISODES_KIND)
-        config = _config_of(manifest)
-        for key in sorted(set(config) | set(self.config)):
-            old, new = config.get(key), self.config.get(key)
+        entries, self.dropped = _entries_of(manifest), list(manifest["summary"]["dropped"])
+        if not entries and not self.dropped:
+            return  # nothing was made yet, in whatever way
+        config, asked = flattened(_config_of(manifest)), flattened(self.config)
+        for key in sorted(set(config) | set(asked)):
+            old, new = config.get(key), asked.get(key)
             if old != new:
                 raise DataError(
                     f"{self.directory} was made with {key} = {old!r}, asked for {new!r}: use another --out"
                 )
-        self.dropped = list(manifest["summary"]["dropped"])
-        for entry in _entries_of(manifest):
+        for entry in entries:
             path = self.directory / entry.file
             expected = manifest["files"][entry.file]["sha256"]
             # A file that was lost or damaged is simply not kept: its episode will be made again.

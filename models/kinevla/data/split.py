@@ -45,8 +45,17 @@ def data_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
 
 
 def write_split(directory: Path, split: DataSplit, out: Path | None = None) -> Path:
-    """Write the split beside the manifest, or to `out`; returns the file."""
+    """Write the split beside the manifest, or to `out`; returns the file.
+
+    Raises:
+        DataError: `out` is something else than a split.
+    """
     path = out or Path(directory) / SPLIT_NAME
+    if out is not None and out.exists():
+        try:
+            _read(out)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is no split: it is left as it is") from error
     write_json(path, split)
     return path
 
@@ -64,8 +73,7 @@ def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     if not path.is_file():
         return data_split(reader, val_percent)
     try:
-        content: dict[str, Any] = read_json(path)
-        split = DataSplit(int(content["val_percent"]), *(_names(content, part) for part in ("train", "val")))
+        split = _read(path)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error!r}") from error
     named = Counter(split.train + split.val)
@@ -83,6 +91,11 @@ def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     if not split.train:
         raise DataError(f"{path} leaves no episode to learn from")
     return split
+
+
+def _read(path: Path) -> DataSplit:
+    content: dict[str, Any] = read_json(path)
+    return DataSplit(int(content["val_percent"]), *(_names(content, part) for part in ("train", "val")))
 
 
 def _names(content: Mapping[str, Any], part: str) -> tuple[str, ...]:

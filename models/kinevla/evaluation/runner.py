@@ -24,6 +24,7 @@ from kinevla.manifest import (
     MANIFEST_NAME,
     file_sha256,
     read_manifest,
+    refuse_other_result,
     to_plain,
     verify_manifest,
     write_atomically,
@@ -61,10 +62,11 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
-        ManifestError: the checkpoint's folder is none.
+        ManifestError: the checkpoint's folder is none, or `out` holds a result of another kind.
     """
     if config.control == "all":
         raise ValueError("several evaluations at once: call evaluate_all")
+    refuse_other_result(config.out, EVALUATION_KIND)
     if config.env == "libero":
         _require_libero()
     if config.checkpoint is not None and config.checkpoint.is_dir():

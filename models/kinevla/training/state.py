@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from kinevla.manifest import flattened
+
 STATE_NAME = "trainer.pt"
 _FORMAT = 2
 _FORMER_NAME = "progress.pt"  # of tokenizers, in format 1
@@ -52,7 +54,7 @@ def load_state(directory: Path, identity: dict[str, Any]) -> dict[str, Any] | No
         raise ResumeError(f"{path} is damaged: {error}") from error
     if state.get("format") != _FORMAT:
         raise ResumeError(_earlier(path))
-    stored, asked = _flat(state["identity"]), _flat(identity)
+    stored, asked = flattened(state["identity"]), flattened(identity)
     for key in sorted(set(stored) | set(asked)):
         if stored.get(key) != asked.get(key):
             raise ResumeError(
@@ -67,14 +69,3 @@ def _earlier(path: Path) -> str:
         f"{path} is of a training by an earlier version, which this one cannot continue: use another --out, "
         "or delete the file to start again"
     )
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,26 @@ def test_no_seed_is_refused(demos, tmp_path, capsys):
     line = ["tokenizer", "compare", "--data", str(demos), "--out", str(tmp_path), "--seeds", "0", *SMALL]
     assert main(line) == 1
     assert "seeds must be at least 1, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["tokenizer train", "tokenizer report", "tokenizer compare", "evaluate"])
+def test_no_command_writes_into_a_result_of_another_kind(demos, tmp_path, capsys, command):
+    out = tmp_path / "demos"
+    shutil.copytree(demos, out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    of = ["--checkpoint", str(tmp_path)] if command == "evaluate" else ["--data", str(demos)]
+    of += ["--tokenizer", str(tmp_path)] if command == "tokenizer report" else []
+    assert main([*command.split(), *of, "--out", str(out), "--no-progress"]) == 1
+    told = capsys.readouterr().err
+    assert "describes a result of kind 'episodes', expected" in told and "use another --out" in told
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_tokeniser_of_another_kind_is_not_written_over(demos, tmp_path, capsys):
+    line = ["tokenizer", "train", "--data", str(demos), "--out", str(tmp_path / "out"), "--no-progress"]
+    line += ["--chunks.val-percent", "30"]
+    assert main([*line, "--kind", "fast"]) == 0
+    assert main([*line, "--kind", "bins"]) == 1
+    assert "holds a tokeniser of kind 'fast': use another --out" in capsys.readouterr().err
+    assert load_tokenizer(tmp_path / "out").kind == "fast"
+    assert main([*line, "--kind", "fast"]) == 0

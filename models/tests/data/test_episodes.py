@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bag_maker import write_bag
 
+from kinevla.cli.main import main
 from kinevla.data.episode import encode_frames, read_episode, write_episode
 from kinevla.data.episodes import DataError, EpisodeReader, EpisodeWriter
 from kinevla.data.frames import FrameReader
@@ -61,6 +63,21 @@ def test_data_set_of_another_configuration_is_refused(tmp_path, make_episode):
     EpisodeWriter(tmp_path, {"noise": 1}).add(make_episode())
     with pytest.raises(DataError, match="noise = 1, asked for 2"):
         EpisodeWriter(tmp_path, {"noise": 2})
+
+
+def test_a_first_attempt_with_wrong_options_does_not_use_up_the_directory(tmp_path, capsys):
+    write_bag(tmp_path / "bag")
+    line = ["data", "convert", str(tmp_path / "bag"), "--out", str(tmp_path / "set"), "--no-progress"]
+    assert main([*line, "--image-size", "512"]) == 1
+    assert "too small: each side must have at least 512" in capsys.readouterr().out
+    for command in (["audit"], ["show", "--out", str(tmp_path / "a.png")]):
+        assert main(["data", *command, str(tmp_path / "set")]) == 1
+        said = capsys.readouterr()
+        assert "holds no episodes" in said.out + said.err and "good" not in said.out
+    assert main([*line, "--image-size", "128"]) == 0
+    assert main([*line, "--image-size", "64"]) == 1
+    told = capsys.readouterr().err
+    assert "convert.images.size_px = 128, asked for 64: use another --out" in told and len(told) < 300
 
 
 def test_damaged_episode_is_made_again_by_the_writer(tmp_path, make_episode):

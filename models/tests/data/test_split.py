@@ -83,6 +83,19 @@ def test_a_file_that_does_not_fit_the_set_is_refused_with_what_is_wrong(data_set
     assert told in str(error.value) and str(data_set / SPLIT_NAME) in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["set/manifest.json", "notes.json", "."])
+def test_a_split_is_written_over_a_split_and_over_nothing_else(data_set, tmp_path, capsys, name):
+    out = tmp_path / name
+    if name == "notes.json":
+        out.write_text('{"mine": 1}')
+    before = out.read_bytes() if out.is_file() else b""
+    assert main(["data", "split", str(data_set), "--out", str(out)]) == 1
+    assert capsys.readouterr().err == f"kinevla data split: {out} is no split: it is left as it is\n"
+    assert not out.is_file() or out.read_bytes() == before
+    for _ in range(2):
+        assert main(["data", "split", str(data_set), "--out", str(tmp_path / "new.json")]) == 0
+
+
 def test_a_stale_file_stops_training_with_one_line(data_set, tmp_path, make_episode, capsys):
     assert main(["data", "split", str(data_set)]) == 0
     EpisodeWriter(data_set, {"made": "up"}).add(make_episode(seed=77))

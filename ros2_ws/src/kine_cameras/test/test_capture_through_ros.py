@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -91,3 +92,16 @@ def test_without_a_terminal_one_sentence_says_that_it_needs_one(robot, tmp_path)
 
     with pytest.raises(ValueError, match="start it in a terminal"):
         capture(tmp_path / "pictures", "wrist", BOARD, True, ask)
+
+
+def test_a_picture_that_cannot_be_written_is_not_counted_as_taken(robot, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+
+    def ask(_: str) -> str:
+        shutil.rmtree(folder)
+        robot.publish(draw(BOARD, SEEN), rm75.HOME_RAD)
+        return ""
+
+    with pytest.raises(OSError, match=r"000\.png"):
+        capture(folder, "wrist", BOARD, False, ask)
+    assert "corners" not in capsys.readouterr().out

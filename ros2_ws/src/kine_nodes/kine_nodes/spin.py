@@ -3,15 +3,17 @@
 rclpy's own handlers shut the context down first: what a node publishes or logs while it ends is then lost.
 `ros2 launch` also passes on a Ctrl-C that the terminal has sent already, so that it arrives twice; the second
 must not cut the end short. Here a signal only sets a flag while the node serves; before that, while it still
-loads things, the first one raises KeyboardInterrupt.
+loads things, the first one raises KeyboardInterrupt as soon as no module is being imported.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -28,16 +30,39 @@ from kinevla.streams import print_every_letter
 
 # How long a thread keeps the interpreter while others wait for it: a stop passes through several threads.
 SWITCH_INTERVAL_S = 0.001
+# How often it is looked whether a module is still being imported before a signal is acted on, and how long:
+# who sends one kills what is still there after 5 to 10 s.
+IMPORT_POLL_S, IMPORT_PATIENCE_S = 0.05, 3.0
 
 _stop = threading.Event()
+_told = threading.Event()  # by KeyboardInterrupt
 _serving = threading.Event()
+_asked_s = 0.0  # monotonic time of the first signal
 
 
 def _ask_to_stop(number: int, frame: FrameType | None) -> None:
-    first = not _stop.is_set()
+    global _asked_s
+    if not _stop.is_set():
+        _asked_s = time.monotonic()
     _stop.set()
-    if first and not _serving.is_set():
-        raise KeyboardInterrupt
+    if _serving.is_set() or _told.is_set():
+        return
+    if _importing(frame):
+        if time.monotonic() - _asked_s > IMPORT_PATIENCE_S:
+            os._exit(0)
+        # A library in C++ aborts when an exception comes out of what it imports: later, then.
+        again = threading.Timer(IMPORT_POLL_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
+    _told.set()
+    raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _refuse(text: str) -> NoReturn:
@@ -48,12 +73,12 @@ def _refuse(text: str) -> NoReturn:
 def init(args: list[str] | None = None) -> None:
     """Like `rclpy.init`, with SIGINT and SIGTERM ending `spin_until_signal` instead of the context.
 
-    Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt. ROS arguments that are not
-    allowed, or a parameter file that cannot be read, end the program with status 2 and one line. From now on
-    a thread that dies ends `spin_until_signal`.
+    Until `spin_until_signal` runs, the first signal raises KeyboardInterrupt, though not while a module is
+    being imported. ROS arguments that are not allowed, or a parameter file that cannot be read, end the
+    program with status 2 and one line. From now on a thread that dies ends `spin_until_signal`.
     """
-    _stop.clear()
-    _serving.clear()
+    for event in (_stop, _told, _serving):
+        event.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
     watch_threads()

@@ -78,3 +78,25 @@ def test_ctrl_c_in_a_program_that_is_no_node_yet_is_one_line(tmp_path, when):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (130, "-c: stopped\n")
+
+
+@pytest.mark.parametrize(("takes_s", "printed"), [(0.3, "whole\nstopped\n"), (30.0, "")])
+def test_a_signal_waits_for_what_is_being_imported_but_not_for_ever(tmp_path, takes_s, printed):
+    (tmp_path / "library.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\n"
+        f"time.sleep({takes_s})\nprint('whole')\n"
+    )
+    code = f"""
+import sys, time, kine_nodes
+sys.path.append({str(tmp_path)!r})
+kine_nodes.init()
+try:
+    import library
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=25, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, printed), done.stderr

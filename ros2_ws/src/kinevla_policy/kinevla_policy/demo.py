@@ -193,7 +193,7 @@ def main() -> None:
     try:
         with only_run_in(out):
             demonstrate(args, out)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"demo: {error}")
 
 

@@ -91,6 +91,7 @@ def capture(
 
     Raises:
         ValueError: the folder holds pictures already, or there is nobody to ask.
+        OSError: a picture cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.png")):
@@ -116,7 +117,8 @@ def capture(
             if view is None:
                 print("  not taken: the board was not found")
                 continue
-            cv2.imwrite(str(folder / name), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+            png = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+            (folder / name).write_bytes(png.tobytes())  # says when the disk is full, unlike `cv2.imwrite`
             if state is not None:
                 joints[name] = state
                 write_joints(folder, joints)
