@@ -73,6 +73,8 @@ class Installation:
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Who was started in the background ignores Ctrl-C, and hands that on.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def run(self, *command: str, timeout_s: float) -> str:

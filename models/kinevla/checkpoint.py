@@ -179,7 +179,7 @@ def _write_card(
     """Write figures, model card and, last, the manifest that covers everything."""
     write_json(directory / TRAINING_NAME, training)
     parameters = sum(parameter.numel() for parameter in parts.model.parameters())
-    card = model_card(training, parameters, parts.action_tokenizer.goal_levels)
+    card = model_card(training, parameters, parts.action_tokenizer.goal_levels, parts.model.config.moments)
     write_atomically(directory / CARD_NAME, card.encode())
     listed = (*read_manifest(directory / ACTION_TOKENIZER)["files"], MANIFEST_NAME)
     names = [CONFIG_NAME, *weights, TRAINING_NAME, CARD_NAME, TEXT_TOKENIZER]

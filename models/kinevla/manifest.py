@@ -9,7 +9,6 @@ turn (see `provenance`). An older manifest without `inputs` or `config_sha256` s
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any
 
 from kinevla import __version__
 from kinevla.bounded import printable, read_json
+from kinevla.plain import to_plain
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = "kinevla-manifest-1"
@@ -51,32 +51,6 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
     text = json.dumps(to_plain(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
-
-
-def to_plain(value: Any) -> Any:
-    """Turn dataclasses, paths, tuples and numpy scalars into what JSON can hold."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "tolist"):
-        return to_plain(value.tolist())
-    return value
-
-
-def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def file_sha256(path: Path) -> str:

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2) -> str:
+def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2, moments: int = 0) -> str:
     """Return the model card as Markdown.
 
     Args:
         training: figures in sections 'policy', 'data', 'tasks' and, if measured, 'closed_loop'.
         goal_codes: how many of a chunk's codes, the first ones, are goal codes.
+        moments: how many earlier plans it remembers.
     """
+    memory = (
+        f"It remembers the robot's states at its last {moments} plans of an instruction, and no pictures"
+        if moments
+        else "It has no memory: every chunk follows from present images, present joints and the sentence"
+    )
     policy, data = (training.get(key, {}) for key in ("policy", "data"))
     parts = [
         "# KineVLA nano for the Realman RM75 (simulated)",
@@ -44,7 +50,7 @@ def model_card(training: Mapping[str, Any], parameters: int, goal_codes: int = 2
         "- Trained and measured in simulation only. Nothing is known about a real arm; do not run it on one "
         "without supervision.\n"
         "- It was taught the instructions above, each with its own thing on the table.\n"
-        "- It has no memory: every chunk follows from present images, present joints and the sentence.\n"
+        f"- {memory}.\n"
         "- Frame-wise figures say little about success; success is what a closed-loop evaluation measures.",
         "## Licence of the texts",
         "Task texts: KineVLA, arXiv 2603.17524, Tables 5-7, CC BY 4.0.",

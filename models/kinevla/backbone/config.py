@@ -227,6 +227,8 @@ class ModelConfig:
             )
         if self.readout is not None and not self.reads_alone:
             raise ValueError("a readout looks at the maps of a SightConfig, towers have none")
+        if self.moments and self.readout is None:
+            raise ValueError(f"moments = {self.moments}: only a readout looks back, and there is none")
 
     @property
     def moments(self) -> int:

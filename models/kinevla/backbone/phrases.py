@@ -5,10 +5,6 @@ over all words is heard, but then every word has a say at every moment: a policy
 right what it held by the lower part carried there even what should go to the left. So the robot's state
 chooses the words that matter now: which part, as long as the hand is open, and which place when it holds
 something. What one word asks is then the same whatever the others say, also in sentences never taught.
-
-A choice cannot be learned before there is something to choose from: which end of a thing "upper" means turns
-with it, and while neither word nor look has learned its half, the other has nothing to gain. So training
-begins with all words speaking, and comes to the choice on its way (`choice`).
 """
 
 from __future__ import annotations
@@ -28,9 +24,6 @@ class Phrases(nn.Module):
 
     Args:
         robot_features: numbers that tell the state of the robot.
-
-    Attributes:
-        choice: while training, from 0 (all words speak) to 1 (those that are chosen).
     """
 
     def __init__(
@@ -38,7 +31,6 @@ class Phrases(nn.Module):
     ) -> None:
         super().__init__()
         self.pad_id = pad_id
-        self.choice = 1.0
         self.words = nn.Embedding(vocabulary_size, width)
         self.neighbours = nn.Conv1d(width, width, _SPAN, padding=_SPAN // 2)
         self.key = nn.Linear(width, width)
@@ -63,8 +55,6 @@ class Phrases(nn.Module):
         query = self.query(robot.to(self.out.weight.dtype)) / self.out.in_features**0.5
         scores = torch.einsum("bld,bd->bl", self.key(phrases), query.to(phrases.dtype))
         weight = scores.float().masked_fill(~spoken, torch.finfo(torch.float32).min).softmax(-1)
-        voice = weight * _STRENGTH
-        if self.training and self.choice < 1.0:
-            voice = torch.lerp(spoken.to(voice), voice, self.choice)
-        told: Tensor = self.out(torch.einsum("bl,bld->bd", voice.to(phrases.dtype), phrases))
+        chosen = torch.einsum("bl,bld->bd", weight.to(phrases.dtype), phrases)
+        told: Tensor = self.out(chosen * _STRENGTH)
         return told

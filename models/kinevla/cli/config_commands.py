@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from kinevla.cli.command import Outcome
 from kinevla.configs import MODELS, TOKENIZERS, TRAININGS, Registry, TrainingPreset, UnknownNameError
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 
 _REGISTRIES: dict[str, Registry[Any]] = {"training": TRAININGS, "tokenizer": TOKENIZERS, "model": MODELS}
 Kind = Literal["training", "tokenizer", "model"]

@@ -56,7 +56,7 @@ def run_generate(args: GenerateArgs) -> Outcome:
     from kinevla.data.demonstrations import DemonstrationConfig
     from kinevla.data.generate import BENCH_TASK, GenerateConfig, generate
     from kinevla.data.noise import NoiseConfig
-    from kinevla.manifest import to_plain
+    from kinevla.plain import to_plain
 
     bench = args.suite == "kinebench"
     if args.episodes is not None and not bench:

@@ -27,7 +27,7 @@ def run_evaluate(args: EvaluateArgs) -> Outcome:
     """Run the trials; not finished when the time budget ended before them."""
     from kinevla.evaluation.comparison import compare
     from kinevla.evaluation.runner import REPORT_NAME, config_of, differences, evaluate, evaluate_all
-    from kinevla.manifest import to_plain
+    from kinevla.plain import to_plain
 
     if args.rerun is not None:
         config = config_of(args.rerun, args.out)

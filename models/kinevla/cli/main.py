@@ -19,7 +19,7 @@ from kinevla.bounded import printable
 from kinevla.cli.command import EXIT_MEANING, Command, Exit, UsageError
 from kinevla.cli.parse import Request, read_line
 from kinevla.configs.registry import UnknownNameError
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 from kinevla.streams import print_every_letter
 
 MAX_ERROR_CHARS = 4000

@@ -15,7 +15,8 @@ from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
-from kinevla.manifest import MANIFEST_NAME, refuse_other_result, to_plain
+from kinevla.manifest import MANIFEST_NAME, refuse_other_result
+from kinevla.plain import to_plain
 from kinevla.training.tokenizer_comparison import COMPARISON_KIND, compare_seeds, write_comparison
 from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
 from kinevla.training.tokenizer_kinds import build_tokenizer, measure_baselines

@@ -38,8 +38,8 @@ from kinevla.data.streams import (
 )
 from kinevla.data.timing import frame_times, in_order, in_time, interpolated, together
 from kinevla.data.workers import Deadline, JobRunner
-from kinevla.manifest import to_plain
 from kinevla.observation.pairing import NS_PER_S
+from kinevla.plain import to_plain
 from kinevla.text.instruction import normalised
 
 Value = TypeVar("Value")

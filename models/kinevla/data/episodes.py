@@ -19,14 +19,13 @@ from kinevla.manifest import (
     MANIFEST_NAME,
     ManifestError,
     file_sha256,
-    flattened,
     listed_file,
     read_manifest,
     require_listed,
-    to_plain,
     write_manifest,
 )
 from kinevla.observation.images import ImagePipeline
+from kinevla.plain import flattened, to_plain
 
 EPISODES_KIND = "episodes"
 

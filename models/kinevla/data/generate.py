@@ -15,7 +15,7 @@ from kinevla.data.demonstrations import DemonstrationConfig, DemonstrationJob, r
 from kinevla.data.episodes import Episode, EpisodeWriter
 from kinevla.data.packing import DataError
 from kinevla.data.workers import Deadline, JobRunner
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 from kinevla.text.language import say
 from kinevla.text.language.splits import draw_seen, load_splits
 

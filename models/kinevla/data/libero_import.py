@@ -26,9 +26,9 @@ from kinevla.data.identity import SourceRegister, fingerprint, task_number
 from kinevla.data.libero_texts import find_texts, language
 from kinevla.data.packing import DataError
 from kinevla.data.recorded_units import Meaning, check_commands, command_opening
-from kinevla.manifest import to_plain
 from kinevla.observation.image_bounds import ImageError
 from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
+from kinevla.plain import to_plain
 from kinevla.text.corpus import TaskTexts, load_task_texts
 
 _CAMERAS = {"front": "agentview_rgb", "wrist": "eye_in_hand_rgb"}

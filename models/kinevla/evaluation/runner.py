@@ -25,12 +25,12 @@ from kinevla.manifest import (
     file_sha256,
     read_manifest,
     refuse_other_result,
-    to_plain,
     verify_manifest,
     write_atomically,
     write_json,
     write_manifest,
 )
+from kinevla.plain import to_plain
 
 EVALUATION_KIND = "evaluation"
 SUMMARY_NAME, TEXT_NAME, REPORT_NAME = "summary.json", "summary.txt", "index.html"

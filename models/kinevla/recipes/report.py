@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 from kinevla.recipes.check import RecipeReport
 from kinevla.recipes.recipe import Recipe
 

@@ -75,9 +75,6 @@ class PolicyTrainConfig:
     lora_dropout: float = 0.0  # Dropout before the adapters
     image_augmentation: bool = True  # Random crop and colour jitter of live images (with `base`)
     variant_share: float = 0.7  # Share of samples whose instruction is worded differently
-    # Share of the run in which all words of a text ask for the motion, before the robot's state comes to
-    # choose among them; 0 for a network that has learned it (small network, see `phrases`)
-    all_words_share: float = 0.4
     # Share of the samples with reasoning loss whose sentence must be refused (small network)
     unclear_share: float = 0.35
     # Share of them whose sentence names a thing of other scenes; 0 where one scene serves several things
@@ -129,14 +126,7 @@ class PolicyTrainConfig:
         for name in ("weight_decay", "coupling_weight", "reasoning_weight", "state_noise"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
-        for name in (
-            "final_rate",
-            "variant_share",
-            "unclear_share",
-            "absent_share",
-            "average_decay",
-            "all_words_share",
-        ):
+        for name in ("final_rate", "variant_share", "unclear_share", "absent_share", "average_decay"):
             _within(name, getattr(self, name), 0.0, 1.0)
         if not 0.0 < self.reasoning_loss_fraction <= 1.0:
             raise ValueError(

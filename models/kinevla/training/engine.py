@@ -51,13 +51,12 @@ class Stage(Protocol):
     def start(self, state: dict[str, Any] | None) -> None:
         """Get ready for the first step, or for the step after the one at which `state` was taken."""
 
-    def step(self, number: int, rate: float, progress: float) -> Mapping[str, Tensor]:
+    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
         """Do one optimiser step; torch's random numbers are seeded for it.
 
         Args:
             number: of the step, from 0; the numbers come in order.
             rate: learning rate.
-            progress: share of the run that is behind, 0..1.
 
         Returns:
             This process's losses, scalars, by column of the metrics; the same names in every step.
@@ -169,7 +168,7 @@ class Engine:
         while not last:
             rate = config.schedule.rate(budget.step, progress)
             torch.manual_seed(step_seed(config.seed, self.number, budget.step))
-            self._count(self.stage.step(budget.step, rate, progress))
+            self._count(self.stage.step(budget.step, rate))
             budget.step += 1
             bar.update()
             progress, time_up = agree((budget.progress, budget.time_up))

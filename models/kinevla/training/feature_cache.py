@@ -28,10 +28,11 @@ from kinevla.data.episodes import EpisodeReader
 from kinevla.data.frames import FrameReader
 from kinevla.data.images import decode_jpeg
 from kinevla.data.split import SPLIT_NAME, read_split
-from kinevla.manifest import MANIFEST_NAME, file_sha256, to_plain
+from kinevla.manifest import MANIFEST_NAME, file_sha256
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import stored_inputs
 from kinevla.observation.photometric import PhotometricNoise, change_light
+from kinevla.plain import to_plain
 
 log = logging.getLogger(__name__)
 _DONE_NAME = "done.npy"

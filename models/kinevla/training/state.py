@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from kinevla.manifest import flattened
+from kinevla.plain import flattened
 
 STATE_NAME = "trainer.pt"
 _FORMAT = 2

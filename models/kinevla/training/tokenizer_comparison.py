@@ -14,7 +14,8 @@ from kinevla.actions.base import BILEVEL, BINS, FAST, SINGLE_LEVEL
 from kinevla.actions.report import LevelError, TokenizerReport
 from kinevla.data.chunks import ChunkConfig, ChunkSet
 from kinevla.data.workers import Deadline
-from kinevla.manifest import to_plain, write_atomically, write_json, write_manifest
+from kinevla.manifest import write_atomically, write_json, write_manifest
+from kinevla.plain import to_plain
 from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
 from kinevla.training.tokenizer_kinds import build_tokenizer
 

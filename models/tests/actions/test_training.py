@@ -33,11 +33,9 @@ def stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
     """Let the time be up after so many steps."""
     done, whole_step = [], TokenizerStage.step
 
-    def counted(
-        self: TokenizerStage, number: int, rate: float, progress: float
-    ) -> Mapping[str, torch.Tensor]:
+    def counted(self: TokenizerStage, number: int, rate: float) -> Mapping[str, torch.Tensor]:
         done.append(number)
-        return whole_step(self, number, rate, progress)
+        return whole_step(self, number, rate)
 
     patch.setattr(TokenizerStage, "step", counted)
     patch.setattr(Budget, "time_up", property(lambda self: len(done) >= steps))

@@ -10,7 +10,7 @@ import pytest
 
 from kinevla.backbone.openvla_format import openvla_config
 from kinevla.configs import MODELS, TOKENIZERS, TRAININGS, Entry, Registry, UnknownNameError
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 from kinevla.training.config import PolicyTrainConfig
 
 REGISTRIES = {"training": TRAININGS, "tokenizer": TOKENIZERS, "model": MODELS}

@@ -36,7 +36,7 @@ class Line(Stage):
                 self.weights.copy_(state["weights"])
             self.optimiser.load_state_dict(state["optimiser"])
 
-    def step(self, number: int, rate: float, progress: float) -> Mapping[str, Tensor]:
+    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
         if number == self.stop_at:
             raise KeyboardInterrupt
         self.rates.append(rate)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from kinevla.backbone.config import ModelConfig, SightConfig
 from kinevla.backbone.look_back import LookBack
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.images import decode_jpeg
@@ -67,6 +68,16 @@ def test_the_motion_depends_on_what_came_before(policy: KineVLAPolicy) -> None:
             for past in (np.zeros((0, 0)), second.state[None])
         ]
     assert not torch.equal(*motions)
+
+
+def test_a_network_that_could_not_look_back_is_refused() -> None:
+    with pytest.raises(ValueError, match="moments = 4: only a readout looks back"):
+        ModelConfig(vision=SightConfig(moments=4))
+
+
+def test_the_model_card_says_what_is_remembered(run: PolicyRun) -> None:
+    card = " ".join((run.config.out / "best" / "README.md").read_text().split())
+    assert f"remembers the robot's states at its last {MOMENTS} plans" in card
 
 
 def test_a_hand_can_find_the_place_where_it_closed() -> None:

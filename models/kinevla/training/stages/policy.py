@@ -34,9 +34,6 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-_CHOICE_COMES_IN = 0.2  # share of a run in which the words come to be chosen
-
-
 def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
     """Train until the budget is used up; writes `out/best` and `out/last` as loadable checkpoints.
 
@@ -116,11 +113,9 @@ class PolicyStage(Stage):
         )
         _set_training(model)
 
-    def step(self, number: int, rate: float, progress: float) -> Mapping[str, Tensor]:
+    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
         """Do one optimiser step on this process's parts of the batch; losses are means over them."""
         accelerator = self.accelerator
-        if self.run.model.readout is not None:
-            self.run.model.phrases.choice = words_choice(progress, self.config.all_words_share)
         if self._steps is None:
             self._steps = iterate_steps(self.samples, number, self.config.workers)
         for group in self.optimiser.param_groups:
@@ -162,11 +157,6 @@ class PolicyStage(Stage):
         """Write a loadable checkpoint."""
         with self.average.in_place():
             export_policy(self.run, report, name)
-
-
-def words_choice(progress: float, all_words_share: float) -> float:
-    """Return how far the words are chosen, 0..1, at a share of the run: none, then more, then all of them."""
-    return min(max((progress - all_words_share) / _CHOICE_COMES_IN, 0.0), 1.0)
 
 
 def _set_training(model: KineVLAModel) -> None:

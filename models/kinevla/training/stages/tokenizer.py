@@ -20,7 +20,7 @@ from torch import Tensor
 from kinevla.actions.losses import reconstruction_loss, rvq_loss
 from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.rvq_vae import RvqVae
-from kinevla.manifest import to_plain
+from kinevla.plain import to_plain
 from kinevla.training.course import Schedule
 from kinevla.training.engine import Engine, EngineConfig, Stage
 from kinevla.training.tokenizer_config import TokenizerTrainingConfig
@@ -142,7 +142,7 @@ class TokenizerStage(Stage):
             network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
 
-    def step(self, number: int, rate: float, progress: float) -> Mapping[str, Tensor]:
+    def step(self, number: int, rate: float) -> Mapping[str, Tensor]:
         """Fit a random batch; the first quantised step starts the codebooks from a large one."""
         config, network, data = self.config, self.network, self.data
         network.train()
