@@ -8,6 +8,7 @@ sure the decoder was of what it wrote.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 
@@ -57,10 +58,12 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
     sentence = draw_wording(instruction, rng)
     kind = int(rng.integers(12))
     words = sentence.split()
+    taught = {known.thing for known in map(meaning_of, instructions) if known is not None}
     if rng.random() < _WRITTEN_SHARE:
-        written = UNCLEAR_WRITTEN if meaning is not None else ("sentence", "action")
-        about = _of(rng, tuple(written))
-        return _of(rng, UNCLEAR_WRITTEN[about]), UNCLEAR[about]
+        about = _of(rng, tuple(UNCLEAR_WRITTEN) if meaning is not None else ("sentence", "action"))
+        written = _of(rng, UNCLEAR_WRITTEN[about])
+        if about != "thing" or not taught & set(re.findall(r"\w+", written)):
+            return written, UNCLEAR[about]
     if kind == 0 or (meaning is None and kind > 5):
         return _of(rng, UNCLEAR_FORMS["talk"]), UNCLEAR["sentence"]
     if kind == 1:
@@ -89,9 +92,8 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
         return f"{other} the {named}{end}", UNCLEAR["action"]
     assert meaning is not None
     if kind == 6:
-        return say(
-            Meaning(_of(rng, UNCLEAR_FORMS["things"]), meaning.place, meaning.part, meaning.base), rng
-        ), UNCLEAR["thing"]
+        thing = _of(rng, [thing for thing in UNCLEAR_FORMS["things"] if thing not in taught])
+        return say(Meaning(thing, meaning.place, meaning.part, meaning.base), rng), UNCLEAR["thing"]
     if kind == 7:
         return _without_place(meaning, rng), UNCLEAR["place"]
     if kind == 8:

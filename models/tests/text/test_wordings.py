@@ -96,6 +96,15 @@ def test_almost_no_unclear_sentence_is_a_wording_of_a_task() -> None:
     assert not {sentence for sentence, _ in drawn} & set(INSTRUCTIONS)
 
 
+def test_a_thing_that_is_taught_is_not_called_unknown() -> None:
+    rng = np.random.default_rng(0)
+    others = ["pick up the mug and move it to the left front", "pick up the cup and move it to the front"]
+    drawn = [draw_unclear(others, rng) for _ in range(4000)]
+    unknown = [sentence for sentence, text in drawn if text == UNCLEAR["thing"]]
+    assert len(unknown) > 100
+    assert not any({"mug", "cup"} & set(re.findall("[a-z]+", sentence)) for sentence in unknown)
+
+
 def test_unclear_sentences_are_drawn_for_tasks_of_any_form() -> None:
     rng = np.random.default_rng(0)
     others = ["open the drawer", "wipe the table"]
