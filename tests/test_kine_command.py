@@ -24,6 +24,7 @@ def kine(domain: int, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_robot_is_enabled_instructed_stopped_and_asked_from_a_terminal(stack: RunningStack):
+    assert kine(stack.domain, "disable").returncode == 0  # whatever was asked of this stack before
     early = kine(stack.domain, "instruct", TASKS[4].instruction)
     assert early.returncode == 1 and "the arm is not enabled" in early.stderr
     assert len(early.stderr.splitlines()) == 1
