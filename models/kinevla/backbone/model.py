@@ -15,7 +15,7 @@ from transformers.cache_utils import Cache
 from kinevla.backbone.config import ModelConfig, SightConfig, TowersConfig
 from kinevla.backbone.image_features import image_features
 from kinevla.backbone.look_back import LookBack
-from kinevla.backbone.motion_readout import MotionReadout
+from kinevla.backbone.motion_readout import MotionReadout, Reading
 from kinevla.backbone.phrases import Phrases
 from kinevla.backbone.projectors import Projector, SightTokens, StateToken
 from kinevla.backbone.sentence import SENTENCE_WIDTH, sentence_encoder
@@ -210,19 +210,16 @@ class KineVLAModel(nn.Module):
         told = (self.instruction(states) for states in sentence_encoder(self.device)(sentences))
         return [nn.functional.rms_norm(tokens, tokens.shape[-1:]) for tokens in told]
 
-    def motion(self, words: Tensor, seen: Seen, level: int) -> Tensor:
-        """Read the motion of a level from what is seen, as its words ask for it.
+    def read(self, words: Tensor, seen: Seen, level: int) -> Reading:
+        """Read the motion of a level, and where it leads to, from what is seen, as its words ask for it.
 
         Args:
             words: (B, L) ids of the level's text, the pad id elsewhere.
             level: 0 the goal, 1 the kinematics.
-
-        Returns:
-            (B, T, D), normalised.
         """
         assert self.readout is not None, "this network has no readout"
-        motion: Tensor = self.readout[level](self.phrases(words, seen.looks[-1]), *seen.looks)
-        return motion
+        reading: Reading = self.readout[level](self.phrases(words, seen.looks[-1]), *seen.looks)
+        return reading
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Embed token ids (B, L) -> (B, L, hidden)."""

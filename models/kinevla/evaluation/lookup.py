@@ -76,7 +76,7 @@ def recall(
     tokenizer = parts.action_tokenizer
     spelling = Spelling(tokenizer, model.device)
     told = words.to(model.device)
-    codes = spelling.spell_levels(lambda level: model.motion(told[None, level], seen, level)).cpu()
+    codes = spelling.spell_levels(lambda level: model.read(told[None, level], seen, level).motion).cpu()
     measured = np.asarray(observation.state, dtype=np.float64)[None]
     return tokenizer.decode_absolute(codes.numpy(), measured)[0]
 

@@ -134,7 +134,7 @@ class Generator:
         assert isinstance(segment, Codes)
         text = list(cursor.text(segment.name)) or [self.model.pad_id]
         words = torch.tensor([text], device=self.model.device)
-        motion = self.model.motion(words, seen, 0 if segment.name == "goal" else 1)
+        motion = self.model.read(words, seen, 0 if segment.name == "goal" else 1).motion
         written = torch.tensor([cursor.all_codes()], dtype=torch.long)
         codes = spelling.spell(motion, written, len(segment.stages))[0].tolist()
         self._count("read", 0)

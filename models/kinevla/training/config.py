@@ -95,6 +95,8 @@ class PolicyTrainConfig:
     # Codes spell a motion that is read from the pictures (small network with reasoning, residual codes); else
     # the output head chooses them
     readout: bool = True
+    # Weight of the distance to where the hand closes or opens next (see `data/keyframes`), with the readout
+    keyframe_weight: float = 1.0
     # Policy whose weights the network begins with where names and shapes agree; of the same vocabulary
     start: Path | None = None
     # Sizes of the language model (small network)
@@ -123,7 +125,7 @@ class PolicyTrainConfig:
             _at_least("max_steps", self.max_steps, 1)
         for name in ("learning_rate", "clip", "temperature"):
             _positive(name, getattr(self, name))
-        for name in ("weight_decay", "coupling_weight", "reasoning_weight", "state_noise"):
+        for name in ("weight_decay", "coupling_weight", "reasoning_weight", "keyframe_weight", "state_noise"):
             if not 0.0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
         for name in ("final_rate", "variant_share", "unclear_share", "absent_share", "average_decay"):

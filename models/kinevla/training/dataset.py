@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from kinevla.actions.base import ActionTokenizer
 from kinevla.data.chunks import episode_chunks
 from kinevla.data.episode import Episode
 from kinevla.data.episodes import EpisodeReader
+from kinevla.data.keyframes import next_keyframes
 from kinevla.data.packing import DataError
 from kinevla.data.split import read_split
 from kinevla.generation.sequence import SequenceBuilder, TokenSequence
@@ -39,6 +41,7 @@ class PolicyData:
     train: NDArray[np.int64]
     val: NDArray[np.int64]  # rows held out (whole episodes)
     first: NDArray[np.int64]  # (N,) row of the first frame of a frame's episode
+    keyframe: NDArray[np.int64]  # (N,) row of a frame's next keyframe
 
     @property
     def instructions(self) -> tuple[str, ...]:
@@ -66,6 +69,20 @@ class PolicyData:
         return speech_of(self.texts)
 
     @cached_property
+    def like_text(self) -> tuple[int | None, ...]:
+        """Of each of the texts the one most like it that asks for the same goal otherwise; None for none."""
+        words = [Counter(text[2].split()) for text in self.texts]
+        found: list[int | None] = []
+        for text, own in zip(self.texts, words, strict=True):
+            unlike = {
+                number: ((own - words[number]) + (words[number] - own)).total()
+                for number, other in enumerate(self.texts)
+                if other[1] == text[1] and other[2] != text[2]
+            }
+            found.append(min(unlike, key=lambda number: unlike[number], default=None))
+        return tuple(found)
+
+    @cached_property
     def by_thing(self) -> dict[str | None, tuple[str, ...]]:
         """The instructions by the thing that they are about."""
         found: dict[str | None, list[str]] = {}
@@ -86,6 +103,7 @@ class TokenBatch:
     code_labels: Tensor  # (B, M) ids to predict there
     text: Tensor  # (B,) equal numbers where the reasoning texts are equal
     chunks: Tensor  # (B, T, D) normalised chunks
+    keyframes: Tensor  # (B, D) states at the next keyframe, in their own units
 
 
 def load_policy_data(
@@ -112,6 +130,8 @@ def load_policy_data(
     text = mapped_array(directory, (frames,), np.int64)
     held_out = np.zeros(frames, dtype=np.bool_)
     first = np.zeros(frames, dtype=np.int64)
+    keyframe = np.zeros(frames, dtype=np.int64)
+    grippers = np.flatnonzero(tokenizer.normaliser.keep).tolist()
     end = 0
     for episode in reader.motions():
         if episode.target.shape[1] != tokenizer.dimensions:
@@ -121,6 +141,7 @@ def load_policy_data(
             )
         rows = slice(end, end := end + len(episode))
         first[rows] = rows.start
+        keyframe[rows] = rows.start + next_keyframes(episode, grippers)
         states[rows], chunks[rows] = episode.state, episode_chunks(episode, config)
         text[rows] = number.get(_texts_of(episode), -1)
         held_out[rows] = parts[episode.name] == "val"
@@ -137,6 +158,7 @@ def load_policy_data(
         train=np.flatnonzero(used & ~held_out),
         val=np.flatnonzero(used & held_out),
         first=first,
+        keyframe=keyframe,
     )
 
 
@@ -222,4 +244,5 @@ class Layout:
             torch.from_numpy(labels),
             torch.from_numpy(data.text[rows]),
             torch.from_numpy(data.normalised[rows]),
+            torch.from_numpy(data.states[data.keyframe[rows]]),
         )

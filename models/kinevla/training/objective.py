@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kinevla.backbone.model import KineVLAModel, Seen
+from kinevla.backbone.motion_readout import Reading
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import TokenBatch
 from kinevla.training.losses import coupling_loss, motion_distance, pooled, token_cross_entropy
@@ -123,9 +124,15 @@ def level_words(model: KineVLAModel, batch: TokenBatch, goal_codes: int) -> Tens
 
 
 def readout_term(
-    model: KineVLAModel, seen: Seen, batch: TokenBatch, goal_codes: int, weight: Tensor, rows: Tensor
+    model: KineVLAModel,
+    seen: Seen,
+    batch: TokenBatch,
+    goal_codes: int,
+    weight: Tensor,
+    keyframe_weight: float,
+    rows: Tensor,
 ) -> Tensor:
-    """Distance of the motions that are read from the demonstrated ones; takes the place of eq. 5.
+    """Distance of the motions and keyframes that are read from the demonstrated ones; in place of eq. 5.
 
     All samples carry the motion of the kinematics level, which moves the arm, some that of the goal level,
     which only its codes spell.
@@ -133,15 +140,22 @@ def readout_term(
     Args:
         seen: what is seen of the B samples.
         weight: (D,) weight of each action dimension.
+        keyframe_weight: weight of the keyframes beside the motions.
         rows: (b,) samples that carry the goal level as well.
     """
     words = level_words(model, batch, goal_codes)
+    keyframes = model.normalise_state(batch.keyframes)
     last = words.shape[1] - 1
-    total = motion_distance(model.motion(words[:, last], seen, last), batch.chunks, weight)
+
+    def distance(reading: Reading, of: Tensor | slice) -> Tensor:
+        """Mean over some samples."""
+        way = motion_distance(reading.motion, batch.chunks[of], weight)
+        return way + keyframe_weight * (reading.keyframe.float() - keyframes[of]).abs().mean()
+
+    total = distance(model.read(words[:, last], seen, last), slice(None))
     if last and len(rows):
-        motion = model.motion(words[rows, 0], seen.of(rows), 0)
         # As a sum over few samples divided by all, it is the same in whatever parts a batch is computed.
-        total = total + motion_distance(motion, batch.chunks[rows], weight) * len(rows) / len(words)
+        total = total + distance(model.read(words[rows, 0], seen.of(rows), 0), rows) * len(rows) / len(words)
     return total
 
 
@@ -242,7 +256,9 @@ def policy_loss(
     if config.action_loss and model.readout is not None:
         assert weight is not None
         rows = torch.zeros(0, dtype=torch.long) if writing is None else writing.rows
-        action = readout_term(model, seen, batch, goal_codes, weight, rows.to(model.device))
+        action = readout_term(
+            model, seen, batch, goal_codes, weight, config.keyframe_weight, rows.to(model.device)
+        )
     elif config.action_loss:
         assert states is not None
         if config.action_head == "flow":

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinevla.backbone.model import Seen
+from kinevla.backbone.model import LEVELS, Seen
 from kinevla.training.dataset import TokenBatch
 from kinevla.training.inputs import on_device, visual_features
 from kinevla.training.objective import (
@@ -33,12 +33,14 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
         reasoning_accuracy, texts_right (share of samples without a wrong word), code1_accuracy.. (the
         policy's code is the demonstration's), joint_l1_mrad of the chunk against the demonstrated one,
         joint_l1_tokenizer_mrad (what exact codes would give), gripper_l1.
-        With the flow head there are no code accuracies.
+        With the flow head there are no code accuracies. With a readout also words_moved_mrad and words_nearer
+        (see `_heard`).
     """
     model, data, tokenizer = run.model, run.data, run.tokenizer
     model.eval()
     right, words, whole = 0, 0, 0
     motion, codes = [], []
+    heard: list[Tensor] = []
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
         batch = on_device(run.layout.batch(part), model.device)
@@ -56,6 +58,7 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
                 motion.append(_flow_motion(run, states))
             else:
                 codes.append(_choose_codes(run, seen, batch, told))
+                heard += [] if model.readout is None else [_heard(run, seen, part)]
                 motion.append(tokenizer.decode(codes[-1]))
     result = {"reasoning_accuracy": right / max(1, words), "texts_right": whole / max(1, len(rows))}
     if codes:
@@ -67,6 +70,9 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
     exact = np.abs(tokenizer.decode(data.codes[rows]) - truth)
     result["joint_l1_mrad"] = float(error[..., joints].mean() * 1e3)
     result["joint_l1_tokenizer_mrad"] = float(exact[..., joints].mean() * 1e3)
+    if sum(map(len, heard)):
+        moved, nearer = torch.cat(heard).mean(0).tolist()
+        result |= {"words_moved_mrad": moved, "words_nearer": nearer}
     result["gripper_l1"] = float(error[..., ~joints].mean()) if (~joints).any() else 0.0
     return result
 
@@ -101,7 +107,7 @@ def _choose_codes(
     if model.readout is not None:
         assert run.spelling is not None
         words = level_words(model, batch, vocabulary.goal_codes)
-        codes = run.spelling.spell_levels(lambda level: model.motion(words[:, level], seen, level))
+        codes = run.spelling.spell_levels(lambda level: model.read(words[:, level], seen, level).motion)
         return np.asarray(codes.cpu().numpy())
     chosen = []
     for stage, block in enumerate(blocks):
@@ -111,6 +117,39 @@ def _choose_codes(
         ids[index, places] = choice + block.start
         chosen.append(choice.cpu().numpy())
     return np.stack(chosen, axis=1)
+
+
+def _heard(run: PolicyRun, seen: Seen, rows: NDArray[np.int64]) -> Tensor:
+    """Tell whether the words of the kinematics level decide on the motion.
+
+    Each row is also told the text that is most like its own and asks for the same goal in another way.
+
+    Returns:
+        (b, 2) of the rows that have such a text: by how many mrad a joint's motion moves, and 1 where the
+        demonstration is nearer to the motion its own words ask for. A policy that is deaf to the words scores
+        0 mrad and a half.
+    """
+    data, tokenizer, vocabulary = run.data, run.tokenizer, run.builder.vocabulary
+    numbers, places = np.unique(data.text, return_index=True)
+    row_of = dict(zip(numbers.tolist(), places.tolist(), strict=True))
+    like = [data.like_text[int(data.text[row])] for row in rows]
+    kept = np.array([text in row_of for text in like], dtype=np.bool_)
+    if not kept.any():
+        return torch.empty(0, 2)
+    other = np.array([row_of[text] for text in like if text in row_of])
+    looked = seen.of(torch.from_numpy(np.flatnonzero(kept)).to(run.model.device))
+
+    def motion(told: NDArray[np.int64]) -> NDArray[np.float64]:
+        batch = on_device(run.layout.batch(told), run.model.device)
+        words = level_words(run.model, batch, vocabulary.goal_codes)[:, -1]
+        found = run.model.read(words, looked, LEVELS - 1).motion
+        return tokenizer.normaliser.denormalise(found.float().cpu().numpy())
+
+    own, others, truth = motion(rows[kept]), motion(other), data.chunks[rows[kept]]
+    joints = ~np.asarray(tokenizer.normaliser.keep)
+    moved = np.abs(own - others)[..., joints].mean((1, 2)) * 1e3
+    error = [np.abs(told - truth)[..., joints].mean((1, 2)) for told in (own, others)]
+    return torch.from_numpy(np.stack([moved, error[0] < error[1]], axis=1).astype(np.float32))
 
 
 def _flow_motion(run: PolicyRun, states: SequenceStates) -> NDArray[np.float64]:

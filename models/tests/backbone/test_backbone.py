@@ -50,7 +50,7 @@ def test_what_is_seen_has_tokens_for_the_decoder_and_looks_for_the_readout(model
     assert values.shape == (2, 2, 16, 2 + SIGHT.point_width)
     assert robot.shape == (2, 3 * 8 + 12)
     for level in (0, 1):
-        assert model.motion(WORDS.expand(2, -1), seen, level).shape == (2, 5, 8)
+        assert model.read(WORDS.expand(2, -1), seen, level).motion.shape == (2, 5, 8)
 
 
 def test_one_camera_is_possible() -> None:
@@ -58,7 +58,7 @@ def test_one_camera_is_possible() -> None:
     model = KineVLAModel(dataclasses.replace(TINY, vision=sight))
     seen = look(model, images(cameras=1), torch.zeros(2, 8))
     assert seen.tokens.shape == (2, SIGHT.tokens, HIDDEN)
-    assert model.motion(WORDS.expand(2, -1), seen, 1).shape == (2, 5, 8)
+    assert model.read(WORDS.expand(2, -1), seen, 1).motion.shape == (2, 5, 8)
     with pytest.raises(ValueError, match="one camera"):
         SightConfig(cameras=())
 
@@ -82,7 +82,7 @@ def test_both_cameras_and_the_state_reach_the_decoder_and_the_motion(model: Kine
     changed.append(look(model, seen, torch.full((1, 8), 0.1)))
     for other in changed:
         assert not torch.allclose(base.tokens, other.tokens)
-        assert not torch.allclose(model.motion(WORDS, base, 1), model.motion(WORDS, other, 1))
+        assert not torch.allclose(model.read(WORDS, base, 1).motion, model.read(WORDS, other, 1).motion)
 
 
 def test_the_rows_beside_it_never_change_what_is_seen(model: KineVLAModel) -> None:

@@ -75,9 +75,10 @@ def test_every_part_of_sight_and_readout_learns_from_a_motion(sight: Sight) -> N
     read = readout()
     hidden = torch.randn(2, HIDDEN, requires_grad=True)
     cells, values, points = sight(maps())
-    motion = read(hidden, cells, values, torch.randn(2, ROBOT))
-    assert motion.shape == (2, 5, 8)
-    ((motion - torch.randn(motion.shape)).abs().mean() + points.square().mean()).backward()
+    motion, keyframe = read(hidden, cells, values, torch.randn(2, ROBOT))
+    assert motion.shape == (2, 5, 8) and keyframe.shape == (2, 8)
+    error = (motion - torch.randn(motion.shape)).abs().mean() + (keyframe - torch.randn(2, 8)).abs().mean()
+    (error + points.square().mean()).backward()
     for part in (sight, read):
         for name, parameter in part.named_parameters():
             assert parameter.grad is not None and bool(parameter.grad.any()), name

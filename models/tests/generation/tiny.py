@@ -119,7 +119,7 @@ def slow_greedy(
                 if codes and model.readout is not None:
                     if cursor.offset == 0:
                         words = torch.tensor([list(cursor.text(cursor.segment.name)) or [model.pad_id]])
-                        motion = model.motion(words, seen, int(cursor.segment.name == "kinematics"))
+                        motion = model.read(words, seen, int(cursor.segment.name == "kinematics")).motion
                     token = _nearest(cursor, motion)
                 else:
                     scores = model.logits(state)

@@ -131,6 +131,7 @@ def make_sample(kind: str = "motion", *, flow: bool = False, reasoning: bool = T
         code_labels=ids.gather(1, positions),
         text=torch.arange(4),
         chunks=torch.from_numpy(rng.normal(0.0, 0.5, (4, 5, 8)).astype(np.float32)),
+        keyframes=torch.from_numpy(rng.normal(0.0, 0.5, (4, 8)).astype(np.float32)),
     )
     writing = None
     if kind != "towers":

@@ -251,9 +251,12 @@ def test_the_motion_term_is_the_weighted_distance_of_each_levels_motion(read: tu
             words = batch.span[row, :place].clone()
             words[: int(batch.code_positions[row, 0]) if first else 0] = False
             told = batch.ids[row, :place][words][None]
-            error = (model.motion(told, seen, level)[0] - batch.chunks[row]).abs().numpy()
+            reading = model.read(told, seen, level)
+            error = (reading.motion[0] - batch.chunks[row]).abs().numpy()
             total += sum(float(error[t, d] * WEIGHT[d]) for t in range(5) for d in range(8)) / 40
-    loss = dataclasses.replace(sample, writing=some).loss(coupling_weight=0.0)
+            ahead = (reading.keyframe[0] - model.normalise_state(batch.keyframes[row])).abs()
+            total += 0.5 * sum(ahead.tolist()) / 8
+    loss = dataclasses.replace(sample, writing=some).loss(coupling_weight=0.0, keyframe_weight=0.5)
     assert float(loss.action) == pytest.approx(total / len(batch.ids), rel=1e-4)
 
 

@@ -64,7 +64,7 @@ def test_the_motion_depends_on_what_came_before(policy: KineVLAPolicy) -> None:
     words = torch.tensor([policy.parts.builder.text("move the bread")])
     with torch.inference_mode():
         motions = [
-            model.motion(words, policy.look(*policy.inputs(first, past)), 1)
+            model.read(words, policy.look(*policy.inputs(first, past)), 1).motion
             for past in (np.zeros((0, 0)), second.state[None])
         ]
     assert not torch.equal(*motions)

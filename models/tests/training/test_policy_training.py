@@ -195,6 +195,7 @@ def test_a_tiny_model_learns_thirty_two_samples_by_heart(workplace: Path, tmp_pa
     assert figures["code1_accuracy"] > 0.8
     assert figures["reasoning_accuracy"] > 0.95
     assert figures["joint_l1_mrad"] < 1.5 * figures["joint_l1_tokenizer_mrad"]
+    assert figures["words_moved_mrad"] > 0.0 and figures["words_nearer"] > 0.5
 
 
 def test_every_parameter_that_is_trained_gets_a_gradient(workplace: Path, tmp_path: Path) -> None:

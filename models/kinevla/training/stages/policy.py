@@ -31,6 +31,7 @@ _COLUMNS = (
     "step", "elapsed_s", "learning_rate", *_LOSSES, "samples_per_s",
     "val_reasoning_accuracy", "val_texts_right",
     "val_joint_l1_mrad", "val_joint_l1_tokenizer_mrad", "val_gripper_l1",
+    "val_words_moved_mrad", "val_words_nearer",
 )  # fmt: skip
 
 
