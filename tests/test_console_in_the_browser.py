@@ -219,7 +219,10 @@ def test_an_instruction_is_approved_and_done_until_stop_is_pressed_and_the_arm_h
     page.click("button[data-command=enable]")
     desk.see("#pill-arm b", "enabled")
 
+    desk.see("#judge-says", "goal not reached yet")
+    assert TASK.instruction in page.inner_text("#judge-sentence")
     page.click("#suggestions summary")
+    assert all(TASK.object in text for text in page.locator("#suggestions button").all_inner_texts())
     page.click(f"#suggestions button:has-text('{TASK.instruction}')")
     assert page.input_value("#instruction") == TASK.instruction
     assert uncut(page, "#instruction"), "the sentence is cut"

@@ -22,6 +22,8 @@ class LaidTable:
     world: World
     judge: Watcher
     name: str
+    sentence: str  # what the judge judges by
+    things: tuple[str, ...]  # what lies on the table
 
 
 def laid_table(task: int, sentence: str, seed: int, randomise: bool, camera_size_px: int) -> LaidTable:
@@ -41,10 +43,11 @@ def laid_table(task: int, sentence: str, seed: int, randomise: bool, camera_size
     if sentence:
         asked = parse_sentence(sentence)
         bench = draw_scene(asked, seed, randomise=randomise)
-        return LaidTable(
-            World(bench, size, bench_model()), BenchWatch(asked, bench), f"table for '{sentence}'"
-        )
+        things = ("plate", *(placed.name for placed in bench.things))
+        world = World(bench, size, bench_model())
+        return LaidTable(world, BenchWatch(asked, bench), f"table for '{sentence}'", sentence, things)
     chosen = task_by_number(task)
     scene = sample_scene(chosen, seed, randomise)
     name = f"scene of task {task} ('{chosen.instruction}')"
-    return LaidTable(World(scene, size), Judge(chosen, scene), name)
+    things = (chosen.object,) if scene.plate_xy_m is None else ("plate", chosen.object)
+    return LaidTable(World(scene, size), Judge(chosen, scene), name, chosen.instruction, things)

@@ -81,4 +81,5 @@ def test_without_a_sentence_the_tasks_table_is_laid_out() -> None:
     laid = laid_table(2, "", 1, randomise=False, camera_size_px=64)
     wait(laid, 0.1)
     assert laid.name == "scene of task 2 ('pick up the bread and move it to the right front')"
+    assert laid.sentence == "pick up the bread and move it to the right front" and laid.things == ("bread",)
     assert set(laid.judge.told()) >= {"goal_success", "kinematics_success", "reasons"}

@@ -2,7 +2,7 @@
 
 import { Arm } from './arm.js';
 import { Link } from './link.js';
-import { resetCounters, showCounters, showEvents, showNodes, showPlan, showStates, showWhich } from './panels.js';
+import { fitting, resetCounters, showCounters, showEvents, showJudge, showNodes, showPlan, showStates, showWhich } from './panels.js';
 import { Plot } from './plot.js';
 
 const $ = (id) => document.getElementById(id);
@@ -16,6 +16,7 @@ const CARD = {
 
 const news = { driver: null, statuses: {}, services: {}, nodes: {}, counters: [], cameras: {}, joints: null, plan: null, viewers: 0 };
 let nodeTime = 0, nodeTimeAt = 0;        // the node's clock, s, and when it was told, ms
+let trained = [], suggested = '';        // sentences the checkpoint knows, and which of them are shown
 let token = sessionStorage.getItem('token') || '';
 let inControl = false, armState = '', approvalOf = 0, startedAt = -Infinity;
 const ownEvents = [];                    // what befell this page: links lost and found
@@ -35,15 +36,8 @@ const link = new Link({
     if (token) takeControl();
   },
   hello(hello) {
-    const box = $('suggestions');
-    box.hidden = !hello.instructions.length;
-    box.querySelector('div').replaceChildren(...hello.instructions.map((text) => {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.textContent = text;
-      button.onclick = () => { $('instruction').value = text; $('instruction').focus(); box.open = false; refresh(); };
-      return button;
-    }));
+    trained = hello.instructions;
+    suggested = '';
     jointPlot.rows = hello.history.joints.map((r) => [r[0], ...r.slice(1, 8).map(degrees)]);
     latencyPlot.rows = hello.history.latencies.map((r) => [r[0], r[1] * 1000, r[2] * 1000]);
   },
@@ -127,12 +121,31 @@ function takePlan(plan) {
   $('latency-age').textContent = `picture ${Math.round((l.age || 0) * 1000)} ms old`;
 }
 
+const MOST_SUGGESTED = 24;
+
+/** Buttons with sentences the checkpoint knows, about what lies on the table where that is known. */
+function suggest() {
+  const chosen = fitting(trained, news.statuses).slice(0, MOST_SUGGESTED), box = $('suggestions');
+  if (chosen.join('\n') === suggested) return;
+  suggested = chosen.join('\n');
+  box.hidden = !chosen.length;
+  box.querySelector('div').replaceChildren(...chosen.map((text) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = text;
+    button.onclick = () => { $('instruction').value = text; $('instruction').focus(); box.open = false; refresh(); };
+    return button;
+  }));
+}
+
 // --- what is drawn at its own pace -----------------------------------------------------------------
 function refresh() {
   const now = nodeNow(), alive = link?.alive ?? false;
   showWhich(news.arm, news.driver, now);
   armState = showStates(news.driver, news.statuses, news.services, now);
   showNodes(news.nodes, news.statuses, now);
+  showJudge(news.statuses, now);
+  suggest();
   if (news.plan) showPlan(news.plan, now);
   for (const camera of cameras) {
     const name = camera.figure.dataset.camera, info = news.cameras[name] || { error: '', rate_hz: 0 };

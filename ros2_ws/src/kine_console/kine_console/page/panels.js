@@ -95,6 +95,27 @@ function fill(id, rows, empty) {
   }
 }
 
+/** What the judge of a simulated table thinks so far; nothing beside a real arm. */
+export function showJudge(statuses, now) {
+  const status = statuses['kine_sim: judge'];
+  $('judge').hidden = old(status, now);
+  if ($('judge').hidden) return;
+  $('judge-says').textContent = status.message;
+  $('judge-sentence').textContent = `judged by: ${status.values.sentence}`;
+  const reasons = Object.entries(status.values).filter(([key]) => key.startsWith('reason '));
+  fill('judge-reasons', reasons.map(([, text]) => {
+    const good = text.startsWith('ok');
+    return row(['em', good ? 'YES' : 'NO', good ? 'good' : 'warn'], ['b', ''], ['span', text.replace(/^\w+: /, '')]);
+  }), 'Nothing judged yet');
+}
+
+/** Those of some sentences that name a thing on a simulated table; all where that is not known, or there is none. */
+export function fitting(sentences, statuses) {
+  const things = (statuses['kine_sim: judge']?.values.things || '').split(', ').filter((name) => name && name !== 'plate');
+  const named = sentences.filter((text) => things.some((name) => text.split(/\W+/).includes(name)));
+  return named.length ? named : sentences;
+}
+
 const LEVELS = [['good', 'OK'], ['warn', 'WARNING'], ['bad', 'ERROR'], ['bad', 'STALE']];
 
 /** Nodes of the graph with their lifecycle state, and what their diagnostics say; those in trouble first. */

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
@@ -19,12 +20,14 @@ from std_srvs.srv import Trigger
 import kine_nodes
 from kine_nodes import declare
 from kine_nodes.image_message import camera_info_message, image_message
+from kine_nodes.status import key_values
 from kine_sim.controller import EmulatedController, WorldBackend
 from kine_sim.live import LiveWorld
 from kine_sim.nodes.parameters import TABLE
 from kine_sim.table import laid_table
 from kinevla.rendering import RenderingError
 
+JUDGE_STATUS = "kine_sim: judge"
 # A driver that ends at the same time stops its arm first, which takes it up to two seconds.
 CLIENTS_END_S = 2.5
 
@@ -38,7 +41,7 @@ class SimNode(Node):
         table = laid_table(
             value["task"], value["scene_for"], value["seed"], value["randomise"], value["camera_size_px"]
         )
-        self._world = table.world
+        self._table, self._world = table, table.world
         self._world.render("front")  # here rather than in the thread of the cameras: can this machine draw?
         self._world.close_renderers()
         self._frames = {
@@ -67,6 +70,8 @@ class SimNode(Node):
         self._controller.start()
         self._live.start()
         self.create_service(Trigger, "~/judge", self._judge)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics)
         self.get_logger().info(
             f"{table.name}, seed {value['seed']}; controller at {value['robot_host']}:{self._controller.port}"
         )
@@ -92,6 +97,23 @@ class SimNode(Node):
         response.success = bool(verdict["goal_success"] and verdict["kinematics_success"])
         response.message = json.dumps(verdict | {"sim_time_lost_s": round(self._live.time_lost_s, 3)})
         return response
+
+    def _publish_diagnostics(self) -> None:
+        """What the judge thinks so far, for who watches."""
+        verdict, table = self._live.verdict(), self._table
+        reached = "goal reached" if verdict["goal_success"] else "goal not reached yet"
+        told = {False: "not as the sentence says", True: "as the sentence says"}[
+            verdict["kinematics_success"]
+        ]
+        status = DiagnosticStatus(name=JUDGE_STATUS, hardware_id="simulated arm", message=reached)
+        if verdict["goal_success"]:
+            status.message += f", {told}"
+        reasons = {f"reason {number}": text for number, text in enumerate(verdict["reasons"], 1)}
+        values = {"sentence": table.sentence, "things": ", ".join(table.things), **reasons}
+        status.values = key_values(values)
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
 
     def close(self) -> None:
         """Let the driver stop its arm and leave, then stop controller, physics and cameras."""
