@@ -200,15 +200,19 @@ class Layout:
             return self.builder.build(sentence, coarse, fine, *self._blank)
         return self.builder.answer(coarse, fine, *self._blank)
 
-    def sequence(self, row: int, sentence: str | None = None) -> TokenSequence:
-        """Return the sequence of a row with blank codes, under its own instruction or another sentence."""
-        text = int(self.data.text[row])
+    def sequence(self, row: int, sentence: str | None = None, text: int | None = None) -> TokenSequence:
+        """Return the sequence of a row with blank codes, under its own or another instruction and texts."""
+        text = int(self.data.text[row]) if text is None else text
         own = (sentence or self.data.texts[text][0]) if self._prompted else ""
         return self._laid_out(text, own)
 
-    def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the ids of a row with the codes of its demonstration, and which of them are reasoning."""
-        sequence = self.sequence(row)
+    def written(self, row: int, text: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the ids of a row with the codes of its demonstration, and which of them are reasoning.
+
+        Args:
+            text: number of the texts to write instead of the row's own.
+        """
+        sequence = self.sequence(row, text=text)
         ids, action = np.array(sequence.ids), np.array(sequence.action)
         if action.any():  # With the flow head there are no codes in the sequence.
             ids[action] = self.data.codes[row] + self._blocks

@@ -44,6 +44,10 @@ def writer_batch(
 ) -> WriterBatch:
     """Draw sentences for some samples: their own instruction in other words, or one that must be refused.
 
+    An own instruction is followed by the one most like it (see `PolicyData.like_text`), in the same wording
+    and in front of the same picture: what two such sentences differ in is all that tells their texts apart.
+    Drawn apart, a word like "lower" is lost among all the other words that differ, and for long goes unread.
+
     Args:
         rows: (b,) their rows there.
         places: (b,) their places in the batch.
@@ -53,23 +57,33 @@ def writer_batch(
     rng = np.random.default_rng(seed)
     instructions, speech = data.instructions, data.speech
     sentences, written = [], []
-    for row in rows:
+    pictures = places.copy()
+    twin: tuple[int, int, int] | None = None  # Place in this batch, texts, wording
+    for place, row in enumerate(rows):
+        if twin is not None:
+            (before, text, number), twin = twin, None
+            pictures[place] = places[before]
+            sentences.append(speech.wording(data.texts[text][0], number))
+            written.append(layout.written(int(rows[before]), text))
+            continue
         instruction = data.texts[int(data.text[row])][0]
         kind, number = rng.random(), int(rng.integers(1, WORDINGS))
         others = _of_other_things(instruction, data)
         if kind < config.unclear_share:
             pool = np.random.default_rng([number, int(rng.integers(len(instructions)))])
-            sentence, text = speech.unclear(instructions, pool)
+            sentence, refusal = speech.unclear(instructions, pool)
         elif kind < config.unclear_share + config.absent_share and others:
             sentence = speech.wording(others[int(rng.integers(len(others)))], number)
-            text = UNCLEAR["absent"]
+            refusal = UNCLEAR["absent"]
         else:
-            other = rng.random() < config.variant_share
-            sentences.append(speech.wording(instruction, number if other else 0))
+            number = number if rng.random() < config.variant_share else 0
+            sentences.append(speech.wording(instruction, number))
             written.append(layout.written(int(row)))
+            if (like := data.like_text[int(data.text[row])]) is not None:
+                twin = (place, like, number)
             continue
         mark = builder.vocabulary.delimiter
-        ids = np.array([mark("<goal>"), *builder.text(text), mark("</goal>")])
+        ids = np.array([mark("<goal>"), *builder.text(refusal), mark("</goal>")])
         sentences.append(sentence)
         written.append((ids, np.ones(len(ids), dtype=np.bool_)))
     length = max(len(ids) for ids, _ in written)
@@ -78,7 +92,7 @@ def writer_batch(
     for place, (ids, said) in enumerate(written):
         padded[place, : len(ids)], spoken[place, : len(ids)] = ids, said
     return WriterBatch(
-        torch.from_numpy(places), tuple(sentences), torch.from_numpy(padded), torch.from_numpy(spoken)
+        torch.from_numpy(pictures), tuple(sentences), torch.from_numpy(padded), torch.from_numpy(spoken)
     )
 
 
