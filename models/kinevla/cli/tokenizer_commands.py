@@ -14,7 +14,7 @@ from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
-from kinevla.data.split import read_split
+from kinevla.data.split import two_parts
 from kinevla.manifest import MANIFEST_NAME, refuse_other_result
 from kinevla.plain import to_plain
 from kinevla.training.tokenizer_comparison import COMPARISON_KIND, compare_seeds, write_comparison
@@ -44,7 +44,7 @@ def run_train(args: TrainArgs) -> Outcome:
     if (args.out / MANIFEST_NAME).exists() and (held := kind_of(read_settings(args.out))) != args.kind:
         raise TokenizerError(f"{args.out} holds a tokeniser of kind {held!r}: use another --out")
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, args.chunks.val_percent).parts()
+    parts = two_parts(reader, args.chunks.val_percent)
     episodes = list(reader.motions())
     coarse = build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts)
     fine = build_chunks(episodes, args.chunks, split="train", parts=parts)
@@ -99,7 +99,7 @@ def run_report(args: ReportArgs) -> Outcome:
     refuse_other_result(out, REPORT_KIND)
     tokenizer = load_tokenizer(args.tokenizer)
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, tokenizer.chunk_config.val_percent).parts()
+    parts = two_parts(reader, tokenizer.chunk_config.val_percent)
     episodes = list(reader.motions())
     held_out = build_chunks(episodes, tokenizer.chunk_config, split="val", parts=parts)
     train = build_chunks(episodes, tokenizer.chunk_config, split="train", parts=parts)
@@ -142,7 +142,7 @@ def run_compare(args: CompareArgs) -> Outcome:
     refuse_other_result(args.out, COMPARISON_KIND)
     _one_thread()
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, args.chunks.val_percent).parts()
+    parts = two_parts(reader, args.chunks.val_percent)
     episodes = list(reader.motions())
     comparison = compare_seeds(
         build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts),
