@@ -219,6 +219,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"kinevla {command.name}: {_one_line(error)}", file=sys.stderr)
         return Exit.FAILED
+    except KeyboardInterrupt:
+        print("stopped before anything was done", file=sys.stderr)
+        return Exit.INTERRUPTED
     return run_request(command, request)
 
 

@@ -14,8 +14,9 @@ from kinevla.cli.command import Exit, Outcome
 from kinevla.data.chunks import ChunkConfig, build_chunks
 from kinevla.data.episodes import Episode, EpisodeReader
 from kinevla.data.packing import DataError
-from kinevla.data.split import read_split
+from kinevla.data.split import two_parts
 from kinevla.manifest import MANIFEST_NAME, refuse_other_result
+from kinevla.out_folder import refuse_inputs
 from kinevla.plain import to_plain
 from kinevla.training.tokenizer_comparison import COMPARISON_KIND, compare_seeds, write_comparison
 from kinevla.training.tokenizer_config import FastConfig, TokenizerTrainingConfig
@@ -40,11 +41,12 @@ class TrainArgs:
 def run_train(args: TrainArgs) -> Outcome:
     """Train a tokeniser, save it and print its figures."""
     _one_thread()
+    refuse_inputs(args.out, {"--data": args.data})
     refuse_other_result(args.out, TOKENIZER_KIND)
     if (args.out / MANIFEST_NAME).exists() and (held := kind_of(read_settings(args.out))) != args.kind:
         raise TokenizerError(f"{args.out} holds a tokeniser of kind {held!r}: use another --out")
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, args.chunks.val_percent).parts()
+    parts = two_parts(reader, args.chunks.val_percent)
     episodes = list(reader.motions())
     coarse = build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts)
     fine = build_chunks(episodes, args.chunks, split="train", parts=parts)
@@ -96,10 +98,11 @@ def run_report(args: ReportArgs) -> Outcome:
     """Measure a tokeniser, write JSON, text and figure, and print the text."""
     _one_thread()
     out = args.out or args.tokenizer / "report"
+    refuse_inputs(out, {"--data": args.data})
     refuse_other_result(out, REPORT_KIND)
     tokenizer = load_tokenizer(args.tokenizer)
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, tokenizer.chunk_config.val_percent).parts()
+    parts = two_parts(reader, tokenizer.chunk_config.val_percent)
     episodes = list(reader.motions())
     held_out = build_chunks(episodes, tokenizer.chunk_config, split="val", parts=parts)
     train = build_chunks(episodes, tokenizer.chunk_config, split="train", parts=parts)
@@ -139,10 +142,11 @@ def run_compare(args: CompareArgs) -> Outcome:
     """Train bi-level and single-level tokenisers on several seeds and tell mean and range."""
     if args.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {args.seeds}")
+    refuse_inputs(args.out, {"--data": args.data})
     refuse_other_result(args.out, COMPARISON_KIND)
     _one_thread()
     reader = EpisodeReader(args.data)
-    parts = read_split(reader, args.chunks.val_percent).parts()
+    parts = two_parts(reader, args.chunks.val_percent)
     episodes = list(reader.motions())
     comparison = compare_seeds(
         build_chunks(episodes, args.chunks, split="train", coarse=True, parts=parts),

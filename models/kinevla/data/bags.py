@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from kinevla.bounded import MIB, TooLargeError, printable, read_bounded, read_json
 from kinevla.data.bag_files import kind_of, open_file, unpacked
 from kinevla.data.bag_metadata import METADATA
+from kinevla.data.cdr import NS_PER_S
 from kinevla.data.packing import DataError
 from kinevla.data.stored import MessageFile, Topic
 from kinevla.observation.image_bounds import ImageError
@@ -79,6 +80,7 @@ class Bag:
         self.topics: dict[str, Topic] = {}
         self.left_out: dict[str, Counter[str]] = {}
         self.remarks: list[str] = []
+        self._first: dict[tuple[str, str], int] = {}
         for file in files:
             for name, item in file.topics.items():
                 known = self.topics.setdefault(name, Topic(item.type, item.serialization, item.definition))
@@ -112,18 +114,23 @@ class Bag:
         """What was found so far of files that end too early."""
         return tuple(file.cut_off for file in self._files if file.cut_off)
 
-    def leave_out(self, topic: str, reason: str, count: int = 1) -> None:
-        """Count messages that are not used."""
+    def leave_out(self, topic: str, reason: str, count: int = 1, stamp_ns: int | None = None) -> None:
+        """Count messages that are not used; `stamp_ns` is that of the first of them."""
         reasons = self.left_out.setdefault(topic, Counter())
         # Reasons hold figures of the message: what was said of another one stands for what is too many.
-        reasons[reason if len(reasons) < MAX_LISTED else min(reasons)] += count
+        reason = reason if len(reasons) < MAX_LISTED else min(reasons)
+        reasons[reason] += count
+        if stamp_ns is not None:
+            self._first.setdefault((topic, reason), stamp_ns)
 
     def notes(self) -> tuple[str, ...]:
         """Say what was left out, one text per topic, and the remarks."""
-        gone = (
-            f"{topic}: {reasons.total()} messages left out: {printable(reasons.most_common(1)[0][0])}"
-            for topic, reasons in self.left_out.items()
-        )
+        gone = []
+        for topic, reasons in self.left_out.items():
+            reason = reasons.most_common(1)[0][0]
+            first = self._first.get((topic, reason))
+            at = "" if first is None else f" (the first at {first / NS_PER_S:.3f} s)"
+            gone.append(f"{topic}: {reasons.total()} messages left out: {printable(reason)}{at}")
         return (*gone, *self.remarks)
 
 

@@ -152,8 +152,12 @@ def split_of(seed: int, val_percent: int) -> Split:
 
     All tasks of a scene are on the same side: what is held out has never been seen.
     """
-    digest = hashlib.sha256(f"{seed}".encode()).digest()
-    return "val" if int.from_bytes(digest[:4], "big") % 100 < val_percent else "train"
+    return "val" if percentile_of(seed) < val_percent else "train"
+
+
+def percentile_of(seed: int) -> int:
+    """Return the place of a scene among all, 0..99, by hash: the lowest ones are held out first."""
+    return int.from_bytes(hashlib.sha256(f"{seed}".encode()).digest()[:4], "big") % 100
 
 
 def build_chunks(

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.data.episode import CAMERAS, Episode, encode_frames
+from kinevla.data.images import stored_image
 from kinevla.data.noise import NoiseConfig, disturbance
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object, make_environment
-from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
+from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline
 
 _NOISE_STREAM = 7
 
@@ -97,7 +98,7 @@ def record_demonstration(job: DemonstrationJob) -> Episode:
     states: list[NDArray[np.float64]] = []
     for step in range(steps):
         for camera in CAMERAS:
-            frames[camera].append(network_image(observation[camera], config.images))
+            frames[camera].append(stored_image(observation[camera], config.images))
         states.append(np.array(observation["state"], dtype=np.float64))
         # Success may end the episode for the environment; the way back to rest is worth learning as well.
         observation, _, _, truncated, info = env.step(reference[step] + offset[step])

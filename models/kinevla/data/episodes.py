@@ -25,6 +25,7 @@ from kinevla.manifest import (
     write_manifest,
 )
 from kinevla.observation.images import ImagePipeline
+from kinevla.out_folder import refuse_recordings
 from kinevla.plain import flattened, to_plain
 
 EPISODES_KIND = "episodes"
@@ -72,6 +73,7 @@ class EpisodeWriter:
 
     Raises:
         DataError: the directory holds episodes of another configuration.
+        ManifestError: it holds another result, or recordings.
     """
 
     def __init__(self, directory: Path, config: dict[str, Any], images: ImagePipeline | None = None) -> None:
@@ -82,6 +84,8 @@ class EpisodeWriter:
         self._sha256: dict[str, str] = {}
         if (self.directory / MANIFEST_NAME).exists():
             self._continue()
+        else:
+            refuse_recordings(self.directory)
         (self.directory / "episodes").mkdir(parents=True, exist_ok=True)
 
     def _continue(self) -> None:

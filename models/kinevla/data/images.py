@@ -5,10 +5,23 @@ from __future__ import annotations
 import cv2
 
 from kinevla.observation.encodings import compressed_to_rgb
-from kinevla.observation.image_bounds import ImageError
-from kinevla.observation.images import Image, check_image
+from kinevla.observation.image_bounds import ImageError, TooSmallError
+from kinevla.observation.images import Image, ImagePipeline, check_image, network_image
 
 JPEG_QUALITY = 95
+
+
+def stored_image(image: Image, pipeline: ImagePipeline, camera: str | None = None) -> Image:
+    """Bring a camera's image to what a data set holds (see `network_image`).
+
+    Raises:
+        ImageError: not an RGB uint8 image, or too small; then the option that helps is named.
+    """
+    try:
+        return network_image(image, pipeline, camera)
+    except TooSmallError as error:
+        side = min(image.shape[:2])
+        raise ImageError(f"{error}, or --image-size may be {side} at most") from error
 
 
 def encode_jpeg(image: Image) -> bytes:

@@ -23,11 +23,12 @@ from kinevla.data.convert import ConvertReport
 from kinevla.data.episode import Episode, encode_frames
 from kinevla.data.episodes import EpisodeWriter
 from kinevla.data.identity import SourceRegister, fingerprint, task_number
+from kinevla.data.images import stored_image
 from kinevla.data.libero_texts import find_texts, language
 from kinevla.data.packing import DataError
 from kinevla.data.recorded_units import Meaning, check_commands, command_opening
 from kinevla.observation.image_bounds import ImageError
-from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline, network_image
+from kinevla.observation.images import MODEL_IMAGE_SIZE, ImagePipeline
 from kinevla.plain import to_plain
 from kinevla.text.corpus import TaskTexts, load_task_texts
 
@@ -168,7 +169,7 @@ def _episode(demo: h5py.Group, texts: TaskTexts, config: LiberoConfig) -> Episod
     # The files hold them upside down, which is no matter of how a camera is mounted.
     pipeline = ImagePipeline(config.image_size)
     jpeg = {
-        camera: encode_frames([network_image(np.asarray(images[int(i)])[::-1, ::-1], pipeline) for i in keep])
+        camera: encode_frames([stored_image(np.asarray(images[int(i)])[::-1, ::-1], pipeline) for i in keep])
         for camera, images in pictures.items()
     }
     return Episode(

@@ -45,7 +45,7 @@ def find_texts(path: Path, sentence: str, spoken: bool, relabel: str, task: int 
         task: number chosen in it; None to find it.
 
     Raises:
-        DataError: none fits, several do and none was chosen, or the sentence contradicts the chosen one.
+        DataError: none fits, several do and none was chosen, or the chosen one is none or not the sentence's.
     """
     tasks = load_task_texts(relabel)
     if task is not None and (chosen := [item for item in tasks if item.number == task]):
@@ -56,7 +56,9 @@ def find_texts(path: Path, sentence: str, spoken: bool, relabel: str, task: int 
                 f"{chosen[0].coarse!r}: give each task's files by themselves, with their own --task"
             )
         return chosen[0]
-    fitting = [item for item in tasks if task is None and _says(sentence, item)]
+    if task is not None:
+        raise DataError(f"{path}: {relabel} has no task {task}, choose one of 1..{len(tasks)} with --task")
+    fitting = [item for item in tasks if _says(sentence, item)]
     if len(fitting) != 1:
         numbers = ", ".join(str(item.number) for item in fitting) or "none"
         raise DataError(

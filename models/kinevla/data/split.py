@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinevla.bounded import read_json
-from kinevla.data.chunks import Split, split_of
+from kinevla.data.chunks import Split, percentile_of, split_of
 from kinevla.data.episodes import EpisodeReader
 from kinevla.data.packing import DataError
 from kinevla.manifest import write_json
@@ -33,14 +33,19 @@ class DataSplit:
 def data_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     """Split by whole episodes and by hash: adding episodes moves none of the old ones.
 
+    A small set may have no scene among those held out. Then its lowest one by hash is, until it has.
+
     Raises:
         ValueError: `val_percent` outside 0..99.
     """
     if not 0 <= val_percent < 100:
         raise ValueError(f"val_percent must be in 0..99, got {val_percent}")
     parts: dict[str, list[str]] = {"train": [], "val": []}
+    scenes = {entry.seed: split_of(entry.seed, val_percent) for entry in reader.entries}
+    if val_percent and len(scenes) > 1 and "val" not in scenes.values():
+        scenes[min(scenes, key=lambda seed: (percentile_of(seed), seed))] = "val"
     for entry in reader.entries:
-        parts[split_of(entry.seed, val_percent)].append(entry.name)
+        parts[scenes[entry.seed]].append(entry.name)
     return DataSplit(val_percent, tuple(parts["train"]), tuple(parts["val"]))
 
 
@@ -91,6 +96,24 @@ def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     if not split.train:
         raise DataError(f"{path} leaves no episode to learn from")
     return split
+
+
+def two_parts(reader: EpisodeReader, val_percent: int) -> dict[str, Split]:
+    """Return the part of each episode by name, for what needs both of them; see `read_split`.
+
+    Raises:
+        DataError: nothing is learnt from, or nothing held out.
+    """
+    split = read_split(reader, val_percent)
+    if not (split.train and split.val):
+        lacking = "held out" if split.train else "learnt from"
+        count = f"{len(reader.entries)} episode{'s' * (len(reader.entries) != 1)}"
+        raise DataError(
+            f"{reader.directory} holds {count}, none of which is {lacking}: at least 2 of different scenes "
+            f"are needed and val_percent above 0 (it is {split.val_percent}), or a {SPLIT_NAME} that names "
+            "some of each part (kinevla data split writes one)"
+        )
+    return split.parts()
 
 
 def _read(path: Path) -> DataSplit:

@@ -16,11 +16,12 @@ from kinevla.data.bags import JOINT_NAMES, MAX_LISTED, Bag, RawMessage, ordered_
 from kinevla.data.cdr import NS_PER_S, read_message
 from kinevla.data.convert_config import ConvertConfig
 from kinevla.data.episode import CAMERAS
-from kinevla.data.images import encode_jpeg
+from kinevla.data.images import encode_jpeg, stored_image
+from kinevla.data.jpeg_damage import refusing_damage
 from kinevla.data.packing import DataError
 from kinevla.observation.encodings import compressed_to_rgb, raw_to_rgb
 from kinevla.observation.image_bounds import ImageError
-from kinevla.observation.images import Image, network_image
+from kinevla.observation.images import Image
 from kinevla.text.instruction import normalised, tidy
 
 IMAGE_TOPICS = {camera: f"/{camera}/color/image_raw" for camera in CAMERAS}
@@ -78,7 +79,9 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
                 raise DataError(f"its stamp is {raw.stamp_ns / NS_PER_S:.9f} s: no clock was running")
             if raw.topic in camera_of:
                 camera = camera_of[raw.topic]
-                view = network_image(message_pixels(raw), config.images, camera)
+                with refusing_damage():
+                    pixels = message_pixels(raw)
+                view = stored_image(pixels, config.images, camera)
                 # Compressed at once: an hour of raw images would not fit into memory.
                 streams.images[camera].append((raw.stamp_ns, encode_jpeg(view)))
             elif raw.topic in (JOINT_TOPIC, TARGET_TOPIC):
@@ -94,7 +97,7 @@ def read_streams(bag: Bag, config: ConvertConfig) -> Streams:
             if raw.topic == JOINT_TOPIC:
                 streams.arrivals.append((raw.received_ns, raw.stamp_ns))
         except (DataError, ImageError) as error:
-            bag.leave_out(raw.topic, str(error))
+            bag.leave_out(raw.topic, str(error), stamp_ns=raw.stamp_ns if raw.stamp_ns > 0 else None)
     for topic in wanted:
         reasons = bag.left_out.get(topic)
         if reasons and not used[topic]:

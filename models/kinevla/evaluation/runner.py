@@ -30,6 +30,7 @@ from kinevla.manifest import (
     write_json,
     write_manifest,
 )
+from kinevla.out_folder import refuse_recordings
 from kinevla.plain import to_plain
 
 EVALUATION_KIND = "evaluation"
@@ -66,6 +67,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     """
     if config.control == "all":
         raise ValueError("several evaluations at once: call evaluate_all")
+    refuse_recordings(config.out)
     refuse_other_result(config.out, EVALUATION_KIND)
     if config.env == "libero":
         _require_libero()

@@ -21,6 +21,10 @@ class ImageError(ValueError):
     """No camera image of the expected kind; the text names the field and the bound."""
 
 
+class TooSmallError(ImageError):
+    """An image with fewer pixels than are asked for."""
+
+
 def check_size(width: int, height: int) -> None:
     """Refuse a size in pixels that no camera of this stack has.
 

@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from kinevla.observation.image_bounds import ImageError
+from kinevla.observation.image_bounds import ImageError, TooSmallError
 
 MODEL_IMAGE_SIZE = 128
 Square = Literal["centre", "stretch"]
@@ -82,12 +82,15 @@ class ImagePipeline:
         if stored.size_px < self.size_px:
             raise PipelineError(
                 f"the data set holds images of {stored.size_px} x {stored.size_px} pixels, the network needs "
-                f"at least {self.size_px} x {self.size_px}: make the set again with larger images"
+                f"at least {self.size_px} x {self.size_px}: make the set again with --image-size "
+                f"{self.size_px}, or train the small network (no --base) with --sight.image-size of at most "
+                f"{stored.size_px}"
             )
         if (stored.square, stored.crop_area) != (self.square, 1.0):
             raise PipelineError(
                 f"the data set holds images cut with square = {stored.square!r} and crop_area = "
-                f"{stored.crop_area}, the network needs {self.square!r} and 1.0: make the set again so"
+                f"{stored.crop_area}, the network needs {self.square!r} and 1.0: make the set again with "
+                f"--square {self.square}"
             )
         return dataclasses.replace(self, rotate=stored.rotate, stored_px=stored.size_px)
 
@@ -116,12 +119,13 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
         (S, S, 3) uint8 RGB.
 
     Raises:
-        ImageError: not an RGB uint8 image, or smaller than the pipeline needs.
+        ImageError: not an RGB uint8 image.
+        TooSmallError: it is smaller than the pipeline needs.
     """
     check_image(image)
     height, width = image.shape[:2]
     if min(height, width) < (needed := pipeline.stored_px or pipeline.size_px):
-        raise ImageError(
+        raise TooSmallError(
             f"an image of {width} x {height} pixels is too small: each side must have at least {needed}"
         )
     if pipeline.square == "centre":

@@ -147,7 +147,7 @@ def load_policy_data(
         held_out[rows] = parts[episode.name] == "val"
     used = np.asarray(text) >= 0
     if not (used & ~held_out).any():
-        raise DataError(f"{reader.directory} holds no episode to learn from")
+        raise DataError(f"{reader.directory} holds no episode to learn from (see kinevla data split)")
     return PolicyData(
         states=states,
         chunks=chunks,

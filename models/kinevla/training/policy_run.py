@@ -112,6 +112,8 @@ def prepare_run(
         run = _run_from_base(config, reader, tokenizer, texts)
     else:
         run = _small_run(config, reader, tokenizer, texts, main_first)
+    if not len(run.data.val):
+        log.warning("no episode of %s is held out: validation looks at those learnt from", config.data)
     states = torch.from_numpy(run.data.states[run.data.train])
     run.model.set_state_range(states.amin(0), states.amax(0))
     if run.model.readout is not None:

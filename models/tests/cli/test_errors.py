@@ -90,6 +90,15 @@ def test_an_interruption_ends_with_130_and_says_how_to_go_on(monkeypatch, capsys
     assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
 
 
+def test_an_interruption_while_the_command_is_still_loaded_is_one_line_too(monkeypatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kinevla.cli.main.read_line", interrupted)
+    assert main(["data", "convert", "bags", "--out", "set"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "stopped before anything was done\n"
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_letters_that_a_terminal_lacks_are_escaped(encoding):
     line = [sys.executable, "-m", "kinevla.cli.main", "data", "annotate", "grab it – now"]

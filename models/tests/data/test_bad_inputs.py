@@ -282,7 +282,7 @@ DEMOS: dict[str, tuple[Callable[[h5py.Group], None], str]] = {
     "grey_images": (_put("obs/agentview_rgb", lambda a: a[..., 0]), "(H, W, 3)"),
     "small_images": (
         _put("obs/agentview_rgb", lambda a: a[:, :64, :64]),
-        "64 x 64 pixels is too small: each side must have at least 128",
+        "64 x 64 pixels is too small: each side must have at least 128, or --image-size may be 64 at most",
     ),
     "idle": (_put("actions", lambda a: np.zeros((6, 7))), "all frames are idle"),
 }

@@ -103,7 +103,10 @@ def test_recorded_texts_win_and_given_ones_win_over_them(tmp_path):
         ({"audit": {"verdict": "bad", "reasons": ["lost"]}}, "marked bad: lost"),
         ({"verdict": "failure"}, "judged a failure"),
         ({"joint_hz": 4}, "gap of 0.250 s"),
-        ({"size": (100, 100)}, "100 x 100 pixels is too small: each side must have at least 128"),
+        (
+            {"size": (100, 100)},
+            "100 x 100 pixels is too small: each side must have at least 128, or --image-size may be 100",
+        ),
     ],
 )
 def test_a_recording_that_cannot_teach_is_refused_with_the_reason(tmp_path, bag, reason):

@@ -32,6 +32,13 @@ def test_a_sentence_that_contradicts_the_chosen_task_is_refused(tmp_path):
     assert "b_demo.hdf5 says 'turn on the stove', task 23 of kine_libero is" in report.errors[0]
 
 
+def test_a_task_number_the_set_does_not_have_is_named_with_the_bound(tmp_path):
+    write_libero(tmp_path / "a_demo.hdf5")
+    report = import_libero((tmp_path,), tmp_path / "set", LiberoConfig(task=23))
+    assert report.converted == 0
+    assert report.errors[0].endswith("libero_goal_relabeled has no task 23, choose one of 1..10 with --task")
+
+
 @pytest.mark.parametrize(("name", "converted"), [("turn_on_the_stove_demo", 0), ("session_4", 2)])
 def test_a_name_contradicts_only_where_it_is_a_sentence(tmp_path, name, converted):
     path = write_libero(tmp_path / f"{name}.hdf5")

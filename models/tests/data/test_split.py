@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kinevla.cli.main import main
-from kinevla.data.chunks import ChunkConfig, build_chunks
+from kinevla.data.chunks import ChunkConfig, build_chunks, split_of
 from kinevla.data.episodes import DataError, EpisodeReader, EpisodeWriter
 from kinevla.data.split import SPLIT_NAME, data_split, read_split
 
@@ -37,6 +37,71 @@ def test_what_the_command_writes_is_what_training_reads(data_set, capsys):
     reader = EpisodeReader(data_set)
     # The share asked for in training is overruled.
     assert read_split(reader, 10) == data_split(reader, 60) != data_split(reader, 10)
+
+
+def small_set(path, make_episode, seeds):
+    writer = EpisodeWriter(path, {"made": "up"})
+    for task, seed in enumerate(seeds, start=1):
+        writer.add(make_episode(task=task, seed=seed))
+    return EpisodeReader(path)
+
+
+TRAIN_ONLY = (0, 1, 2, 3, 5)  # None of these scenes is among the 10 % by hash.
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_of_a_few_demonstrations_one_is_held_out_and_a_tokenizer_can_be_trained(
+    tmp_path, make_episode, capsys, count
+):
+    reader = small_set(tmp_path / "set", make_episode, TRAIN_ONLY[:count])
+    assert all(split_of(entry.seed, 10) == "train" for entry in reader.entries)
+    split = data_split(reader, 10)
+    assert len(split.val) == 1 and len(split.train) == count - 1
+    line = ["tokenizer", "train", "--data", str(tmp_path / "set"), "--out", str(tmp_path / "bins")]
+    assert main([*line, "--kind", "bins", "--no-progress"]) == 0
+    assert main(["tokenizer", "report", "--tokenizer", line[-1], *line[2:4], "--no-baselines"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_set_with_a_held_out_episode_is_divided_by_hash_alone(data_set):
+    reader = EpisodeReader(data_set)
+    for percent in (40, 60, 99):
+        parts = data_split(reader, percent).parts()
+        assert "val" in parts.values()
+        assert parts == {entry.name: split_of(entry.seed, percent) for entry in reader.entries}
+    assert data_split(reader, 0).val == ()
+
+
+def test_the_one_held_out_of_a_small_set_is_the_first_that_a_larger_share_holds_out(tmp_path, make_episode):
+    reader = small_set(tmp_path / "set", make_episode, TRAIN_ONLY)
+    (name,) = data_split(reader, 1).val
+    share = next(
+        percent for percent in range(1, 100) if split_of(reader_seed(reader, name), percent) == "val"
+    )
+    assert data_split(reader, share).val == (name,) == data_split(reader, share - 1).val
+
+
+def reader_seed(reader, name):
+    return next(entry.seed for entry in reader.entries if entry.name == name)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "options", "told"),
+    [
+        ((1,), (), "holds 1 episode, none of which is held out: at least 2 of different scenes"),
+        ((1, 1), (), "holds 2 episodes, none of which is held out: at least 2 of different scenes"),
+        ((1, 2), ("--chunks.val-percent", "0"), "val_percent above 0 (it is 0)"),
+    ],
+)
+def test_a_set_of_which_nothing_can_be_held_out_is_refused_with_what_is_needed(
+    tmp_path, make_episode, capsys, seeds, options, told
+):
+    small_set(tmp_path / "set", make_episode, seeds)
+    line = ["tokenizer", "train", "--data", str(tmp_path / "set"), "--out", str(tmp_path / "bins")]
+    assert main([*line, "--kind", "bins", "--no-progress", *options]) == 1
+    error = capsys.readouterr().err
+    assert told in error and str(tmp_path / "set") in error and SPLIT_NAME in error
+    assert error.count("\n") == 1 and not (tmp_path / "bins").exists()
 
 
 def test_chunks_come_from_the_episodes_the_file_names(data_set):

@@ -84,7 +84,11 @@ def test_a_network_can_not_learn_from_images_that_were_made_otherwise() -> None:
         PipelineError, match="images of 128 x 128 pixels, the network needs at least 224 x 224"
     ):
         network.on(ImagePipeline(128))
-    with pytest.raises(PipelineError, match=r"cut with square = 'stretch'.* the network needs 'centre'"):
+    with pytest.raises(
+        PipelineError, match=r"with --image-size 224, or .* with --sight\.image-size of at most 128$"
+    ):
+        network.on(ImagePipeline(128))
+    with pytest.raises(PipelineError, match=r"square = 'stretch'.* needs 'centre' .*with --square centre$"):
         network.on(ImagePipeline(256, square="stretch"))
     with pytest.raises(PipelineError, match=r"crop_area = 0\.9"):
         network.on(ImagePipeline(256, crop_area=0.9))

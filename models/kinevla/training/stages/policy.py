@@ -12,6 +12,8 @@ from torch import Tensor
 
 from kinevla.backbone.lora import trainable_parameters
 from kinevla.backbone.model import KineVLAModel
+from kinevla.manifest import refuse_other_result
+from kinevla.out_folder import refuse_inputs
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.course import Schedule
 from kinevla.training.distributed import join_processes, launch, launched
@@ -26,6 +28,7 @@ from kinevla.training.state import ResumeError
 from kinevla.training.validation import validate
 from kinevla.training.weight_average import WeightAverage
 
+RUN_KIND = "policy_run"  # Its folder has no manifest of its own: any that lies there is another result's.
 _LOSSES = ("loss", "loss_reasoning", "loss_action", "loss_coupling")
 _COLUMNS = (
     "step", "elapsed_s", "learning_rate", *_LOSSES, "samples_per_s",
@@ -45,9 +48,12 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
 
     Raises:
         ResumeError: `out` holds a run with other settings or of other inputs.
-        ManifestError: a damaged input.
+        ManifestError: a damaged input, or `out` is the folder of an input, of recordings or another result.
         DeviceError: no GPU where one is asked for.
     """
+    inputs = {"data": config.data, "tokenizer": config.tokenizer, "base": config.base, "start": config.start}
+    refuse_inputs(config.out, {f"--{name}": folder for name, folder in inputs.items()})
+    refuse_other_result(config.out, RUN_KIND)
     if config.processes > 1 and not launched():
         return launch(train_policy, config)
     set_threads(config.threads)
