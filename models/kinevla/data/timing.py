@@ -26,16 +26,11 @@ _JUMP_NS = NS_PER_S
 
 @dataclass(frozen=True)
 class InTime(Generic[Value]):
-    """Samples by their stamps, which rise, and what had to be done for that.
+    """Samples by their stamps, which rise, and what had to be done for that."""
 
-    Attributes:
-        kept: stamp in ns and value.
-        left_out: reasons, and how many samples were left out for each.
-        moved: in words how many samples came after later ones and were put in their place; "" where none did.
-    """
-
-    kept: list[tuple[int, Value]]
-    left_out: tuple[tuple[str, int], ...] = ()
+    kept: list[tuple[int, Value]]  # stamp in ns and value
+    left_out: tuple[tuple[str, int], ...] = ()  # reasons, and how many samples were left out for each
+    # in words how many samples came after later ones and were put in their place; "" where none did
     moved: str = ""
 
 

@@ -32,36 +32,22 @@ class CodeLevel(NamedTuple):
 class Vocabulary:
     """The id layout.
 
-    Attributes:
-        text_size: ids 0..text_size-1 belong to the tokenizer (specials included).
-        delimiter_start: first of the eight delimiter ids, in the order of `DELIMITERS`.
-        code_start: first action code id.
-        padded_size: rows of the embedding and of the output head.
-        codebook_size: K, codes per stage.
-        goal_codes: M of the goal level.
-        kinematics_codes: M of the kinematics level.
-        text_ids_end: text may be generated only with ids below this (codes may overlay rare text ids).
-        bos: id that begins a sequence.
-        eos: id that ends a sequence.
-        pad: id that fills the rest of a row.
-        shared_block: all stages use the same K ids instead of K ids each.
-
     Raises:
         ValueError: blocks that overlap or do not fit.
     """
 
-    text_size: int
-    delimiter_start: int
-    code_start: int
-    padded_size: int
-    codebook_size: int
-    goal_codes: int
-    kinematics_codes: int
-    text_ids_end: int
-    bos: int
-    eos: int
-    pad: int
-    shared_block: bool = False
+    text_size: int  # ids 0..text_size-1 belong to the tokenizer (specials included)
+    delimiter_start: int  # first of the eight delimiter ids, in the order of `DELIMITERS`
+    code_start: int  # first action code id
+    padded_size: int  # rows of the embedding and of the output head
+    codebook_size: int  # K, codes per stage
+    goal_codes: int  # M of the goal level
+    kinematics_codes: int  # M of the kinematics level
+    text_ids_end: int  # text may be generated only with ids below this (codes may overlay rare text ids)
+    bos: int  # id that begins a sequence
+    eos: int  # id that ends a sequence
+    pad: int  # id that fills the rest of a row
+    shared_block: bool = False  # all stages use the same K ids instead of K ids each
 
     def __post_init__(self) -> None:
         code_end = self.code_start + self.code_ids

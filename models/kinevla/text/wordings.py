@@ -42,19 +42,12 @@ _HURRIED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an instruction of the table-top form asks for.
+    """What an instruction of the table-top form asks for."""
 
-    Attributes:
-        thing: what is moved.
-        place: 'left', 'right' (side of the base), or a region.
-        part: 'upper', 'lower' or the words for another part, None where it is not said.
-        base: what it is put on, None for the table.
-    """
-
-    thing: str
-    place: str
-    part: str | None = None
-    base: str | None = None
+    thing: str  # what is moved
+    place: str  # 'left', 'right' (side of the base), or a region
+    part: str | None = None  # 'upper', 'lower' or the words for another part, None where it is not said
+    base: str | None = None  # what it is put on, None for the table
 
 
 def meaning_of(instruction: str) -> Meaning | None:
