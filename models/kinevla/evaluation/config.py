@@ -12,8 +12,7 @@ from kinevla.evaluation.bench_split import BENCH_TABLE, FROM_FILE, MAX_TIME_S, B
 from kinevla.evaluation.controllers import ControllerConfig
 from kinevla.evaluation.controls import CONTROLS, OF_THE_POLICY, Control, ControlChoice, writes_reasoning
 from kinevla.evaluation.interventions import Intervention
-from kinevla.evaluation.libero.environment import CONTROL_HZ
-from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
+from kinevla.evaluation.libero.environment import CONTROL_HZ, ENVIRONMENT_PREFIX
 from kinevla.evaluation.trial_types import TrialConfig, TrialJob
 from kinevla.evaluation.wordings import read_wordings
 
