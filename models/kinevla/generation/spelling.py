@@ -17,10 +17,7 @@ from kinevla.actions.tokenizer import TokenizerError
 
 
 class Spelling:
-    """Turns normalised motions into codes.
-
-    Args:
-        tokenizer: of a kind whose codes are a sum of vectors.
+    """Turns normalised motions into codes that sum up to them.
 
     Raises:
         TokenizerError: a tokenizer of another kind.

@@ -126,8 +126,8 @@ class Vocabulary:
         """Ids taken by action codes."""
         return self.codebook_size * (1 if self.shared_block else self.stages)
 
-    def stage_of(self, level: CodeLevel) -> int:
-        """Return the stage counted over both levels, goal first.
+    def block(self, level: CodeLevel) -> range:
+        """Return the ids of one stage (the same for every stage when the block is shared).
 
         Raises:
             ValueError: no such level or stage.
@@ -135,11 +135,7 @@ class Vocabulary:
         limit = {"goal": self.goal_codes, "kinematics": self.kinematics_codes}.get(level.level)
         if limit is None or not 0 <= level.stage < limit:
             raise ValueError(f"no code level {level.level!r} stage {level.stage}")
-        return level.stage + (self.goal_codes if level.level == "kinematics" else 0)
-
-    def block(self, level: CodeLevel) -> range:
-        """Return the ids of one stage (the same for every stage when the block is shared)."""
-        stage = self.stage_of(level)
+        stage = level.stage + (self.goal_codes if level.level == "kinematics" else 0)
         start = self.code_start + (0 if self.shared_block else stage) * self.codebook_size
         return range(start, start + self.codebook_size)
 
@@ -154,19 +150,6 @@ class Vocabulary:
                 f"code {code} of {level.level} stage {level.stage} is outside 0..{self.codebook_size - 1}"
             )
         return self.block(level)[code]
-
-    def code_of(self, level: CodeLevel, token_id: int) -> int:
-        """Return the code index of an id.
-
-        Raises:
-            ValueError: the id belongs to another block.
-        """
-        block = self.block(level)
-        if token_id not in block:
-            raise ValueError(
-                f"id {token_id} is no code of {level.level} stage {level.stage} ({block[0]}..{block[-1]})"
-            )
-        return token_id - block[0]
 
     def delimiter(self, name: str) -> int:
         """Return the id of a delimiter such as '<goal>'.
