@@ -26,11 +26,7 @@ class Speech:
 
 
 def speech_of(texts: Sequence[tuple[str, str, str]]) -> Speech:
-    """Return how a data set speaks.
-
-    Args:
-        texts: (instruction, goal text, kinematics text) of its demonstrations.
-    """
+    """Return how a data set of such (instruction, goal text, kinematics text) speaks."""
     return _LANGUAGE if of_language(texts) else _TABLE_TOP
 
 

@@ -30,7 +30,6 @@ def draw_instruction(
     """Draw an instruction about things that are there.
 
     Args:
-        rng: source of randomness.
         things: at least one; another one is what is gone around or put beside.
         attribute_share: how often each attribute is said.
 
