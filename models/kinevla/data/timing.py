@@ -39,7 +39,6 @@ def in_time(samples: Sequence[tuple[int, Value]], what: str, back_s: float) -> I
 
     Args:
         samples: stamp in ns and value, in the order of recording.
-        what: the topic, for the text.
         back_s: how far a sample may come after a later one, s: as far as an image may lie from its joints.
 
     Raises:
@@ -143,8 +142,6 @@ def frame_times(
 
     Args:
         first_target: stamp of the first joint target; None where the measured joints serve as targets.
-        config: rate and bounds.
-        joint_topic: name of the joint states' topic.
 
     Raises:
         DataError: no common time, or a gap that no frame may span.

@@ -44,10 +44,7 @@ def writer_batch(
 ) -> WriterBatch:
     """Draw sentences for some samples: their own instruction in other words, or one that must be refused.
 
-    Args:
-        rows: (b,) their rows there.
-        places: (b,) their places in the batch.
-        config: shares.
+    They have the rows (b,) of the data set and the places (b,) in the batch.
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)

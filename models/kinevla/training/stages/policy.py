@@ -15,7 +15,7 @@ from kinevla.backbone.model import KineVLAModel
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.course import Schedule
 from kinevla.training.distributed import join_processes, launch, launched
-from kinevla.training.engine import Engine, EngineConfig, Stage, set_threads
+from kinevla.training.engine import Engine, EngineConfig, Stage
 from kinevla.training.export import export_policy
 from kinevla.training.inputs import on_device
 from kinevla.training.losses import motion_weights
@@ -50,7 +50,7 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
     """
     if config.processes > 1 and not launched():
         return launch(train_policy, config)
-    set_threads(config.threads)
+    torch.set_num_threads(config.threads)
     accelerator = join_processes(config)
     run = prepare_run(config, accelerator.device, accelerator.main_process_first)
     codes = run.tokenizer.codes_per_chunk if config.action_head == "codes" else 0
