@@ -92,12 +92,7 @@ class RvqVae(nn.Module):
 
         Args:
             metric: (D,) positive; in proportion to rad per normalised unit it makes codes share out rad.
-
-        Raises:
-            ValueError: a value that is not positive, or another number of dimensions.
         """
-        if metric.shape != self.metric.shape or not bool((metric > 0).all()):
-            raise ValueError(f"metric needs {len(self.metric)} positive values, got {metric.tolist()}")
         self.metric.copy_(metric)
 
     def _stack(self, levels: int) -> ResidualVQ:
