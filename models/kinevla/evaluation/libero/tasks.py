@@ -18,12 +18,7 @@ class Rule:
     """A check by name (in `goals` or `kinematics`) with its parameters."""
 
     check: str
-    parameters: tuple[tuple[str, Any], ...]
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Parameters as keywords."""
-        return dict(self.parameters)
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class LiberoTask:
 
 def rule(check: str, **parameters: Any) -> Rule:
     """Write down a check."""
-    return Rule(check, tuple(parameters.items()))
+    return Rule(check, parameters)
 
 
 _Entry = tuple[str, Rule, tuple[Rule, ...]]
