@@ -43,7 +43,6 @@ class Understanding:
         """Say what is wrong with what the network wrote; empty where it may be followed.
 
         Args:
-            goal_text: what it wrote about the goal.
             doubt_nat: how unlikely its least likely word was.
         """
         if why := unclear(goal_text):
