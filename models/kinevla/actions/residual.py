@@ -51,10 +51,11 @@ class ResidualTokenizer(ActionTokenizer):
             raise TokenizerError(
                 f"chunks have {chunk_config.horizon} frames, the network {network.config.horizon}"
             )
-        if (self.kind == BILEVEL) != (network.config.kinematics_levels > 0):
-            raise TokenizerError(
-                f"kind {self.kind!r} does not go with kinematics_levels = {network.config.kinematics_levels}"
-            )
+        levels = network.config.kinematics_levels
+        if self.kind == BILEVEL and levels == 0:
+            raise TokenizerError("a bi-level tokeniser needs kinematics_levels >= 1, got 0")
+        if self.kind == SINGLE_LEVEL and levels > 0:
+            raise TokenizerError(f"a single-level tokeniser has no kinematics levels, got {levels}")
         self.network = network.eval()
 
     @property

@@ -88,10 +88,9 @@ class RvqVae(nn.Module):
 
     @torch.no_grad()
     def set_metric(self, metric: Tensor) -> None:
-        """Set how much a unit of each normalised dimension counts in the latent space.
+        """Set how much a unit of each normalised dimension counts in the latent space: (D,) positive.
 
-        Args:
-            metric: (D,) positive; in proportion to rad per normalised unit it makes codes share out rad.
+        In proportion to rad per normalised unit it makes codes share out rad.
         """
         self.metric.copy_(metric)
 

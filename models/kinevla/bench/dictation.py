@@ -26,8 +26,7 @@ from kinevla.generation.spelling import Spelling
 class BenchGenerator(Generator):
     """A generator whose answer can be dictated and whose passes can be read afterwards.
 
-    Args:
-        decoders: compute hidden states instead of the usual decoders, the writer's first.
+    Its decoders may be others than the usual ones, the writer's first.
     """
 
     def __init__(

@@ -206,11 +206,7 @@ def _subject(
 
 
 def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> Iterator[Observation]:
-    """Yield frames that change a little from one to the next, and joint angles that drift.
-
-    Args:
-        size: side of the camera frames, pixels.
-    """
+    """Yield frames of a size in pixels that change a little from one to the next, and joints that drift."""
     rng = np.random.default_rng(seed)
     front, wrist = rng.integers(40, 216, (2, size, size, 3), dtype=np.int16)
     state = rng.uniform(-0.5, 0.5, state_dim)
