@@ -24,11 +24,17 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Configurations of one kind by name."""
+    """Configurations of one kind by name.
+
+    Raises:
+        ValueError: a name that occurs twice.
+    """
 
     def __init__(self, kind: str, *entries: Entry[T]) -> None:
         self.kind = kind
         self._entries = {entry.name: entry for entry in entries}
+        if len(self._entries) != len(entries):
+            raise ValueError(f"a {kind} is named twice: {', '.join(entry.name for entry in entries)}")
 
     def __iter__(self) -> Iterator[Entry[T]]:
         return iter(self._entries.values())

@@ -86,6 +86,8 @@ class Difference:
         Raises:
             ValueError: no pairs, or lists of different length.
         """
+        if len(first) != len(second):
+            raise ValueError(f"paired outcomes must be equally many: {len(first)}, {len(second)}")
         before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
         sums, counts = _by_scene(after - before, scenes)
         change = float(sums.sum() / counts.sum())
