@@ -18,7 +18,12 @@ class Rule:
     """A check by name (in `goals` or `kinematics`) with its parameters."""
 
     check: str
-    arguments: dict[str, Any]
+    parameters: tuple[tuple[str, Any], ...]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Parameters as keywords."""
+        return dict(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class LiberoTask:
 
 def rule(check: str, **parameters: Any) -> Rule:
     """Write down a check."""
-    return Rule(check, parameters)
+    return Rule(check, tuple(parameters.items()))
 
 
 _Entry = tuple[str, Rule, tuple[Rule, ...]]
