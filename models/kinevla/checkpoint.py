@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import init_empty_weights
 
 from kinevla.actions.base import ActionTokenizer
 from kinevla.actions.loading import load_policy_tokenizer
@@ -49,12 +50,12 @@ from kinevla.manifest import (
 from kinevla.model_card import model_card
 from kinevla.observation.images import ImagePipeline
 from kinevla.text.vocabulary import Vocabulary
-from kinevla.weights import Storage, WeightsError, empty_parameters, load_weights, save_weights
+from kinevla.weights import STEM, Storage, WeightsError, load_weights, save_weights
 
 CHECKPOINT_KIND = "policy"
 TRAINING_NAME, CARD_NAME = "training.json", "README.md"
-TEXT_TOKENIZER, WEIGHTS_STEM = "text_tokenizer.json", "model"
-_WEIGHT_PREFIXES = (f"{WEIGHTS_STEM}.", f"{WEIGHTS_STEM}-")
+TEXT_TOKENIZER = "text_tokenizer.json"
+_WEIGHT_PREFIXES = (f"{STEM}.", f"{STEM}-")
 _LOADED = (CONFIG_NAME, TRAINING_NAME, TEXT_TOKENIZER, f"{ACTION_TOKENIZER}/{MANIFEST_NAME}")
 
 
@@ -88,11 +89,9 @@ def save_checkpoint(
     file is half as large. Statistics (state range, batch norm) keep full precision.
 
     Args:
-        training: figures for the model card (see `model_card`).
         settings: the training's configuration, a dataclass; its paths are left out.
         inputs: what it was trained from by role: 'data', 'base'. Tokenizer and statistics are
             added to them.
-        storage: precision and size of the weight files.
 
     Raises:
         CheckpointError: weights that are not finite, or too large for the precision.
@@ -139,11 +138,6 @@ def save_checkpoint(
 
 def convert_checkpoint(source: Path, out: Path, storage: Storage) -> None:
     """Write a checkpoint again in another precision or in other files; what it was made from stays recorded.
-
-    Args:
-        source: a checkpoint; it is verified first.
-        out: where to; a directory that does not exist yet, or is empty.
-        storage: precision and size of the weight files.
 
     Raises:
         CheckpointError: source and out are the same, or a weight is too large for the precision.
@@ -216,9 +210,7 @@ def record_closed_loop(directory: Path, figures: dict[str, Any]) -> None:
     _write_card(directory, weights, training, parts, manifest["config"], manifest.get("inputs", {}))
 
 
-def load_checkpoint(
-    directory: Path, *, dtype: torch.dtype | None = torch.float32, device: torch.device | str = "cpu"
-) -> CheckpointParts:
+def load_checkpoint(directory: Path, *, dtype: torch.dtype | None = torch.float32) -> CheckpointParts:
     """Read a checkpoint written by `save_checkpoint`; the network comes back in evaluation mode.
 
     The network is built without memory and takes over the stored tensors one by one.
@@ -266,11 +258,9 @@ def load_checkpoint(
             f"{vocabulary.padded_size}"
         )
     try:
-        with empty_parameters():
+        with init_empty_weights():
             model = KineVLAModel(config, pad_id=vocabulary.pad)
-        load_weights(
-            model, directory, dtype=dtype, device=device, stem=WEIGHTS_STEM, listed=manifest["files"]
-        )
+        load_weights(model, directory, dtype=dtype, listed=manifest["files"])
     except WeightsError as error:
         raise CheckpointError(f"{directory} does not fit its {CONFIG_NAME}: {error}") from error
     model.eval().requires_grad_(False)

@@ -95,7 +95,6 @@ def write_manifest(
     """Write `manifest.json` for a result directory.
 
     Args:
-        directory: the result.
         kind: what it is ("episodes", "tokenizer", "policy", ...); a loader checks it.
         files: names relative to `directory` whose bytes are recorded.
         config: the configuration the result was made with (dataclass or mapping).
@@ -267,8 +266,6 @@ def verify_manifest(
     """Check every file of a result against its manifest and return the manifest.
 
     Args:
-        directory: the result.
-        kind: the kind of result expected, or None for any.
         hashes: False checks presence and size only (for large data sets whose readers hash lazily).
         needs: names of files that are going to be loaded, which the manifest must list.
 
@@ -283,20 +280,14 @@ def verify_manifest(
             f"{directory / MANIFEST_NAME} lists no files: nothing of the result is vouched for"
         )
     require_listed(manifest, directory, needs)
-    for name in manifest["files"]:
-        verify_file(directory, manifest, name, hashes=hashes)
+    for name, entry in manifest["files"].items():
+        path = listed_file(directory, name)
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
+        if hashes and (found := file_sha256(path)) != entry["sha256"]:
+            raise ManifestError(
+                f"{path} differs from {MANIFEST_NAME}: "
+                f"sha256 {found[:12]}..., expected {entry['sha256'][:12]}..."
+            )
     return manifest
-
-
-def verify_file(directory: Path, manifest: Mapping[str, Any], name: str, *, hashes: bool = True) -> Path:
-    """Check one file of a result against its manifest and return its path."""
-    require_listed(manifest, directory, (name,))
-    path, entry = listed_file(directory, name), manifest["files"][name]
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        raise ManifestError(f"{path} has {size} bytes, {MANIFEST_NAME} says {entry['bytes']}")
-    if hashes and (found := file_sha256(path)) != entry["sha256"]:
-        raise ManifestError(
-            f"{path} differs from {MANIFEST_NAME}: sha256 {found[:12]}..., expected {entry['sha256'][:12]}..."
-        )
-    return path

@@ -46,7 +46,6 @@ class KineVLAPolicy:
         """Load a checkpoint directory after checking every file against its manifest.
 
         Args:
-            checkpoint_dir: written by `kinevla.checkpoint.save_checkpoint`.
             threads: CPU threads of tensor operations in this process, None to leave them as they are.
 
         Raises:
@@ -139,7 +138,6 @@ class KineVLAPolicy:
         """Answer one observation (Algorithm 1 of the paper, one pass of its loop).
 
         Args:
-            observation: images and joint state of one instant.
             instruction: what to do; checked as in `check_instruction`.
             previous: the plan before, of the same instruction; None at its start. Its texts save time and
                 change nothing. A network that remembers takes from it what came before.
@@ -218,7 +216,6 @@ class KineVLAPolicy:
         """Check an observation and turn it into what the network reads.
 
         Args:
-            observation: images and joint state of one instant.
             past: (K, D) states at earlier plans of the instruction, the latest first.
 
         Returns:

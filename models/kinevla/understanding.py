@@ -40,12 +40,7 @@ class Understanding:
         self._limit = doubt_limit_nat
 
     def problem(self, goal_text: str, kinematics_text: str, doubt_nat: float = 0.0) -> str:
-        """Say what is wrong with what the network wrote; empty where it may be followed.
-
-        Args:
-            goal_text: what it wrote about the goal.
-            doubt_nat: how unlikely its least likely word was.
-        """
+        """Say what is wrong with what the network wrote; empty where it may be followed."""
         if why := unclear(goal_text):
             return why
         if why := self._unknown(goal_text, kinematics_text):

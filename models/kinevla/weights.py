@@ -1,7 +1,7 @@
 """Weights on disk: one safetensors file, or shards with an index, in a chosen precision.
 
 Reading compares all headers with the network before a value is touched; the values then take the place of the
-network's own tensors one by one, so a network built under `empty_parameters` never holds its weights twice.
+network's own tensors one by one, so a network built without memory never holds its weights twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Precision = Literal["fp32", "fp16", "bf16"]
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16,
 }  # fmt: skip
+STEM = "model"
+INDEX_NAME = f"{STEM}.safetensors.index.json"
 _HEADER_BYTES_PER_TENSOR = 160
 _FLOATS = ("BF16", "F16", "F32")
 _SHOWN = 5
@@ -61,18 +63,8 @@ class Header:
     kind: str  # its type as safetensors names it
 
 
-def index_name(stem: str) -> str:
-    """Return the name of the index beside shards."""
-    return f"{stem}.safetensors.index.json"
-
-
-def save_weights(
-    directory: Path, module: nn.Module, storage: Storage | None = None, stem: str = "model"
-) -> list[str]:
+def save_weights(directory: Path, module: nn.Module, storage: Storage | None = None) -> list[str]:
     """Write the weights of a network, replacing those that are there.
-
-    Args:
-        stem: file name without '.safetensors'.
 
     Returns:
         Names of the files, the index among them.
@@ -90,7 +82,7 @@ def save_weights(
     shards = _partition(sizes, storage)
     single = len(shards) == 1
     files = [
-        f"{stem}.safetensors" if single else f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors"
+        f"{STEM}.safetensors" if single else f"{STEM}-{number:05d}-of-{len(shards):05d}.safetensors"
         for number in range(1, len(shards) + 1)
     ]
     for file, names in zip(files, shards, strict=True):
@@ -100,9 +92,9 @@ def save_weights(
     if not single:
         where = {name: file for file, names in zip(files, shards, strict=True) for name in names}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": where}
-        write_json(directory / index_name(stem), index)
-        files.append(index_name(stem))
-    for old in (*directory.glob(f"{stem}.safetensors*"), *directory.glob(f"{stem}-*-of-*.safetensors")):
+        write_json(directory / INDEX_NAME, index)
+        files.append(INDEX_NAME)
+    for old in (*directory.glob(f"{STEM}.safetensors*"), *directory.glob(f"{STEM}-*-of-*.safetensors")):
         if old.name not in files:
             old.unlink()
     return files
@@ -139,35 +131,14 @@ def _partition(sizes: Mapping[str, int], storage: Storage) -> list[list[str]]:
     return shards
 
 
-@contextlib.contextmanager
-def empty_parameters() -> Iterator[None]:
-    """Build networks whose parameters take no memory and no time; buffers are computed as usual."""
-    register = nn.Module.register_parameter
-
-    def on_meta(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        if param is not None:
-            param = nn.Parameter(param.detach().to("meta"), requires_grad=param.requires_grad)
-        register(self, name, param)
-
-    nn.Module.register_parameter = on_meta  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Module.register_parameter = register  # type: ignore[method-assign]
-
-
-def weight_files(directory: Path, stem: str = "model", listed: Collection[str] | None = None) -> list[str]:
+def weight_files(directory: Path, listed: Collection[str] | None = None) -> list[str]:
     """Return the names of the weight files of a directory, without the index.
-
-    Args:
-        stem: file name without '.safetensors'.
-        listed: names the manifest vouches for; None where there is no manifest.
 
     Raises:
         WeightsError: neither a single file nor an index, both of them, an unreadable index, or one of them is
             not listed.
     """
-    single, index = directory / f"{stem}.safetensors", directory / index_name(stem)
+    single, index = directory / f"{STEM}.safetensors", directory / INDEX_NAME
     found = [path for path in (single, index) if path.exists() or path.is_symlink()]
     for path in found:
         if listed is not None and path.name not in listed:
@@ -199,25 +170,20 @@ def load_weights(
     directory: Path,
     *,
     dtype: torch.dtype | None = torch.float32,
-    device: torch.device | str = "cpu",
-    stem: str = "model",
     listed: Collection[str] | None = None,
 ) -> None:
     """Put stored weights in the place of a network's tensors.
 
     Args:
-        module: the network, possibly built under `empty_parameters`.
-        directory: written by `save_weights`.
+        module: the network, possibly built under `accelerate.init_empty_weights`.
         dtype: of parameters in memory; None leaves them as they are stored.
-        device: where they go; the network's buffers go there as well.
-        stem: file name without '.safetensors'.
         listed: names the manifest vouches for; nothing else is read. None where there is no manifest.
 
     Raises:
         WeightsError: missing, unlisted or damaged files; tensors that are missing, unknown, misshapen or of
             another type (all listed, and nothing was changed); values that are not finite.
     """
-    files = weight_files(directory, stem, listed)
+    files = weight_files(directory, listed)
     own = module.state_dict()
     buffers = {name for name, _ in module.named_buffers()}
     headers = {name: header for file in files for name, header in read_headers(directory / file).items()}
@@ -231,12 +197,8 @@ def load_weights(
                 _check_finite(f"{directory / file}: {name}", value)
                 # The network decides on the layout in memory (channels last in convolutions).
                 kind = own[name].dtype if name in buffers else (dtype or value.dtype)
-                part[name] = torch.empty_like(own[name], device=device, dtype=kind).copy_(value)
+                part[name] = torch.empty_like(own[name], device="cpu", dtype=kind).copy_(value)
         module.load_state_dict(part, strict=False, assign=True)
-    for name, buffer in list(module.named_buffers()):
-        if buffer.device != torch.device(device):
-            owner, _, last = name.rpartition(".")
-            setattr(module.get_submodule(owner), last, buffer.to(device))
 
 
 def read_headers(path: Path) -> dict[str, Header]:

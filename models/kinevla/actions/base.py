@@ -15,7 +15,7 @@ from kinevla.actions.normaliser import ActionNormaliser
 from kinevla.actions.report import TokenizerReport, measure_tokenizer
 from kinevla.actions.tokenizer import TokenizerError, check_chunks
 from kinevla.bounded import read_json
-from kinevla.data.chunks import ChunkConfig, ChunkSet, relative_mask, to_absolute, to_relative
+from kinevla.data.chunks import ChunkConfig, ChunkSet, all_but, to_absolute, to_relative
 from kinevla.manifest import (
     read_manifest,
     require_listed,
@@ -41,7 +41,6 @@ class ActionTokenizer(ABC):
     Args:
         normaliser: statistics of the chunks; their hash says whether two models understand the same codes.
         chunk_config: how chunks are cut and which dimensions are absolute.
-        period_s: time between the frames of a chunk.
 
     Raises:
         TokenizerError: a period that is not positive.
@@ -149,7 +148,7 @@ class ActionTokenizer(ABC):
         return self.chunk_config.absolute_in(self.dimensions)
 
     def _check_states(self, states: NDArray[np.floating], count: int) -> None:
-        if not relative_mask(self.dimensions, self._absolute).any():
+        if not all_but(self.dimensions, self._absolute).any():
             return  # Nothing is relative to the state: its size does not matter.
         if states.shape != (count, self.dimensions):
             raise TokenizerError(f"states must have shape ({count}, {self.dimensions}), got {states.shape}")
@@ -195,7 +194,6 @@ class ActionTokenizer(ABC):
         """Write the tokeniser and its manifest.
 
         Args:
-            directory: where to.
             training: the configuration it was trained with.
             summary: figures worth reading without loading it.
             inputs: results it was trained on by role ('data'); the manifest names them by hash.

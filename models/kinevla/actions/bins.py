@@ -19,9 +19,6 @@ class BinTokenizer(ActionTokenizer):
 
     A chunk (T, D) becomes T * D codes, frame by frame, which all mean the same bins of the normalised range.
 
-    Args:
-        codebook_size: number of bins.
-
     Raises:
         TokenizerError: fewer than two bins.
     """

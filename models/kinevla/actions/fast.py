@@ -72,10 +72,8 @@ class FastTokenizer(ActionTokenizer):
         """Train the byte-pair coder on chunks (N, T, D).
 
         Raises:
-            TokenizerError: no chunks, or a vocabulary smaller than the number of integers to spell.
+            TokenizerError: a vocabulary smaller than the number of integers to spell.
         """
-        if len(chunks) == 0:
-            raise TokenizerError("byte-pair coding needs at least one chunk")
         limit = largest_coefficient(chunk_config.horizon, scale)
         letters = [chr(_FIRST_LETTER + index) for index in range(2 * limit + 1)]
         if vocabulary < len(letters):

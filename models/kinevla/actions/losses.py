@@ -15,9 +15,7 @@ from torch import Tensor
 def reconstruction_loss(output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """L1 distance of chunks (N, T, D), first line of eq. 3, divided by D: a mean over dimensions as well.
 
-    Args:
-        output: what the decoder made of the codes.
-        weights: (D,) weight per dimension (ours); None for equal ones.
+    `weights` (D,) weigh the dimensions (ours).
     """
     if weights is None:
         return F.l1_loss(output, target)
@@ -28,7 +26,6 @@ def rvq_loss(reconstruction: Tensor, commitment: Tensor) -> Tensor:
     """Total loss, second line of eq. 3 without the codebook term.
 
     Args:
-        reconstruction: from `reconstruction_loss`.
         commitment: sum over the levels that learn of beta times the mean squared distance between residual
             and chosen code: the paper's squared norm divided by the latent's d, averaged over the batch.
     """

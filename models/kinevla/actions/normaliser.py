@@ -65,9 +65,7 @@ class ActionNormaliser:
         """Take the statistics of actions (..., D).
 
         Args:
-            actions: training actions of any leading shape.
             keep_dimensions: dimensions passed through (negative counts from the end); empty for none.
-            mode: "min_max" or "quantile".
 
         Raises:
             StatisticsError: no or non-finite actions, or a dimension outside D.

@@ -101,11 +101,7 @@ def level_error(
     keep: NDArray[np.bool_],
     absolute_dimensions: tuple[int, ...],
 ) -> LevelError:
-    """Compare decoded relative chunks (N, T, D) with the true ones.
-
-    Args:
-        keep: (D,) True for gripper dimensions.
-    """
+    """Compare decoded relative chunks (N, T, D) with the true ones; `keep` (D,) is True for grippers."""
     difference = np.abs(decoded - chunks.chunks)
     joints = difference[..., ~keep]
     tool = None
@@ -133,11 +129,7 @@ def codebook_use(
     names: Sequence[str],
     train_codes: NDArray[np.integer] | None = None,
 ) -> tuple[CodebookUse, ...]:
-    """Count the use of each column of codes (N, levels); negative entries (padding) do not count.
-
-    Args:
-        train_codes: (M, levels) codes of training chunks, or None.
-    """
+    """Count the use of each column of codes (N, levels); negative entries (padding) do not count."""
     uses = []
     for column, name in enumerate(names):
         counts = _counts(codes[:, column], codebook_size)

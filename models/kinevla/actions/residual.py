@@ -27,6 +27,8 @@ _BATCH = 4096
 class ResidualTokenizer(ActionTokenizer):
     """A residual VQ-VAE as the rest of the system sees it: numpy in, numpy out, one directory on disk.
 
+    `kind` says whether its network has kinematics levels.
+
     Args:
         network: the residual VQ-VAE; it is switched to evaluation.
 
@@ -49,6 +51,11 @@ class ResidualTokenizer(ActionTokenizer):
             raise TokenizerError(
                 f"chunks have {chunk_config.horizon} frames, the network {network.config.horizon}"
             )
+        levels = network.config.kinematics_levels
+        if self.kind == BILEVEL and levels == 0:
+            raise TokenizerError("a bi-level tokeniser needs kinematics_levels >= 1, got 0")
+        if self.kind == SINGLE_LEVEL and levels > 0:
+            raise TokenizerError(f"a single-level tokeniser has no kinematics levels, got {levels}")
         self.network = network.eval()
 
     @property
@@ -88,11 +95,7 @@ class ResidualTokenizer(ActionTokenizer):
 
     @torch.no_grad()
     def decode(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Map codes to chunks (N, T, D).
-
-        Args:
-            codes: (N, levels), or (N, goal_levels) for the coarse motion the goal codes alone stand for.
-        """
+        """Map codes (N, levels), or (N, goal_levels) for the coarse motion, to chunks (N, T, D)."""
         widths = tuple(dict.fromkeys((self.codes_per_chunk, self.goal_levels)))
         values = check_codes(codes, widths, self.codebook_size)
         chunks = self.network.decode_latent(self.network.latent_of_codes(torch.from_numpy(values)))
@@ -147,13 +150,6 @@ class BiLevelTokenizer(ResidualTokenizer):
 
     kind = BILEVEL
 
-    def __init__(
-        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
-    ) -> None:
-        super().__init__(network, normaliser, chunk_config, period_s)
-        if network.config.kinematics_levels < 1:
-            raise TokenizerError("a bi-level tokeniser needs kinematics_levels >= 1, got 0")
-
 
 class SingleLevelTokenizer(ResidualTokenizer):
     """Chunks to the codes of one residual stack and back; they all count as goal codes.
@@ -162,12 +158,3 @@ class SingleLevelTokenizer(ResidualTokenizer):
     """
 
     kind = SINGLE_LEVEL
-
-    def __init__(
-        self, network: RvqVae, normaliser: ActionNormaliser, chunk_config: ChunkConfig, period_s: float
-    ) -> None:
-        super().__init__(network, normaliser, chunk_config, period_s)
-        if network.config.kinematics_levels != 0:
-            raise TokenizerError(
-                f"a single-level tokeniser has no kinematics levels, got {network.config.kinematics_levels}"
-            )

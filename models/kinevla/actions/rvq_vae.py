@@ -88,16 +88,10 @@ class RvqVae(nn.Module):
 
     @torch.no_grad()
     def set_metric(self, metric: Tensor) -> None:
-        """Set how much a unit of each normalised dimension counts in the latent space.
+        """Set how much a unit of each normalised dimension counts in the latent space: (D,) positive.
 
-        Args:
-            metric: (D,) positive; in proportion to rad per normalised unit it makes codes share out rad.
-
-        Raises:
-            ValueError: a value that is not positive, or another number of dimensions.
+        In proportion to rad per normalised unit it makes codes share out rad.
         """
-        if metric.shape != self.metric.shape or not bool((metric > 0).all()):
-            raise ValueError(f"metric needs {len(self.metric)} positive values, got {metric.tolist()}")
         self.metric.copy_(metric)
 
     def _stack(self, levels: int) -> ResidualVQ:

@@ -1,3 +1,1 @@
 """How long a plan takes: measured per forward pass, per chunk and per action (see `measure`)."""
-
-from __future__ import annotations

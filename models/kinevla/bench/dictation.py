@@ -26,8 +26,7 @@ from kinevla.generation.spelling import Spelling
 class BenchGenerator(Generator):
     """A generator whose answer can be dictated and whose passes can be read afterwards.
 
-    Args:
-        decoders: compute hidden states instead of the usual decoders, the writer's first.
+    Its decoders may be others than the usual ones, the writer's first.
     """
 
     def __init__(
@@ -74,14 +73,7 @@ class BenchGenerator(Generator):
 def made_up_answer(
     grammar: Grammar, text_tokens: Mapping[str, int], text_ids: range, rng: np.random.Generator
 ) -> tuple[tuple[int, ...], Draft]:
-    """Draw an answer of given length.
-
-    Args:
-        text_tokens: ids of each reasoning text, by level.
-
-    Returns:
-        All ids of the answer, and the same as a draft.
-    """
+    """Draw an answer with so many ids in the text of each level; returns all its ids, and it as a draft."""
     texts = {
         name: tuple(int(i) for i in rng.integers(text_ids.start, text_ids.stop, count))
         for name, count in text_tokens.items()
@@ -100,15 +92,7 @@ def made_up_answer(
 
 
 def corrupt(draft: Draft, share: float, text_ids: range) -> Draft:
-    """Return a draft of which the leading `share` of each text is right and every later id is wrong.
-
-    Raises:
-        ValueError: a share outside 0..1, or fewer than two ids to choose from.
-    """
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"the share of accepted ids must lie in 0..1, got {share}")
-    if len(text_ids) < 2:
-        raise ValueError(f"a wrong id needs at least two to choose from, got {text_ids}")
+    """Return a draft of which the leading `share` of each text is right and every later id is wrong."""
 
     def wrong(ids: tuple[int, ...]) -> tuple[int, ...]:
         right = math.floor(share * len(ids) + 0.5)

@@ -117,10 +117,7 @@ def measure(
     warmup: int = 3,
     seed: int = 0,
 ) -> Figures:
-    """Time all variants of a subject.
-
-    Args:
-        seed: of the order of variants and of dictated answers.
+    """Time all variants of a subject; the seed decides on their order and on dictated answers.
 
     Raises:
         ValueError: fewer than one repetition.

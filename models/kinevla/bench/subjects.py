@@ -80,10 +80,7 @@ def checkpoint_subject(
     instruction: str | None = None,
     static: bool = False,
 ) -> Subject:
-    """Load a checkpoint.
-
-    Args:
-        instruction: the sentence; None for the annotated one whose reasoning has the median length.
+    """Load a checkpoint, to be told the instruction or, by default, the one with reasoning of median length.
 
     Raises:
         ManifestError: a file is missing or was changed.
@@ -118,10 +115,8 @@ def random_subject(
     time. A Llama tokenizer would cut them into more pieces; `text_tokens` sets another length.
 
     Args:
-        name: entry of `kinevla.configs.models.MODELS`.
         dtype: type of its weights; the small network keeps single precision.
         text_tokens: ids of the coarse and the fine text; None for the medians of the 48 annotated tasks.
-        force: try even if memory will not do.
 
     Raises:
         UnknownNameError: no such size.
@@ -157,11 +152,7 @@ def random_subject(
 def random_model(
     config: ModelConfig, device: torch.device, dtype: torch.dtype, *, seed: int = 0
 ) -> KineVLAModel:
-    """Return a network with random weights, never in memory twice.
-
-    Args:
-        dtype: type of the parts that have public weights.
-    """
+    """Return a network with random weights, never in memory twice; parts with public weights have `dtype`."""
     torch.manual_seed(seed)
     if config.reads_alone:
         with device:
@@ -215,11 +206,7 @@ def _subject(
 
 
 def made_up_observations(state_dim: int, *, size: int = 480, seed: int = 0) -> Iterator[Observation]:
-    """Yield frames that change a little from one to the next, and joint angles that drift.
-
-    Args:
-        size: side of the camera frames, pixels.
-    """
+    """Yield frames of a size in pixels that change a little from one to the next, and joints that drift."""
     rng = np.random.default_rng(seed)
     front, wrist = rng.integers(40, 216, (2, size, size, 3), dtype=np.int16)
     state = rng.uniform(-0.5, 0.5, state_dim)

@@ -19,36 +19,25 @@ if TYPE_CHECKING:
 class GenerateArgs:
     """Options of `kinevla data generate`."""
 
-    out: Path
-    """Data set directory; an unfinished one is continued."""
+    out: Path  # Data set directory; an unfinished one is continued
+    # The seven tasks, or sentences of KineBench that may be trained, drawn by the seed
     suite: Literal["kine-realman", "kinebench"] = "kine-realman"
-    """The seven tasks, or sentences of KineBench that may be trained, drawn by the seed."""
+    # With kinebench: successful demonstrations wanted, each of a sentence of its own; None for 50
     episodes: int | None = None
-    """With kinebench: successful demonstrations wanted, each of a sentence of its own; None for 50."""
-    episodes_per_task: int = 50
-    """Successful demonstrations wanted per task of kine-realman."""
-    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    """Task numbers."""
-    seed: int = 0
-    """Seed of the data set."""
-    workers: int = 2
-    """Processes."""
-    noise: bool = True
-    """Disturb part of the demonstrations, so that they show how to recover."""
-    noise_share: float = 0.5
-    """Share of disturbed demonstrations."""
+    episodes_per_task: int = 50  # Successful demonstrations wanted per task of kine-realman
+    tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)  # Task numbers
+    seed: int = 0  # Seed of the data set
+    workers: int = 2  # Processes
+    noise: bool = True  # Disturb part of the demonstrations, so that they show how to recover
+    noise_share: float = 0.5  # Share of disturbed demonstrations
+    # Minutes of this call, None for no bound; the same command goes on where it stopped
     max_minutes: float | None = None
-    """Minutes of this call, None for no bound; the same command goes on where it stopped."""
-    environment_id: str | None = None
-    """Gymnasium id, module:namespace/Name-v0; the suite's own when None."""
-    expert: str | None = None
-    """Scripted expert, module:Class; the suite's own when None."""
+    environment_id: str | None = None  # Gymnasium id, module:namespace/Name-v0; the suite's own when None
+    expert: str | None = None  # Scripted expert, module:Class; the suite's own when None
+    # Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224
     image_size: int = 224
-    """Side of the stored images, pixels; the small network needs 160, a base of the OpenVLA format 224."""
-    variation: str | None = None
-    """How each scene is varied: remounted, dark, ...; kinebench: look, clutter."""
-    progress: bool = True
-    """Show a progress bar."""
+    variation: str | None = None  # How each scene is varied: remounted, dark, ...; kinebench: look, clutter
+    progress: bool = True  # Show a progress bar
 
 
 def run_generate(args: GenerateArgs) -> Outcome:

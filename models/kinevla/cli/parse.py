@@ -99,11 +99,7 @@ def _description(command: Command) -> str:
 
 
 def one_line(box: str) -> str:
-    """Turn the framed message of tyro into one line.
-
-    Args:
-        box: text of the frame, title in its upper border.
-    """
+    """Turn the framed message of tyro into one line."""
     rows = [row.translate(_BORDERS).strip() for row in box.splitlines()]
     # The first row is only a title; rules separate what is wrong from what helps.
     blocks: list[list[str]] = [[]]

@@ -26,9 +26,6 @@ class Entry(Generic[T]):
 class Registry(Generic[T]):
     """Configurations of one kind by name.
 
-    Args:
-        kind: what they configure, for messages ("training preset").
-
     Raises:
         ValueError: a name that occurs twice.
     """

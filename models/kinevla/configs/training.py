@@ -40,11 +40,7 @@ class TrainingPreset:
     def config(
         self, data: Path, tokenizer: Path, base: Path | None, out: Path, **changes: Any
     ) -> PolicyTrainConfig:
-        """Return the whole configuration.
-
-        Args:
-            base: the base checkpoint where `needs_base`, else None.
-            changes: fields of `PolicyTrainConfig` that are to differ from the preset.
+        """Return the whole configuration, with some fields of it changed.
 
         Raises:
             ValueError: values out of bounds.

@@ -29,11 +29,7 @@ class BagContents:
 
 
 def bag_information(storage: str, names: list[str], contents: BagContents) -> dict[str, Any]:
-    """Return the description of a bag in version 5, which every later rosbag2 reads.
-
-    Args:
-        storage: 'mcap' or 'sqlite3'.
-    """
+    """Return the description of a bag ('mcap' or 'sqlite3') in version 5, which every later rosbag2 reads."""
     topics = [
         {
             "topic_metadata": {

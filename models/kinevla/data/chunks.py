@@ -74,17 +74,12 @@ class ChunkSet:
         return len(self.chunks)
 
 
-def relative_mask(dimensions: int, absolute_dimensions: Sequence[int]) -> NDArray[np.bool_]:
-    """Return a (D,) mask that is True where a dimension is relative to the measured state.
+def all_but(dimensions: int, excluded: Sequence[int], what: str = "absolute") -> NDArray[np.bool_]:
+    """Return a (D,) mask that is False at the excluded indices, those that are `what`.
 
     Raises:
-        ValueError: an absolute dimension outside -D..D-1.
+        ValueError: an index outside -D..D-1.
     """
-    return _all_but(dimensions, absolute_dimensions, "absolute")
-
-
-def _all_but(dimensions: int, excluded: Sequence[int], what: str) -> NDArray[np.bool_]:
-    """Return a (D,) mask that is False at the excluded indices; `what` names them in the error."""
     mask = np.ones(dimensions, dtype=np.bool_)
     for index in excluded:
         if not -dimensions <= index < dimensions:
@@ -97,7 +92,7 @@ def to_relative(
     chunks: NDArray[np.floating], states: NDArray[np.floating], absolute_dimensions: Sequence[int] = (-1,)
 ) -> NDArray[np.float64]:
     """Subtract the measured state (..., D) from absolute targets (..., T, D), except absolute dimensions."""
-    mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    mask = all_but(chunks.shape[-1], absolute_dimensions)
     if not mask.any():
         return np.array(chunks, dtype=np.float64)
     return np.asarray(chunks - np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
@@ -107,7 +102,7 @@ def to_absolute(
     chunks: NDArray[np.floating], states: NDArray[np.floating], absolute_dimensions: Sequence[int] = (-1,)
 ) -> NDArray[np.float64]:
     """Undo `to_relative`: relative chunks (..., T, D) and measured states (..., D) to absolute targets."""
-    mask = relative_mask(chunks.shape[-1], absolute_dimensions)
+    mask = all_but(chunks.shape[-1], absolute_dimensions)
     if not mask.any():
         return np.array(chunks, dtype=np.float64)
     return np.asarray(chunks + np.where(mask, states, 0.0)[..., None, :], dtype=np.float64)
@@ -141,7 +136,7 @@ def episode_chunks(episode: Episode, config: ChunkConfig, *, coarse: bool = Fals
     target, state = episode.target, episode.state
     if coarse:
         slow = smooth(target, config.smoothing_frames)
-        target = np.where(_all_but(target.shape[1], config.sharp_dimensions, "sharp"), slow, target)
+        target = np.where(all_but(target.shape[1], config.sharp_dimensions, "sharp"), slow, target)
         if config.smooth_state:
             state = smooth(state, config.smoothing_frames)
     return to_relative(cut_chunks(target, config.horizon), state, config.absolute_in(target.shape[1]))
@@ -171,14 +166,11 @@ def build_chunks(
     """Collect the chunks of all episodes of a split ("train", "val", or None for all).
 
     Args:
-        coarse: see `episode_chunks`.
         parts: the part of each episode by name (`split.read_split`); None divides by `config.val_percent`.
 
     Raises:
-        ValueError: unknown split, no episode in it, or episodes of different action dimensions.
+        ValueError: no episode in the split, or episodes of different action dimensions.
     """
-    if split not in (None, "train", "val"):
-        raise ValueError(f"split must be 'train', 'val' or None, got {split!r}")
     chunks: list[NDArray[np.float32]] = []
     states: list[NDArray[np.float32]] = []
     task, index, frame = [], [], []

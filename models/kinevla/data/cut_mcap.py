@@ -22,12 +22,7 @@ _HEAD = struct.Struct("<BQ")
 
 
 def cut_records(stream: BinaryIO, size: int) -> Iterator[Schema | Channel | Message]:
-    """Yield what describes messages and the messages, until the file ends or makes no sense any more.
-
-    Args:
-        stream: the file.
-        size: its bytes.
-    """
+    """Yield what describes messages and the messages, until the file ends or makes no sense any more."""
     stream.seek(_MAGIC_BYTES)
     while len(head := stream.read(_HEAD.size)) == _HEAD.size:
         opcode, length = _HEAD.unpack(head)

@@ -21,24 +21,17 @@ _NOISE_STREAM = 7
 
 @dataclass(frozen=True)
 class DemonstrationConfig:
-    """What a demonstration is made with.
+    """What a demonstration is made with."""
 
-    Attributes:
-        environment_id: gymnasium id, "module:namespace/Name-v0".
-        expert: "module:Class"; built with the unwrapped environment, planned once, then sampled by time.
-        period_s: time of one environment step.
-        image_size: side of the stored images, pixels.
-        settle_steps: steps recorded after the expert's plan has ended, so that the end pose is learned too.
-        noise: disturbance, or None for clean demonstrations only.
-        variation: how the environment shall vary each scene, by its own name for it; None for not at all.
-    """
-
-    environment_id: str = ENVIRONMENT_ID
+    environment_id: str = ENVIRONMENT_ID  # gymnasium id, "module:namespace/Name-v0"
+    # "module:Class"; built with the unwrapped environment, planned once, then sampled by time
     expert: str = EXPERT
-    period_s: float = 0.1
-    image_size: int = MODEL_IMAGE_SIZE
+    period_s: float = 0.1  # time of one environment step
+    image_size: int = MODEL_IMAGE_SIZE  # side of the stored images, pixels
+    # steps recorded after the expert's plan has ended, so that the end pose is learned too
     settle_steps: int = 3
-    noise: NoiseConfig | None = None
+    noise: NoiseConfig | None = None  # disturbance, or None for clean demonstrations only
+    # how the environment shall vary each scene, by its own name for it; None for not at all
     variation: str | None = None
 
     @property
@@ -49,18 +42,12 @@ class DemonstrationConfig:
 
 @dataclass(frozen=True)
 class DemonstrationJob:
-    """Which demonstration to make.
-
-    Attributes:
-        config: how.
-        task: number of the environment's task; 0 where there is an instruction instead.
-        seed: of the scene.
-        instruction: what is asked of an environment that takes sentences, None for its task of that number.
-    """
+    """Which demonstration to make."""
 
     config: DemonstrationConfig
-    task: int
-    seed: int
+    task: int  # number of the environment's task; 0 where there is an instruction instead
+    seed: int  # of the scene
+    # what is asked of an environment that takes sentences, None for its task of that number
     instruction: str | None = None
 
 

@@ -124,11 +124,7 @@ def write_episode(path: Path, episode: Episode) -> None:
 
 
 def read_episode(path: Path, *, motion_only: bool = False) -> Episode:
-    """Read one episode.
-
-    Args:
-        motion_only: leave out the bytes of the images, which stay empty: motion and texts need a thousandth
-            of the memory.
+    """Read one episode, with `motion_only` without the bytes of its images: a thousandth of the memory.
 
     Raises:
         DataError: missing, damaged or inconsistent file, named in the text.

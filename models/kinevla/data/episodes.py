@@ -113,10 +113,6 @@ class EpisodeWriter:
         """The episodes held, sorted by task and seed."""
         return tuple(sorted(self._entries.values(), key=lambda entry: (entry.task, entry.seed)))
 
-    def has(self, task: int, seed: int) -> bool:
-        """Say whether the episode of this task and seed is in the set."""
-        return any(entry.task == task and entry.seed == seed for entry in self._entries.values())
-
     def add(self, episode: Episode, source: str = "") -> Path:
         """Store an episode and record it in the manifest; returns its file."""
         image = decode_jpeg(episode.front_jpeg[0])
@@ -231,11 +227,7 @@ class EpisodeReader:
         return (self.read(index, motion_only=True) for index in range(len(self)))
 
     def read(self, index: int, *, motion_only: bool = False) -> Episode:
-        """Read episode `index` of `entries`.
-
-        Args:
-            index: its place in `entries`.
-            motion_only: see `read_episode`.
+        """Read episode `index` of `entries`, with `motion_only` without its images.
 
         Raises:
             DataError: the file is damaged or differs from the manifest; the text names it.

@@ -35,20 +35,15 @@ class FrameReader:
     """Gives JPEG images by episode and frame; what it keeps in memory is where they lie.
 
     A file is compared with the manifest when its first image is read.
-
-    Raises:
-        ValueError: a camera the data set does not have.
     """
 
-    def __init__(self, reader: EpisodeReader, cameras: tuple[str, ...] = CAMERAS) -> None:
-        if unknown := [camera for camera in cameras if camera not in CAMERAS]:
-            raise ValueError(f"the data set has no camera {', '.join(unknown)}, it has {', '.join(CAMERAS)}")
-        self._reader, self._cameras = reader, cameras
+    def __init__(self, reader: EpisodeReader) -> None:
+        self._reader = reader
         self._checked: set[int] = set()
         self._places = lru_cache(maxsize=_KEPT_PLACES)(self._find)
 
     def jpeg(self, episode: int, frame: int) -> tuple[bytes, ...]:
-        """Return the images of one frame, one per camera.
+        """Return the images of one frame, one for each of `CAMERAS`.
 
         Raises:
             DataError: the file is missing, damaged or differs from the manifest.
@@ -74,7 +69,7 @@ class FrameReader:
         try:
             check_npz(path)
             with np.load(path, allow_pickle=False) as arrays:
-                begins = [_array_begin(path, f"{c}_bytes") + arrays[f"{c}_offsets"] for c in self._cameras]
+                begins = [_array_begin(path, f"{c}_bytes") + arrays[f"{c}_offsets"] for c in CAMERAS]
         except (KeyError, ValueError, struct.error, zipfile.BadZipFile) as error:
             raise DataError(f"{path} is damaged: {error}") from error
         return _Places(path, tuple(begins))

@@ -33,29 +33,18 @@ BENCH_TASK = 0
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """What to generate.
+    """What to generate."""
 
-    Attributes:
-        out: data set directory; an unfinished one is continued.
-        demonstration: how each demonstration is made.
-        suite: what is asked.
-        tasks: task numbers; (BENCH_TASK,) with kinebench, whose instructions the seeds draw.
-        episodes_per_task: successes wanted per task.
-        seed: first seed of the data set (block of a million).
-        workers: processes.
-        max_minutes: time budget; None runs to the end.
-        max_attempts_factor: give up a task after this many attempts per wanted success.
-    """
-
-    out: Path
+    out: Path  # data set directory; an unfinished one is continued
     demonstration: DemonstrationConfig = field(default_factory=DemonstrationConfig)
     suite: Suite = "kine-realman"
+    # task numbers; (BENCH_TASK,) with kinebench, whose instructions the seeds draw
     tasks: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    episodes_per_task: int = 50
-    seed: int = 0
+    episodes_per_task: int = 50  # successes wanted per task
+    seed: int = 0  # first seed of the data set (block of a million)
     workers: int = 2
-    max_minutes: float | None = None
-    max_attempts_factor: float = 3.0
+    max_minutes: float | None = None  # time budget; None runs to the end
+    max_attempts_factor: float = 3.0  # give up a task after this many attempts per wanted success
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) != len(self.tasks):

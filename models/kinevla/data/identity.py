@@ -94,8 +94,7 @@ class SourceRegister:
     def seed_of(self, name: str, source: str) -> int | None:
         """Return the seed of a recording that is to be converted; None when the set holds it.
 
-        Args:
-            name: of the recording; the first one with a name gets the name's own seed.
+        The first recording with a name gets the name's own seed.
         """
         if self._held[source] > 0:
             self._held[source] -= 1

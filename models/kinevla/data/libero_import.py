@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -45,13 +45,16 @@ class LinkError(ValueError):
 
 @dataclass(frozen=True)
 class LiberoConfig:
-    """How LIBERO files are read; the options of `kinevla data import libero`, which say what each means."""
+    """How LIBERO files are read; options of `kinevla data import libero`."""
 
-    relabel: str = "libero_goal_relabeled"
+    # Set of annotated tasks whose texts are used
+    relabel: Literal["libero_goal_relabeled", "kine_libero"] = "libero_goal_relabeled"
+    # Number in that set, which must fit the file's own instruction; None finds it by that
     task: int | None = None
-    rate_hz: float = 20.0
-    image_size: int = MODEL_IMAGE_SIZE
-    drop_idle: bool = True
+    rate_hz: float = 20.0  # Frames per second of the recording
+    image_size: int = MODEL_IMAGE_SIZE  # Side of the stored images, pixels
+    drop_idle: bool = True  # Leave out frames in which nothing moves
+    # What gripper commands mean: LIBERO's -1 open to 1 closed, or 0..1 with 1 open, or with 1 closed
     gripper: Meaning = "auto"
 
 

@@ -40,7 +40,6 @@ def find_texts(path: Path, sentence: str, spoken: bool, relabel: str, task: int 
     """Return the annotated task whose goal is LIBERO's own instruction, or the one chosen by number.
 
     Args:
-        path: the file, for the text.
         spoken: the file holds the sentence; otherwise it is made of the file's name, which may say nothing.
         task: number chosen in it; None to find it.
 

@@ -22,8 +22,6 @@ def merge(directories: tuple[Path, ...], out: Path) -> EpisodeReader:
     Raises:
         DataError: sets that do not go together, an episode in two of them, a damaged file, `out` in use.
     """
-    if len(directories) < 2:
-        raise DataError(f"merging needs at least 2 data sets, got {len(directories)}")
     readers = [EpisodeReader(directory) for directory in directories]
     first: dict[str, object] = {}
     for reader in readers:

@@ -39,10 +39,7 @@ _MOVES = 0.005
 def opening(
     values: NDArray[np.float64], closed: float, opened: float | None, what: str
 ) -> NDArray[np.float64]:
-    """Map recorded positions (T,) to openings, 0 closed to 1 open.
-
-    Args:
-        opened: the position that means open; None for 1 where the values look like openings.
+    """Map recorded positions (T,) to openings, 0 closed to 1 open; 1 means open where nothing is said.
 
     Raises:
         DataError: values beyond closed and open, or ones that look like metres.

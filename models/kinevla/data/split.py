@@ -68,9 +68,6 @@ def write_split(directory: Path, split: DataSplit, out: Path | None = None) -> P
 def read_split(reader: EpisodeReader, val_percent: int) -> DataSplit:
     """Return how training divides a data set: as its `split.json` says, by hash where it has none.
 
-    Args:
-        val_percent: share held out by hash; a file overrules it.
-
     Raises:
         DataError: the file is damaged, or does not name every episode of the set once and no other.
     """

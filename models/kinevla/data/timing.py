@@ -26,16 +26,11 @@ _JUMP_NS = NS_PER_S
 
 @dataclass(frozen=True)
 class InTime(Generic[Value]):
-    """Samples by their stamps, which rise, and what had to be done for that.
+    """Samples by their stamps, which rise, and what had to be done for that."""
 
-    Attributes:
-        kept: stamp in ns and value.
-        left_out: reasons, and how many samples were left out for each.
-        moved: in words how many samples came after later ones and were put in their place; "" where none did.
-    """
-
-    kept: list[tuple[int, Value]]
-    left_out: tuple[tuple[str, int], ...] = ()
+    kept: list[tuple[int, Value]]  # stamp in ns and value
+    left_out: tuple[tuple[str, int], ...] = ()  # reasons, and how many samples were left out for each
+    # in words how many samples came after later ones and were put in their place; "" where none did
     moved: str = ""
 
 
@@ -44,7 +39,6 @@ def in_time(samples: Sequence[tuple[int, Value]], what: str, back_s: float) -> I
 
     Args:
         samples: stamp in ns and value, in the order of recording.
-        what: the topic, for the text.
         back_s: how far a sample may come after a later one, s: as far as an image may lie from its joints.
 
     Raises:
@@ -148,8 +142,6 @@ def frame_times(
 
     Args:
         first_target: stamp of the first joint target; None where the measured joints serve as targets.
-        config: rate and bounds.
-        joint_topic: name of the joint states' topic.
 
     Raises:
         DataError: no common time, or a gap that no frame may span.

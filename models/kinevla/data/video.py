@@ -12,19 +12,26 @@ import numpy as np
 from kinevla.observation.images import Image
 
 
-def write_video(path: Path, images: Iterable[Image], fps: int, *, lossless: bool = False) -> None:
+def write_video(
+    path: Path,
+    images: Iterable[Image],
+    fps: int,
+    *,
+    lossless: bool = False,
+    options: dict[str, object] | None = None,
+) -> None:
     """Write (H, W, 3) uint8 RGB images of one size.
 
     Args:
-        path: ends in .mp4.
         lossless: keep every pixel as it is (H.264 in RGB); else 4:2:0 with constant quality.
+        options: of the encoder, in place of those for training.
     """
     with whole_film(path) as part, av.open(str(part), "w") as container:
         stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=fps)
         stream.pix_fmt = "rgb24" if lossless else "yuv420p"
         # A key frame every two frames: training reads frames in random order.
-        quality = ("qp", "0") if lossless else ("crf", "18")
-        stream.options = dict((("g", "2"), ("bf", "0"), quality))
+        quality = {"qp": "0"} if lossless else {"crf": "18"}
+        stream.options = options or {"g": "2", "bf": "0", **quality}
         for number, image in enumerate(images):
             if number == 0:
                 stream.height, stream.width = image.shape[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -43,27 +44,14 @@ def bench_jobs(
         said = load_splits()["sentences"]["seen" if split in _VARIED else split]
         varied = (("variation", _VARIED[split]),) if split in _VARIED else ()
         return [
-            TrialJob(
-                config,
-                trial % len(said) + 1,
-                first_seed + trial,
-                options=(("instruction", said[trial % len(said)]), *varied),
-            )
-            for trial in range(trials)
+            TrialJob(config, task, first_seed + trial, options=(("instruction", sentence), *varied))
+            for trial, (task, sentence) in enumerate(islice(cycle(enumerate(said, 1)), trials))
         ]
     assert file is not None  # `EvaluateConfig` refuses such a split without one
     jobs = _meant(config, file) if split == "wording" else _refused(config, file)
     scenes = max(job.task for job in jobs)
     rounds = (
-        TrialJob(
-            job.config,
-            job.task,
-            first_seed + job.task - 1 + scenes * (trial // len(jobs)),
-            job.instruction,
-            job.options,
-            job.wording,
-            job.refused_kind,
-        )
+        replace(job, seed=first_seed + job.task - 1 + scenes * (trial // len(jobs)))
         for trial, job in enumerate(cycle(jobs))
     )
     return list(islice(rounds, trials))
@@ -90,14 +78,7 @@ def _refused(config: TrialConfig, file: Path) -> list[TrialJob]:
     listed = list(enumerate(read_refused(file), 1))
     scenes = load_splits()["sentences"]["seen"]
     return [
-        TrialJob(
-            config,
-            task,
-            0,
-            sentence,
-            (("instruction", scenes[task % len(scenes)]),),
-            refused_kind=kind,
-        )
+        TrialJob(config, task, 0, sentence, (("instruction", scenes[task % len(scenes)]),), refused_kind=kind)
         for _, (task, (kind, sentence)) in _in_turn(listed, [kind for _, (kind, _) in listed])
     ]
 

@@ -12,10 +12,11 @@ from kinevla.evaluation.bench_split import BENCH_TABLE, FROM_FILE, MAX_TIME_S, B
 from kinevla.evaluation.controllers import ControllerConfig
 from kinevla.evaluation.controls import CONTROLS, OF_THE_POLICY, Control, ControlChoice, writes_reasoning
 from kinevla.evaluation.interventions import Intervention
-from kinevla.evaluation.libero.environment import CONTROL_HZ
-from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX
+from kinevla.evaluation.libero.environment import CONTROL_HZ, ENVIRONMENT_PREFIX
 from kinevla.evaluation.trial_types import TrialConfig, TrialJob
 from kinevla.evaluation.wordings import read_wordings
+from kinevla.text import load_task_texts
+from kinevla.text.wordings import numbered_wording
 
 FIRST_UNSEEN_SEED = 9_000_000
 """Data sets draw their scenes from lower seeds (blocks of a million per data set seed)."""
@@ -220,9 +221,6 @@ class EvaluateConfig:
 
     def _sentences(self) -> dict[int, tuple[str | None, ...]]:
         """Return what is said in each task; None is the task's own sentence."""
-        from kinevla.text import load_task_texts
-        from kinevla.text.wordings import numbered_wording
-
         known = {item.number: item.instruction for item in load_task_texts(self.table)}
         if unknown := sorted(set(self.tasks) - set(known)):
             raise ValueError(f"task {unknown[0]} is unknown, choose from {sorted(known)}")

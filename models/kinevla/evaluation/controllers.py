@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinevla.data.plugins import ENVIRONMENT_ID, EXPERT, load_object
-from kinevla.evaluation.controls import OF_THE_POLICY, Control
+from kinevla.evaluation.controls import Control
 from kinevla.evaluation.interventions import Intervention
 
 
@@ -68,17 +68,12 @@ class ControllerConfig:
     expert: str = EXPERT  # "module:Class" of the scripted expert
     horizon: int = 5  # steps per chunk of the controls
     intervention: Intervention = "none"  # exchange of the kinematics text
-    threads: int = 1  # CPU threads of the policy in each process
     texts: str = "kine_realman"  # table of the tasks, whose texts an intervention draws from
     # gymnasium id of the trials' environment, for a control that looks at another scene
     environment_id: str = ENVIRONMENT_ID
     reference_seed: int = 0  # of that scene; no trial's
 
     def __post_init__(self) -> None:
-        if self.control in OF_THE_POLICY and self.checkpoint is None:
-            raise ValueError("a policy needs a checkpoint directory")
-        if self.control == "replay" and self.episodes is None:
-            raise ValueError("replay needs a data set of episodes")
         if self.control != "none" and self.intervention != "none":
             raise ValueError(
                 f"only the policy itself has reasoning to exchange, not the control {self.control!r}"

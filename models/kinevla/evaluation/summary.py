@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
 from kinevla.evaluation.found_controls import FoundControls
+from kinevla.evaluation.motion import MotionFigures
 from kinevla.evaluation.reasoning import ReasoningFigures, reasoning_figures
 from kinevla.evaluation.statistics import FOOTNOTE, WILSON, Rate
 from kinevla.evaluation.trial_types import TrialResult
@@ -120,17 +122,11 @@ def summarise(
     bert: bool = True,
     bert_model: Path | None = None,
 ) -> Summary:
-    """Compute the figures of at least one trial.
-
-    Args:
-        training: the checkpoint's training sentences, none where they are not known.
+    """Compute the figures of at least one trial, for training sentences (where they are known) and others.
 
     Raises:
-        ValueError: no trials.
         ReasoningMetricError: BERTScore asked for without an encoder.
     """
-    if not results:
-        raise ValueError("there are no trials to summarise")
     known = {normalised(sentence) for sentence in training}
     trained = {r.instruction: normalised(r.instruction) in known if known else None for r in results}
     tasks = tuple(
@@ -152,6 +148,7 @@ def summarise(
         )
     chunks = sum(result.chunks for result in results)
     parts = sorted({name for result in results for name in result.latency_ms})
+    failed = (_check(text) for r in results for text in r.reasons if text.startswith(("failed", "refused")))
     return Summary(
         tasks=tasks,
         pooled=_figures(0, results, trained),
@@ -163,11 +160,9 @@ def summarise(
             for name in parts
         },
         motion=_motion(results),
-        ended=_counts(result.ended.split(" (")[0].split(":")[0] for result in results),
+        ended=dict(Counter(r.ended.split(" (")[0].split(":")[0] for r in results).most_common()),
         attributes=_attributes(results),
-        failures=_counts(
-            _check(text) for r in results for text in r.reasons if text.startswith(("failed", "refused"))
-        ),
+        failures=dict(Counter(failed).most_common()),
     )
 
 
@@ -194,11 +189,9 @@ def _attributes(results: Sequence[TrialResult]) -> dict[str, Rate]:
 
 
 def _motion(results: Sequence[TrialResult]) -> dict[str, float]:
-    names = ("rms_jerk_rad_s3", "idle_s", "longest_idle_s", "path_length_m", "path_deviation_mm")
     figures = {}
-    for name in names:
-        values = [getattr(r.motion, name) for r in results if getattr(r.motion, name) is not None]
-        if values:
+    for name in (item.name for item in fields(MotionFigures)):
+        if values := [getattr(r.motion, name) for r in results if getattr(r.motion, name) is not None]:
             figures[name] = float(np.median(values))
     return figures | {"duration_s": float(np.median([result.duration_s for result in results]))}
 
@@ -207,9 +200,3 @@ def _check(reason: str) -> str:
     """A judge's sentence with N for what it measured, which differs in every trial."""
     measured, mark, asked = reason.removeprefix("failed: ").partition("; asked: ")
     return f"{_FIGURE.sub('N', measured)}{mark}{asked}" if mark else measured
-
-
-def _counts(items: object) -> dict[str, int]:
-    from collections import Counter
-
-    return dict(Counter(items).most_common())  # type: ignore[call-overload]

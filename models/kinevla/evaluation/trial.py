@@ -134,12 +134,7 @@ def run_trial(job: TrialJob) -> TrialResult:
 def refused_result(
     job: TrialJob, why: str, observation: dict[str, NDArray[Any]], info: dict[str, Any]
 ) -> TrialResult:
-    """Return the result of a trial whose sentence the policy refuses.
-
-    Args:
-        why: the policy's reason.
-        observation: what the environment showed at its reset.
-    """
+    """Return the result of a trial whose sentence the policy refuses."""
     if job.refused_kind is not None:
         verdict = Refusal((f"ok: refused: {why}",), True, True, {job.refused_kind: Passed(True)})
     else:
@@ -205,7 +200,6 @@ def result_of(
             `passed`.
         texts: (coarse, fine) of the task.
         reference: (R, D) motion to measure the path against, or None.
-        film: what was filmed, or None.
     """
     config = job.config
     said: dict[tuple[str, str], int] = {}

@@ -46,8 +46,6 @@ class TrialConfig:
             )
         if not 0.0 <= self.latency_s <= 10.0:
             raise ValueError(f"latency_s must lie in 0..10, got {self.latency_s}")
-        if self.rest_chunks < 1:
-            raise ValueError(f"rest_chunks must be at least 1, got {self.rest_chunks}")
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,8 @@ def chunk_of_sequence(
 
     Returns:
         (T, D) normalised actions.
-
-    Raises:
-        ValueError: the network has no flow head.
     """
-    if model.flow_head is None:
-        raise ValueError("the network has no flow head: its chunks are decoded from action codes")
+    assert model.flow_head is not None
     start = model.embed_ids(torch.tensor([[bos]], device=model.device))
     tokens = model.embed_ids(torch.tensor([list(ids)], dtype=torch.long, device=model.device))
     told = prompt[None].to(start)

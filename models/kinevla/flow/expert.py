@@ -85,11 +85,7 @@ class ExpertBlock(nn.Module):
 
 
 class ActionExpert(nn.Module):
-    """The velocity field of a chunk given a prefix.
-
-    Args:
-        config: sizes; horizon and dimensions may be any.
-    """
+    """The velocity field of a chunk given a prefix."""
 
     def __init__(self, config: FlowConfig, hidden_size: int) -> None:
         super().__init__()
@@ -115,7 +111,6 @@ class ActionExpert(nn.Module):
         Args:
             x: (B, T, D) point between noise and actions.
             time: (B,) 1 for noise .. 0 for actions.
-            prefix: from `read`.
             mask: (B, S) True where the prefix is no padding.
 
         Returns:

@@ -24,7 +24,7 @@ def sample_times(count: int, alpha: float, floor: float, generator: torch.Genera
 
     Args:
         alpha: above 1 favours noisy chunks.
-        generator: source of randomness on the CPU; None for the global one.
+        generator: on the CPU; None for the global one.
 
     Returns:
         (B,) in [floor, 1), on the CPU.
@@ -57,13 +57,7 @@ def flow_loss(velocity: Velocity, actions: Tensor, noise: Tensor, time: Tensor) 
 
 
 def integrate(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D).
-
-    Raises:
-        ValueError: fewer than one step.
-    """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    """Carry noise (B, T, D) from time 1 to 0 with Euler steps of equal length: (B, T, D)."""
     point = noise
     for step in range(steps):
         time = torch.full((len(noise),), 1.0 - step / steps, dtype=noise.dtype, device=noise.device)

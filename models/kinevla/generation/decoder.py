@@ -23,8 +23,7 @@ _GROWTH = 128
 class CachedDecoder:
     """One sequence in the decoder of a network: it can be extended and cut back, but only at its end.
 
-    Args:
-        model: the network; its weights are read at every call, so they may change between sequences.
+    The weights are read at every call, so they may change between sequences.
     """
 
     def __init__(self, model: KineVLAModel) -> None:
@@ -43,13 +42,7 @@ class CachedDecoder:
         self.length = 0
 
     def crop(self, length: int) -> None:
-        """Forget all positions from `length` on.
-
-        Raises:
-            ValueError: the sequence is shorter.
-        """
-        if not 0 <= length <= self.length:
-            raise ValueError(f"cannot cut a sequence of {self.length} positions to {length}")
+        """Forget all positions from `length` on."""
         self.length = length
 
     def extend(self, embeddings: Tensor, wanted: int | None = None) -> Tensor:

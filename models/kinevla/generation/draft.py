@@ -46,9 +46,6 @@ class Drafter:
 
     Codes are left to the network: they change with nearly every chunk, and a wrong one makes the text after
     it be checked twice.
-
-    Args:
-        draft: the previous answer, None proposes nothing.
     """
 
     def __init__(self, draft: Draft | None) -> None:
@@ -58,8 +55,7 @@ class Drafter:
     def propose(self, cursor: Cursor, texts_only: bool = False) -> Proposal:
         """Propose ids from the cursor, where there is a choice, to the next place without a guess.
 
-        Args:
-            texts_only: end with the last choice before the next codes, which somebody else chooses.
+        With `texts_only` the last choice is that before the next codes, which somebody else chooses.
         """
         if self._draft is None:
             return Proposal((), (cursor.admissible(),))

@@ -61,7 +61,6 @@ class Generator:
 
         Args:
             prompt: (P, hidden) embedded instruction.
-            draft: a previous answer to verify, or None.
             forced: reasoning ids to use instead of generated ones, by level ('goal', 'kinematics', or only
                 one of them); for tests of what the action codes make of other reasoning.
 

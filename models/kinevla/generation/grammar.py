@@ -88,8 +88,7 @@ class Grammar:
 class Cursor:
     """A position in an answer that is being written.
 
-    Args:
-        fixed_texts: texts to be used instead of generated ones, by segment name, without end delimiter.
+    Fixed texts, by segment name and without end delimiter, are used instead of generated ones.
     """
 
     def __init__(self, grammar: Grammar, fixed_texts: Mapping[str, Sequence[int]] | None = None) -> None:
@@ -161,7 +160,8 @@ class Cursor:
             if not finished:
                 kept.append(token)
         elif isinstance(segment, Codes):
-            self.parts.setdefault(("codes", segment.name), []).append(token)
+            first = self.grammar.vocabulary.block(segment.stages[self._within - 1]).start
+            self.parts.setdefault(("codes", segment.name), []).append(token - first)
             finished = self._within == len(segment.stages)
         else:
             finished = ids is not None and self._within == len(ids)
@@ -180,8 +180,4 @@ class Cursor:
 
     def codes(self, name: str) -> tuple[int, ...]:
         """Return the code indices of a level so far (not ids)."""
-        levels = [level for level in self.grammar.vocabulary.levels() if level.level == name]
-        ids = self.parts.get(("codes", name), ())
-        return tuple(
-            self.grammar.vocabulary.code_of(level, token) for level, token in zip(levels, ids, strict=False)
-        )
+        return tuple(self.parts.get(("codes", name), ()))

@@ -26,15 +26,10 @@ class TokenSequence:
     reasoning: tuple[bool, ...]
     action: tuple[bool, ...]  # True at action codes (eq. 5)
     reasoning_span: tuple[bool, ...]  # True at the words of both reasoning texts, the span pooled for eq. 6
-    prompt_length: int
 
 
 class SequenceBuilder:
-    """Lays out prompt and answer.
-
-    Args:
-        prompt_suffix: ids appended to the prompt when it does not end with them (Llama: 29871).
-    """
+    """Lays out prompt and answer; the suffix is appended to a prompt that does not end with it."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerFast, grammar: Grammar, prompt_suffix: Sequence[int] = ()
@@ -97,7 +92,6 @@ class SequenceBuilder:
             reasoning=(*ahead, *answer.reasoning),
             action=(*ahead, *answer.action),
             reasoning_span=(*ahead, *answer.reasoning_span),
-            prompt_length=len(prompt),
         )
 
     def answer(
@@ -137,4 +131,4 @@ class SequenceBuilder:
             action.append(is_code)
             span.append(isinstance(segment, Text) and token != segment.end)
             cursor.advance(token)
-        return TokenSequence(tuple(cursor.written), tuple(reasoning), tuple(action), tuple(span), 0)
+        return TokenSequence(tuple(cursor.written), tuple(reasoning), tuple(action), tuple(span))

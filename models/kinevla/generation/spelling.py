@@ -17,10 +17,7 @@ from kinevla.actions.tokenizer import TokenizerError
 
 
 class Spelling:
-    """Turns normalised motions into codes.
-
-    Args:
-        tokenizer: of a kind whose codes are a sum of vectors.
+    """Turns normalised motions into codes that sum up to them.
 
     Raises:
         TokenizerError: a tokenizer of another kind.
@@ -44,8 +41,7 @@ class Spelling:
     def spell_levels(self, motion: Callable[[int], Tensor]) -> Tensor:
         """Choose the codes of all levels, (B, codes), one level after the other.
 
-        Args:
-            motion: level, 0 the goal and 1 the kinematics, to its normalised chunks (B, T, D).
+        `motion` gives the normalised chunks (B, T, D) of a level, 0 the goal and 1 the kinematics.
         """
         written = torch.empty(0)
         for level, count in enumerate(self._levels):

@@ -25,13 +25,6 @@ class ImageAugmentation:
     saturation: tuple[float, float] = (0.8, 1.2)  # bounds of the factor on the HSV saturation
     hue: float = 0.05  # the hue is turned by -h .. h full turns
 
-    def __post_init__(self) -> None:
-        if self.brightness < 0.0 or not 0.0 <= self.hue <= 0.5:
-            raise ValueError(f"need brightness >= 0 and hue in 0..0.5, got {self.brightness} and {self.hue}")
-        for name, (low, high) in (("contrast", self.contrast), ("saturation", self.saturation)):
-            if not 0.0 <= low <= high:
-                raise ValueError(f"{name} needs bounds 0 <= low <= high, got {low} .. {high}")
-
 
 def centre_crop(images: Tensor, area: float) -> Tensor:
     """Keep the central part of the area and blow it up to the old size, as for a policy trained on crops.
@@ -59,7 +52,6 @@ def augment(
     Args:
         images: (..., H, W, 3) uint8 RGB, of the model's size already.
         crop_area: share of the area that a crop at a random place keeps, 0 < crop_area <= 1.
-        config: strengths.
         generator: source of randomness, on the CPU; the same state gives the same images.
 
     Returns:

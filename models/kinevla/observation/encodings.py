@@ -69,7 +69,6 @@ def compressed_to_rgb(data: bytes, form: str = "") -> NDArray[np.uint8]:
     """Pixels of a jpeg or png as (height, width, 3) RGB.
 
     Args:
-        data: the file's bytes.
         form: `format` of its `sensor_msgs/CompressedImage`: "" or "jpeg" for an ordinary file, else as
             image_transport writes it, "rgb8; jpeg compressed bgr8". The last word says how the channels lie
             that an ordinary reader calls blue, green and red.

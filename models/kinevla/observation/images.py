@@ -129,20 +129,14 @@ def network_image(image: Image, pipeline: ImagePipeline, camera: str | None = No
             f"an image of {width} x {height} pixels is too small: each side must have at least {needed}"
         )
     if pipeline.square == "centre":
-        top, left = _corner(image.shape)
-        side = min(image.shape[:2])
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
         image = image[top : top + side, left : left + side]
     if camera in pipeline.rotate:
         image = image[::-1, ::-1]
     if pipeline.stored_px is not None:
         image = _resize(image, pipeline.stored_px, "area")
     return np.ascontiguousarray(_resize(image, pipeline.size_px, pipeline.interpolation))
-
-
-def _corner(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return top and left of the largest square in the middle of an image of a shape (H, W, ...)."""
-    side = min(shape[:2])
-    return (shape[0] - side) // 2, (shape[1] - side) // 2
 
 
 def _resize(image: Image, side: int, interpolation: Interpolation) -> Image:

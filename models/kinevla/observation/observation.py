@@ -44,10 +44,6 @@ def network_inputs(
 ) -> tuple[Tensor, Tensor]:
     """Check an observation and turn it into what the network reads.
 
-    Args:
-        observation: camera images and joint state.
-        pipeline: that of the checkpoint.
-
     Returns:
         Images (1, N, S, S, 3) uint8 and state (1, D) float32 in its own units.
 
@@ -82,7 +78,6 @@ def stored_inputs(
 
     Args:
         images: N images (H, W, 3) uint8 RGB.
-        pipeline: that of the network.
         augmentation: strengths, with a generator: each image is cropped at random and recoloured. Otherwise
             they are what `network_inputs` makes of them.
 

@@ -34,13 +34,9 @@ class PhotometricNoise:
 
 
 def change_light(images: Image, config: PhotometricNoise, rng: np.random.Generator) -> Image:
-    """Change the pictures of one instant: one light for all cameras, a white balance and noise for each.
+    """Change the pictures (N, H, W, 3) of one instant: a light for all, white balance and noise for each.
 
-    Args:
-        images: (N, H, W, 3) uint8 RGB.
-
-    Returns:
-        Images of the same shape; the same ones where the draw says so.
+    They stay as they are where the draw says so.
     """
     if rng.random() >= config.share:
         return images

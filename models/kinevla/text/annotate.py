@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kinevla.text.annotation_rules import CHOICES, RULES, Rule
-from kinevla.text.instruction import normalised
+from kinevla.text.instruction import capital, normalised
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _NOUN = r"[a-z]+(?: [a-z]+){0,2}?"
@@ -90,11 +90,7 @@ def _fill(rule: Rule, said: dict[str, str]) -> tuple[str, str] | str:
     if "head" in said and thing is not None and said["head"] not in thing.split():
         return f"the {thing} is held, but the {said['head']} is oriented"
     words = {name: CHOICES[name][value] if name in CHOICES else value for name, value in said.items()}
-    words |= {f"Said {name}": _capital(value) for name, value in said.items()}
+    words |= {f"Said {name}": capital(value) for name, value in said.items()}
     words |= {name: text.format_map(words) for name, text in rule.fixed.items()}
-    words |= {_capital(name): _capital(value) for name, value in words.items() if name[0].islower()}
+    words |= {capital(name): capital(value) for name, value in words.items() if name[0].islower()}
     return rule.coarse.format_map(words), rule.fine.format_map(words)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -43,18 +43,12 @@ CHOICES: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One group of tasks.
+    """One group of tasks."""
 
-    Attributes:
-        sentences: patterns of the instruction; `{slot}` is a noun or one of `CHOICES`.
-        coarse: goal-level text.
-        fine: kinematics-level text. `{slot}` is the word for the value, `{Slot}` the same with a capital.
-        fixed: values of slots that a sentence of the rule leaves unsaid.
-    """
-
-    sentences: tuple[str, ...]
-    coarse: str
-    fine: str
+    sentences: tuple[str, ...]  # patterns of the instruction; `{slot}` is a noun or one of `CHOICES`
+    coarse: str  # goal-level text
+    fine: str  # kinematics-level text. `{slot}` is the word for the value, `{Slot}` the same with a capital
+    # values of slots that a sentence of the rule leaves unsaid
     fixed: dict[str, str] = field(default_factory=dict)
 
 

@@ -25,21 +25,13 @@ FIELD_LABELS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class TaskTexts:
-    """The three texts of one task.
+    """The three texts of one task."""
 
-    Attributes:
-        dataset: 'libero_goal_relabeled', 'kine_libero' or 'kine_realman'.
-        number: task number within its data set, from 1.
-        instruction: sentence given to the robot.
-        coarse: goal-level reasoning.
-        fine: kinematics-level reasoning.
-    """
-
-    dataset: str
-    number: int
-    instruction: str
-    coarse: str
-    fine: str
+    dataset: str  # 'libero_goal_relabeled', 'kine_libero' or 'kine_realman'
+    number: int  # task number within its data set, from 1
+    instruction: str  # sentence given to the robot
+    coarse: str  # goal-level reasoning
+    fine: str  # kinematics-level reasoning
 
 
 @cache

@@ -29,6 +29,11 @@ def tidy(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", seen(text)).split())
 
 
+def capital(text: str) -> str:
+    """Return a text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def normalised(text: str) -> str:
     """Return a sentence as every prompt, data set and table holds it: the same one, however it was typed.
 
@@ -47,9 +52,6 @@ def check_instruction(text: str) -> str:
     """Normalise an instruction (see `normalised`) or refuse what no policy could read.
 
     What its words mean is not judged here: the network that reads them says what it understood.
-
-    Args:
-        text: what the user typed.
 
     Returns:
         The instruction as the prompt will hold it.

@@ -19,12 +19,7 @@ def nearest_sentence(sentence: str, known: Sequence[str]) -> str:
     Both are compared as sets of words, a word weighing the more the fewer known sentences hold it (shared
     weight of the weight of all words); of equally near ones the one in the more similar order wins, then the
     first. The same arguments always give the same answer.
-
-    Raises:
-        ValueError: no known sentences.
     """
-    if not known:
-        raise ValueError("there are no sentences to choose from")
     wanted = _words(sentence)
     choices = [_words(text) for text in known]
     spread = Counter(word for words in choices for word in set(words))

@@ -15,25 +15,18 @@ from kinevla.text.wordings import meaning_of, numbered_wording
 
 @dataclass(frozen=True)
 class Speech:
-    """What training draws beside the sentences that were recorded.
+    """What training draws beside the sentences that were recorded."""
 
-    Attributes:
-        wording: (instruction, number) to another way to say it; number 0 is the instruction itself.
-        unclear: (instructions, generator) to a sentence that must be refused, and the text about it.
-        thing: the one thing that an instruction's scene shows, None where there are others beside it.
-    """
-
+    # (instruction, number) to another way to say it; number 0 is the instruction itself
     wording: Callable[[str, int], str]
+    # (instructions, generator) to a sentence that must be refused, and the text about it
     unclear: Callable[[Sequence[str], np.random.Generator], tuple[str, str]]
+    # the one thing that an instruction's scene shows, None where there are others beside it
     thing: Callable[[str], str | None]
 
 
 def speech_of(texts: Sequence[tuple[str, str, str]]) -> Speech:
-    """Return how a data set speaks.
-
-    Args:
-        texts: (instruction, goal text, kinematics text) of its demonstrations.
-    """
+    """Return how a data set of such (instruction, goal text, kinematics text) speaks."""
     return _LANGUAGE if of_language(texts) else _TABLE_TOP
 
 

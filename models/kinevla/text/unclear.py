@@ -14,7 +14,7 @@ from importlib import resources
 
 import numpy as np
 
-from kinevla.text.wordings import Meaning, draw_wording, meaning_of, say
+from kinevla.text.wordings import Meaning, choose, draw_wording, meaning_of, say
 
 UNCLEAR = {
     "sentence": "unclear what is meant",
@@ -46,10 +46,6 @@ _OTHER_PLACES = {
 def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
     """Draw a sentence that none of the instructions is meant by, and the text about it.
 
-    Args:
-        instructions: what the policy can do.
-        rng: source of randomness.
-
     Returns:
         The sentence and one of `UNCLEAR`.
     """
@@ -60,64 +56,60 @@ def draw_unclear(instructions: Sequence[str], rng: np.random.Generator) -> tuple
     words = sentence.split()
     taught = {known.thing for known in map(meaning_of, instructions) if known is not None}
     if rng.random() < _WRITTEN_SHARE:
-        about = _of(rng, tuple(UNCLEAR_WRITTEN) if meaning is not None else ("sentence", "action"))
-        written = _of(rng, UNCLEAR_WRITTEN[about])
+        about = choose(rng, tuple(UNCLEAR_WRITTEN) if meaning is not None else ("sentence", "action"))
+        written = choose(rng, UNCLEAR_WRITTEN[about])
         if about != "thing" or not taught & set(re.findall(r"\w+", written)):
             return written, UNCLEAR[about]
     if kind == 0 or (meaning is None and kind > 5):
-        return _of(rng, UNCLEAR_FORMS["talk"]), UNCLEAR["sentence"]
+        return choose(rng, UNCLEAR_FORMS["talk"]), UNCLEAR["sentence"]
     if kind == 1:
         rng.shuffle(words)
         return " ".join(words[: max(1, int(rng.integers(1, len(words) + 1)))]), UNCLEAR["sentence"]
     if kind == 2:
-        some = [_of(rng, words) for _ in range(int(rng.integers(1, 9)))]
+        some = [choose(rng, words) for _ in range(int(rng.integers(1, 9)))]
         return " ".join(some), UNCLEAR["sentence"]
     if kind == 3:
-        return _of(rng, UNCLEAR_FORMS["negations"]).format(x=sentence), UNCLEAR["action"]
+        return choose(rng, UNCLEAR_FORMS["negations"]).format(x=sentence), UNCLEAR["action"]
     if kind == 4:
-        return _of(rng, UNCLEAR_FORMS["questions"]).format(x=sentence), UNCLEAR["action"]
+        return choose(rng, UNCLEAR_FORMS["questions"]).format(x=sentence), UNCLEAR["action"]
     if kind == 5:
-        other = _of(rng, UNCLEAR_FORMS["actions"])
+        other = choose(rng, UNCLEAR_FORMS["actions"])
         named = (
             (meaning.thing if meaning else words[-1])
             if rng.random() < 0.8
-            else _of(rng, UNCLEAR_FORMS["things"])
+            else choose(rng, UNCLEAR_FORMS["things"])
         )
         end = (
             ""
             if rng.random() < 0.4
             else " "
-            + _of(rng, ("on the plate", "to the front", "on the left", "with care", *UNCLEAR_FORMS["places"]))
+            + choose(
+                rng, ("on the plate", "to the front", "on the left", "with care", *UNCLEAR_FORMS["places"])
+            )
         )
         return f"{other} the {named}{end}", UNCLEAR["action"]
     assert meaning is not None
     if kind == 6:
-        thing = _of(rng, [thing for thing in UNCLEAR_FORMS["things"] if thing not in taught])
+        thing = choose(rng, [thing for thing in UNCLEAR_FORMS["things"] if thing not in taught])
         return say(Meaning(thing, meaning.place, meaning.part, meaning.base), rng), UNCLEAR["thing"]
+    held = "" if meaning.part is None else f" by the {meaning.part} part"
     if kind == 7:
-        return _without_place(meaning, rng), UNCLEAR["place"]
+        return choose(rng, UNCLEAR_FORMS["without_place"]).format(t=meaning.thing, h=held), UNCLEAR["place"]
     if kind == 8:
-        put = _of(rng, ("put", "move", "place", "bring", "set", "lay", "carry", "drop"))
-        held = "" if meaning.part is None else f" by the {meaning.part} part"
-        hold = _of(rng, ("hold", "grab", "take", "pick up", "grip"))
-        place = _of(rng, UNCLEAR_FORMS["places"])
+        put = choose(rng, ("put", "move", "place", "bring", "set", "lay", "carry", "drop"))
+        hold = choose(rng, ("hold", "grab", "take", "pick up", "grip"))
+        place = choose(rng, UNCLEAR_FORMS["places"])
         forms = (
             f"{put} the {meaning.thing} {place}",
             f"{hold} the {meaning.thing}{held} and {put} it {place}",
         )
-        return _of(rng, forms), UNCLEAR["place"]
+        return choose(rng, forms), UNCLEAR["place"]
     if kind == 9 and meaning.part is not None:
-        odd = Meaning(meaning.thing, meaning.place, _of(rng, UNCLEAR_FORMS["parts"]), meaning.base)
-        put = _of(rng, ("put", "place", "move", "bring", "set", "lay"))
+        odd = Meaning(meaning.thing, meaning.place, choose(rng, UNCLEAR_FORMS["parts"]), meaning.base)
+        put = choose(rng, ("put", "place", "move", "bring", "set", "lay"))
         without = f"{put} the {meaning.thing} on the {meaning.place} side of the {meaning.base}"
         return (without if rng.random() < 0.3 else say(odd, rng)), UNCLEAR["part"]
     return _contradiction(sentence, meaning, rng)
-
-
-def _without_place(meaning: Meaning, rng: np.random.Generator) -> str:
-    held = "" if meaning.part is None else f" by the {meaning.part} part"
-    form = UNCLEAR_FORMS["without_place"]
-    return _of(rng, form).format(t=meaning.thing, h=held)
 
 
 def _contradiction(sentence: str, meaning: Meaning, rng: np.random.Generator) -> tuple[str, str]:
@@ -128,13 +120,9 @@ def _contradiction(sentence: str, meaning: Meaning, rng: np.random.Generator) ->
         "p": meaning.part,
         "b": meaning.base,
         "s": meaning.place,
-        "o": _of(rng, _OTHER_PLACES[meaning.place]),
+        "o": choose(rng, _OTHER_PLACES[meaning.place]),
     }
     if meaning.part is not None and rng.random() < 0.5:
-        return _of(rng, UNCLEAR_FORMS["both_parts"]).format(**words), UNCLEAR["part"]
+        return choose(rng, UNCLEAR_FORMS["both_parts"]).format(**words), UNCLEAR["part"]
     forms = UNCLEAR_FORMS["both_places"] if meaning.base is None else UNCLEAR_FORMS["both_sides"]
-    return _of(rng, forms).format(**words), UNCLEAR["place"]
-
-
-def _of(rng: np.random.Generator, choices: Sequence[str]) -> str:
-    return choices[int(rng.integers(len(choices)))]
+    return choose(rng, forms).format(**words), UNCLEAR["place"]

@@ -32,36 +32,22 @@ class CodeLevel(NamedTuple):
 class Vocabulary:
     """The id layout.
 
-    Attributes:
-        text_size: ids 0..text_size-1 belong to the tokenizer (specials included).
-        delimiter_start: first of the eight delimiter ids, in the order of `DELIMITERS`.
-        code_start: first action code id.
-        padded_size: rows of the embedding and of the output head.
-        codebook_size: K, codes per stage.
-        goal_codes: M of the goal level.
-        kinematics_codes: M of the kinematics level.
-        text_ids_end: text may be generated only with ids below this (codes may overlay rare text ids).
-        bos: id that begins a sequence.
-        eos: id that ends a sequence.
-        pad: id that fills the rest of a row.
-        shared_block: all stages use the same K ids instead of K ids each.
-
     Raises:
         ValueError: blocks that overlap or do not fit.
     """
 
-    text_size: int
-    delimiter_start: int
-    code_start: int
-    padded_size: int
-    codebook_size: int
-    goal_codes: int
-    kinematics_codes: int
-    text_ids_end: int
-    bos: int
-    eos: int
-    pad: int
-    shared_block: bool = False
+    text_size: int  # ids 0..text_size-1 belong to the tokenizer (specials included)
+    delimiter_start: int  # first of the eight delimiter ids, in the order of `DELIMITERS`
+    code_start: int  # first action code id
+    padded_size: int  # rows of the embedding and of the output head
+    codebook_size: int  # K, codes per stage
+    goal_codes: int  # M of the goal level
+    kinematics_codes: int  # M of the kinematics level
+    text_ids_end: int  # text may be generated only with ids below this (codes may overlay rare text ids)
+    bos: int  # id that begins a sequence
+    eos: int  # id that ends a sequence
+    pad: int  # id that fills the rest of a row
+    shared_block: bool = False  # all stages use the same K ids instead of K ids each
 
     def __post_init__(self) -> None:
         code_end = self.code_start + self.code_ids
@@ -140,8 +126,8 @@ class Vocabulary:
         """Ids taken by action codes."""
         return self.codebook_size * (1 if self.shared_block else self.stages)
 
-    def stage_of(self, level: CodeLevel) -> int:
-        """Return the stage counted over both levels, goal first.
+    def block(self, level: CodeLevel) -> range:
+        """Return the ids of one stage (the same for every stage when the block is shared).
 
         Raises:
             ValueError: no such level or stage.
@@ -149,11 +135,7 @@ class Vocabulary:
         limit = {"goal": self.goal_codes, "kinematics": self.kinematics_codes}.get(level.level)
         if limit is None or not 0 <= level.stage < limit:
             raise ValueError(f"no code level {level.level!r} stage {level.stage}")
-        return level.stage + (self.goal_codes if level.level == "kinematics" else 0)
-
-    def block(self, level: CodeLevel) -> range:
-        """Return the ids of one stage (the same for every stage when the block is shared)."""
-        stage = self.stage_of(level)
+        stage = level.stage + (self.goal_codes if level.level == "kinematics" else 0)
         start = self.code_start + (0 if self.shared_block else stage) * self.codebook_size
         return range(start, start + self.codebook_size)
 
@@ -168,19 +150,6 @@ class Vocabulary:
                 f"code {code} of {level.level} stage {level.stage} is outside 0..{self.codebook_size - 1}"
             )
         return self.block(level)[code]
-
-    def code_of(self, level: CodeLevel, token_id: int) -> int:
-        """Return the code index of an id.
-
-        Raises:
-            ValueError: the id belongs to another block.
-        """
-        block = self.block(level)
-        if token_id not in block:
-            raise ValueError(
-                f"id {token_id} is no code of {level.level} stage {level.stage} ({block[0]}..{block[-1]})"
-            )
-        return token_id - block[0]
 
     def delimiter(self, name: str) -> int:
         """Return the id of a delimiter such as '<goal>'.

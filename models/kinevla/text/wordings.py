@@ -42,19 +42,12 @@ _HURRIED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an instruction of the table-top form asks for.
+    """What an instruction of the table-top form asks for."""
 
-    Attributes:
-        thing: what is moved.
-        place: 'left', 'right' (side of the base), or a region.
-        part: 'upper', 'lower' or the words for another part, None where it is not said.
-        base: what it is put on, None for the table.
-    """
-
-    thing: str
-    place: str
-    part: str | None = None
-    base: str | None = None
+    thing: str  # what is moved
+    place: str  # 'left', 'right' (side of the base), or a region
+    part: str | None = None  # 'upper', 'lower' or the words for another part, None where it is not said
+    base: str | None = None  # what it is put on, None for the table
 
 
 def meaning_of(instruction: str) -> Meaning | None:
@@ -85,29 +78,30 @@ def numbered_wording(instruction: str, number: int) -> str:
 def say(meaning: Meaning, rng: np.random.Generator) -> str:
     """Say a meaning in one of its ways."""
     forms = _FORMS
-    thing = _choose(rng, forms["things"].get(meaning.thing, [meaning.thing]))
+    thing = choose(rng, forms["things"].get(meaning.thing, [meaning.thing]))
     source = "frames" if rng.random() < _FRAME_SHARE else "forms"
     words = {
-        name: _choose(rng, forms[name]) for name in ("pick", "hold", "put", "held", "placed", "then", "at")
+        name: choose(rng, forms[name]) for name in ("pick", "hold", "put", "held", "placed", "then", "at")
     } | {"t": f"the {thing}", "thing": thing}
     if meaning.part is None:
-        form = _choose(rng, forms[f"{source}_with_region"])
-        where = {name: _choose(rng, forms[name]) for name in ("to", "area")}
-        words["r"] = _choose(rng, forms["regions"][meaning.place]).format(**where)
+        form = choose(rng, forms[f"{source}_with_region"])
+        where = {name: choose(rng, forms[name]) for name in ("to", "area")}
+        words["r"] = choose(rng, forms["regions"][meaning.place]).format(**where)
     else:
-        form = _choose(rng, forms[f"{source}_with_part"])
-        part = _choose(rng, forms["parts"].get(meaning.part, [meaning.part]))
-        words["p"] = f"{_choose(rng, ('the', 'the', 'its'))} {part}"
-        base = _choose(rng, forms["bases"].get(meaning.base, [meaning.base]))
-        words["s"] = _choose(rng, forms["sides"]).format(s=meaning.place, b=base)
+        form = choose(rng, forms[f"{source}_with_part"])
+        part = choose(rng, forms["parts"].get(meaning.part, [meaning.part]))
+        words["p"] = f"{choose(rng, ('the', 'the', 'its'))} {part}"
+        base = choose(rng, forms["bases"].get(meaning.base, [meaning.base]))
+        words["s"] = choose(rng, forms["sides"]).format(s=meaning.place, b=base)
         words |= {"part": part, "side": meaning.place, "base": base}
     sentence = form.format(**words)
     if form.startswith(("{pick}", "{hold}", "{put}", "use", "take")):
-        sentence = _choose(rng, forms["before"]) + sentence + _choose(rng, forms["after"])
+        sentence = choose(rng, forms["before"]) + sentence + choose(rng, forms["after"])
     if rng.random() < _HURRIED_SHARE:
         sentence = sentence.replace("the ", "")
     return " ".join(sentence.split())
 
 
-def _choose(rng: np.random.Generator, choices: Sequence[str | None]) -> str:
+def choose(rng: np.random.Generator, choices: Sequence[str | None]) -> str:
+    """Draw one of some texts."""
     return str(choices[int(rng.integers(len(choices)))])

@@ -85,9 +85,6 @@ def launch(work: Callable[[PolicyTrainConfig], Value], config: PolicyTrainConfig
 
     Raises:
         ProcessRaisedException: a process failed; the text holds its traceback.
-
-    Raises:
-        ProcessRaisedException: a process failed; the text holds its traceback.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

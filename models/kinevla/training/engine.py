@@ -36,13 +36,6 @@ def step_seed(seed: int, stage: int, step: int) -> int:
     )
 
 
-def set_threads(threads: int) -> None:
-    """Set the CPU threads of tensor operations."""
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
-    torch.set_num_threads(threads)
-
-
 class Stage(Protocol):
     """What the engine trains: a step, its validation, and what is kept of it."""
 
@@ -56,7 +49,6 @@ class Stage(Protocol):
 
         Args:
             number: of the step, from 0; the numbers come in order.
-            rate: learning rate.
 
         Returns:
             This process's losses, scalars, by column of the metrics; the same names in every step.
@@ -99,10 +91,6 @@ class Engine:
 
     A run that `config.out` holds already is taken up where it was saved. Of several processes all step, and
     the first one does the rest.
-
-    Args:
-        stages: what is trained, in this order.
-        config: how.
 
     Attributes:
         number: stage that is trained now, from 1.

@@ -41,12 +41,7 @@ def plain_state(model: KineVLAModel) -> dict[str, Tensor]:
 
 
 def export_policy(run: PolicyRun, report: dict[str, Any], name: str) -> None:
-    """Write `out/name` as a loadable checkpoint; the one that is there is replaced only by a whole one.
-
-    Args:
-        report: figures of the policy for the model card.
-        name: 'best' or 'last'.
-    """
+    """Write `out/name` as a loadable checkpoint; the one that is there is replaced only by a whole one."""
     out = run.config.out
     with torch.device("meta"):
         plain = KineVLAModel(run.model.config, run.model.pad_id)

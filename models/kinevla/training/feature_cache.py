@@ -57,8 +57,8 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self.maps[0])
 
-    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
-        """Return the maps of some frames as they are stored."""
+    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None = None) -> tuple[Tensor, ...]:
+        """Return the maps of some frames; what is random about them was drawn when they were computed."""
         return tuple(torch.from_numpy(array[rows]) for array in self.maps)
 
 
@@ -66,9 +66,6 @@ def open_cache(
     root: Path, data: Path, config: CacheConfig, workers: int = 1, progress: bool = True
 ) -> FeatureCache:
     """Open the cache of a data set, computing what is missing; an interrupted computation goes on.
-
-    Args:
-        config: see `CacheConfig`; `images` is joined to the pipeline of the data set here.
 
     Raises:
         PipelineError: images the network cannot see: too small, or cut in another way.
@@ -112,7 +109,7 @@ _encoder = lru_cache(maxsize=1)(ImageFeatures)
 @lru_cache(maxsize=1)
 def _opened(data: Path, val_percent: int) -> tuple[EpisodeReader, FrameReader, dict[str, str]]:
     reader = EpisodeReader(data)
-    return reader, FrameReader(reader, CAMERAS), dict(read_split(reader, val_percent).parts())
+    return reader, FrameReader(reader), dict(read_split(reader, val_percent).parts())
 
 
 def _compute(job: tuple[Path, Path, ImagePipeline, CacheConfig, int]) -> int:

@@ -1,13 +1,12 @@
 """Where a training step gets to see its frames: features computed once, or images looked at anew.
 
-Frozen towers see every image only once (`CachedInputs`). Where towers are trained or images augmented, they
+Frozen towers see every image only once (`FeatureCache`). Where towers are trained or images augmented, they
 have to be run in every step (`ImageInputs`). The training loop does not know the difference.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,7 +21,6 @@ from kinevla.data.images import decode_jpeg
 from kinevla.observation.augmentation import ImageAugmentation
 from kinevla.observation.images import ImagePipeline
 from kinevla.observation.observation import stored_inputs
-from kinevla.training.feature_cache import FeatureCache
 
 Inputs: TypeAlias = Features | Tensor
 T = TypeVar("T")
@@ -40,17 +38,6 @@ class InputSource(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class CachedInputs:
-    """Feature maps from the cache; what is random about them was drawn when they were computed."""
-
-    cache: FeatureCache
-
-    def read(self, rows: NDArray[np.int64], seeds: NDArray[np.int64] | None) -> Features:
-        """See `InputSource`."""
-        return self.cache.batch(rows)
-
-
 class ImageInputs:
     """Images of the frames as the network reads them, cropped at random and recoloured while training.
 
@@ -59,19 +46,12 @@ class ImageInputs:
     Args:
         pipeline: the network's.
         augmentation: strengths, or None to show frames with a seed like those without.
-
-    Raises:
-        ValueError: a camera the data set does not have.
     """
 
     def __init__(
-        self,
-        reader: EpisodeReader,
-        cameras: tuple[str, ...],
-        pipeline: ImagePipeline,
-        augmentation: ImageAugmentation | None,
+        self, reader: EpisodeReader, pipeline: ImagePipeline, augmentation: ImageAugmentation | None
     ) -> None:
-        self._frames = FrameReader(reader, cameras)
+        self._frames = FrameReader(reader)
         self._pipeline, self._augmentation = pipeline, augmentation
         self._ends = np.cumsum([entry.frames for entry in reader.entries])
 

@@ -75,12 +75,7 @@ def coupling_loss(
         action: (B, W) embeddings of the code spans.
         group: (B,) equal numbers for equal reasoning texts.
         temperature: tau > 0.
-
-    Raises:
-        ValueError: unknown `negatives`.
     """
-    if negatives not in ("other_texts", "all"):
-        raise ValueError(f"negatives must be 'other_texts' or 'all', got {negatives!r}")
     scores = similarity(reasoning, action, temperature)
     if negatives == "other_texts":
         same_text = group.unsqueeze(0) == group.unsqueeze(1)

@@ -24,7 +24,6 @@ def mapped_array(directory: Path, shape: tuple[int, ...], dtype: DTypeLike) -> N
 
     Args:
         directory: on the disk to use; made when missing.
-        shape: of the array.
 
     Raises:
         OSError: no room for it, said now and not by a crash while writing.
@@ -48,7 +47,6 @@ def mapped_result(
     """Return function(rows) as a mapped array, computed block by block; the function treats rows one by one.
 
     Args:
-        directory: see `mapped_array`.
         function: (B, ...) to (B, ...).
         rows: (N, ...).
     """

@@ -53,9 +53,6 @@ class MetricsLog:
 def draw_metrics(table: Path) -> Path:
     """Draw the loss terms, the held-out joint error and the learning rate over the steps.
 
-    Args:
-        table: `metrics.csv` of a run; the picture is written beside it.
-
     Returns:
         The picture's path.
     """

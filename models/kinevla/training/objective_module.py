@@ -18,13 +18,9 @@ from kinevla.training.samples import Part
 
 
 class Objective(nn.Module):
-    """The training objective of one part of a batch, as the module that processes share the gradients of.
+    """The training objective of one part of a batch, as the module that processes share the gradients of."""
 
-    Args:
-        weight: (D,) weight of each action dimension, for the readout.
-    """
-
-    weight: Tensor
+    weight: Tensor  # (D,) of each action dimension, for the readout
 
     def __init__(
         self, model: KineVLAModel, vocabulary: Vocabulary, config: PolicyTrainConfig, weight: Tensor

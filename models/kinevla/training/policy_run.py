@@ -42,7 +42,7 @@ from kinevla.text.unclear import UNCLEAR
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.dataset import Layout, PolicyData, Texts, demonstrated_texts, load_policy_data
 from kinevla.training.feature_cache import CacheConfig, open_cache
-from kinevla.training.inputs import CachedInputs, ImageInputs, InputSource
+from kinevla.training.inputs import ImageInputs, InputSource
 from kinevla.training.starting_point import same_codes, seed_code_embeddings, start_from
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,7 @@ def prepare_run(
     device: torch.device | None = None,
     main_first: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> PolicyRun:
-    """Load data, tokenizers and weights, compute features, build the network (on the CPU).
-
-    Args:
-        main_first: holds back all processes but the first while that one computes the features.
+    """Load data, tokenizers and weights, compute features (the first process does), build the network (CPU).
 
     Raises:
         ManifestError: a damaged input.
@@ -185,7 +182,7 @@ def _small_run(
         tokenizer=tokenizer,
         layout=Layout(data, builder, prompted=False),
         images=wanted.on(reader.images),
-        inputs=CachedInputs(cache),
+        inputs=cache,
         data_summary=dict(reader.summary),
     )
 
@@ -230,7 +227,7 @@ def _run_from_base(
         tokenizer=tokenizer,
         layout=Layout(data, builder, prompted=True),
         images=images,
-        inputs=ImageInputs(reader, CAMERAS, images, augmentation),
+        inputs=ImageInputs(reader, images, augmentation),
         data_summary=dict(reader.summary),
     )
 

@@ -55,12 +55,7 @@ _HEAD_STD = 0.03
 
 @torch.no_grad()
 def seed_code_embeddings(model: KineVLAModel, vocabulary: Vocabulary, tokenizer: ActionTokenizer) -> None:
-    """Write random projections of the codebook vectors into the rows of the code ids.
-
-    Args:
-        model: network whose embedding and head are changed in place.
-        tokenizer: action tokenizer; one without code vectors leaves the network as it is.
-    """
+    """Write random projections of the codebook vectors, where there are any, into the rows of their ids."""
     books = tokenizer.code_vectors()
     if books is None:
         return

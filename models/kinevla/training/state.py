@@ -34,11 +34,7 @@ def save_state(directory: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(directory: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the state of a run, None when there is none.
-
-    Args:
-        directory: the run's directory.
-        identity: settings that a continued run must share with the stored one.
+    """Read the state of a run with the same settings, None when there is none.
 
     Raises:
         ResumeError: the stored run has other settings, is of an earlier format, or its state is damaged.

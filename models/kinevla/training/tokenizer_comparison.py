@@ -117,11 +117,7 @@ def write_comparison(
     config: Any = None,
     inputs: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write comparison.json, comparison.txt and comparison.png with a manifest.
-
-    Args:
-        inputs: results it was measured on by role ('data').
-    """
+    """Write comparison.json, comparison.txt and comparison.png with a manifest that names the inputs."""
     directory = Path(directory)
     content = {
         "seeds": comparison.seeds,

@@ -38,7 +38,6 @@ def build_tokenizer(
         kind: one of `KINDS`. 'rvq' trains as many codes per chunk, for as many steps, as 'bilevel_rvq' would.
         coarse: coarse chunks, for Stage I of the bi-level kind.
         training: sizes and schedule; bins and FAST use its `bins`, scaling and kept dimensions.
-        fast: settings of FAST; the defaults when None.
         directory: where progress is kept, and continued; None keeps none.
 
     Returns:
@@ -83,16 +82,15 @@ def measure_baselines(
     held_out: ChunkSet,
     *,
     steps: int,
-    training: TokenizerTrainingConfig | None = None,
+    training: TokenizerTrainingConfig,
     progress: bool = True,
 ) -> dict[str, TokenizerReport]:
     """Measure bins, FAST, a single codebook, and a single-level residual VQ with as many codes per chunk.
 
     Args:
-        tokenizer: the tokeniser compared with; chunks and statistics are taken from it.
-        training: sizes, batch, rates and seed; the defaults when None. Its steps are replaced.
+        tokenizer: compared with; chunks and statistics are taken from it.
+        training: sizes, batch, rates and seed; its steps are replaced.
     """
-    training = training or TokenizerTrainingConfig()
     sizes = replace(training.network, horizon=tokenizer.horizon, dimensions=tokenizer.dimensions)
     kept = tuple(index for index, keep in enumerate(tokenizer.normaliser.keep) if keep)
     training = replace(training, network=sizes, keep_dimensions=kept, mode=tokenizer.normaliser.mode)

@@ -48,10 +48,7 @@ def writer_batch(
     and in front of the same picture: what two such sentences differ in is all that tells their texts apart.
     Drawn apart, a word like "lower" is lost among all the other words that differ, and for long goes unread.
 
-    Args:
-        rows: (b,) their rows there.
-        places: (b,) their places in the batch.
-        config: shares.
+    They have the rows (b,) of the data set and the places (b,) in the batch.
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)

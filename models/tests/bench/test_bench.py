@@ -122,8 +122,6 @@ def test_a_draft_is_wrong_from_the_wanted_place_on(subject: Subject) -> None:
     assert half.goal_text[:3] == draft.goal_text[:3] and half.kinematics_text[:5] == draft.kinematics_text[:5]
     assert all(a != b for a, b in zip(half.goal_text[3:], draft.goal_text[3:], strict=True))
     assert corrupt(draft, 1.0, subject.text_ids) == draft
-    with pytest.raises(ValueError, match=r"0\.\.1, got 1\.5"):
-        corrupt(draft, 1.5, subject.text_ids)
 
 
 def test_a_full_size_architecture_runs_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import pytest
-
 from kinevla.bench.statistics import Spread, ratio_of_medians
 
 
 def test_a_spread_is_median_and_ninetieth_percentile() -> None:
     spread = Spread.of([float(value) for value in range(1, 12)])
     assert (spread.median, spread.p90, spread.count) == (6.0, 10.0, 11)
-    with pytest.raises(ValueError, match="no values"):
-        Spread.of([])
 
 
 def test_a_constant_ratio_has_an_interval_of_no_width() -> None:
@@ -23,8 +19,3 @@ def test_the_interval_holds_the_ratio_and_widens_with_the_spread() -> None:
     for ratio in (narrow, wide):
         assert ratio.low <= ratio.value <= ratio.high
     assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
-
-
-def test_times_that_are_not_paired_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 2 and 1"):
-        ratio_of_medians([1.0, 2.0], [1.0])

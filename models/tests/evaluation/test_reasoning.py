@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from kinevla.backbone.pretrained import LANGUAGE
 from kinevla.evaluation.reasoning import (
     ReasoningMetricError,
     bert_score_f1,
     bleu,
-    offline_model,
     reasoning_figures,
 )
 
@@ -35,8 +35,8 @@ def test_bert_score_equals_a_direct_computation():
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(offline_model()))
-    encoder = AutoModel.from_pretrained(str(offline_model())).eval()
+    tokenizer = AutoTokenizer.from_pretrained(str(LANGUAGE.path().parent))
+    encoder = AutoModel.from_pretrained(str(LANGUAGE.path().parent)).eval()
     hidden = []
     for text in (NEAR, TRUE):
         with torch.no_grad():

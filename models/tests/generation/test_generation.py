@@ -205,7 +205,7 @@ def test_the_training_sequence_is_what_generation_would_write() -> None:
     task = TASKS[3]
     sequence = WIDE.build(task.instruction, task.coarse, task.fine, [3, 4], [5, 6])
     cursor = Cursor(GRAMMAR)
-    answer = sequence.ids[sequence.prompt_length :]
+    answer = sequence.ids[len(WIDE.prompt(task.instruction)) :]
     unbounded = Cursor(WIDE.grammar)
     for token in answer:
         determined = unbounded.determined()
@@ -224,9 +224,10 @@ def test_the_training_sequence_is_what_generation_would_write() -> None:
 def test_every_answer_id_belongs_to_exactly_one_loss() -> None:
     task = TASKS[0]
     sequence = WIDE.build(task.instruction, task.coarse, task.fine, [0, 1], [2, 3])
+    prompt_length = len(WIDE.prompt(task.instruction))
     for index in range(len(sequence.ids)):
         roles = sequence.reasoning[index] + sequence.action[index]
-        assert roles == (0 if index < sequence.prompt_length else 1)
+        assert roles == (0 if index < prompt_length else 1)
     words = [token for token, inside in zip(sequence.ids, sequence.reasoning_span, strict=True) if inside]
     assert BUILDER.decode_text(words) == task.coarse + task.fine
 

@@ -75,7 +75,7 @@ def random_model(seed: int, kind: str = "motion") -> KineVLAModel:
         parameter.copy_(torch.randn(parameter.shape) * 0.25)
     if model.readout is not None:
         for readout in model.readout:
-            for parameter in readout.out.parameters():
+            for parameter in readout.motion.parameters():
                 parameter.mul_(5.0)
     return model
 

@@ -107,10 +107,7 @@ def test_saturation_and_hue_act_as_in_hsv() -> None:
     assert 0.79 < min(factors) < 0.85 and 1.15 < max(factors) < 1.21
 
 
-def test_images_and_strengths_that_make_no_sense_are_refused() -> None:
+def test_images_that_make_no_sense_are_refused() -> None:
     for bad in (noise(8, 8).float(), noise(8, 8)[..., :1], noise(0, 8)):
         with pytest.raises(ValueError, match="uint8"):
             centre_crop(bad, 0.9)
-    for settings in ({"brightness": -1.0}, {"contrast": (2.0, 1.0)}, {"hue": 0.7}):
-        with pytest.raises(ValueError):
-            ImageAugmentation(**settings)  # type: ignore[arg-type]

@@ -143,7 +143,7 @@ def test_all_stages_of_a_shared_block_use_the_same_ids(llama: bool) -> None:
     assert len({vocabulary.block(level) for level in vocabulary.levels()}) == 1
     assert vocabulary.code_ids == 256
     level = CodeLevel("goal", 39)
-    assert vocabulary.code_of(level, vocabulary.code_id(level, 17)) == 17
+    assert vocabulary.code_id(level, 17) == vocabulary.block(level)[17]
     with pytest.raises(ValueError, match="stage 40"):
         vocabulary.block(CodeLevel("goal", 40))
 

@@ -51,7 +51,7 @@ def test_every_frame_has_the_features_of_its_own_images(workplace: Path, plain: 
     episode = reader.read(2)  # Rows 24..35: episodes have 12 frames.
     images = np.stack([episode.images(camera)[6] for camera in ("front", "wrist")])
     maps = image_features(torch.device("cpu"))(torch.from_numpy(images)[None])
-    for found, expected in zip(plain.batch(np.array([30])), maps, strict=True):
+    for found, expected in zip(plain.read(np.array([30])), maps, strict=True):
         assert found.dtype == torch.float16
         torch.testing.assert_close(found.float(), expected, rtol=1e-3, atol=1e-2)
 

@@ -33,11 +33,6 @@ def test_samples_with_the_same_reasoning_do_not_repel_each_other() -> None:
     )
 
 
-def test_unknown_negatives_are_refused() -> None:
-    with pytest.raises(ValueError, match="'other_texts' or 'all', got 'none'"):
-        coupling_loss(torch.randn(2, 3), torch.randn(2, 3), torch.arange(2), 0.1, "none")  # type: ignore[arg-type]
-
-
 def test_a_divisor_replaces_the_number_of_positions() -> None:
     torch.manual_seed(3)
     logits, targets = torch.randn(6, 9), torch.arange(6)

@@ -183,7 +183,7 @@ def test_a_tiny_model_learns_thirty_two_samples_by_heart(workplace: Path, tmp_pa
     # Wide enough to tell 32 pictures of noise apart.
     config = tiny_run(
         workplace, tmp_path / "run", batch_size=32, variant_share=0.0, unclear_share=0.0, absent_share=0.0,
-        state_noise=0.0, light=None, weight_decay=0.0, reasoning_loss_fraction=0.5, keyframe_weight=0.0,
+        state_noise=0.0, light=None, weight_decay=0.0, reasoning_loss_fraction=1.0, keyframe_weight=0.0,
         motion=dataclasses.replace(TINY.readout, width=64),
     )  # fmt: skip
     run = prepare_run(config)

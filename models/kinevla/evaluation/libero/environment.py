@@ -18,9 +18,9 @@ from kinevla.evaluation.libero.installation import libero_root
 from kinevla.evaluation.libero.judge import LiberoVerdict, judge
 from kinevla.evaluation.libero.reader import LiberoReader
 from kinevla.evaluation.libero.tasks import SUITE, LiberoTask, find_task
-from kinevla.evaluation.libero.viewer import View
 from kinevla.text import load_task_texts
 
+ENVIRONMENT_PREFIX = "libero:"  # What stands before a table's name in an environment id
 CONTROL_HZ = 20
 ACTIONS = 7
 SETTLE_STEPS = 10
@@ -43,47 +43,69 @@ def make_libero(task: LiberoTask, size_px: int) -> Any:
     )
 
 
-class LiberoEnvironment:
-    """One of the paper's LIBERO tasks.
-
-    Args:
-        dataset: 'libero_goal_relabeled' or 'kine_libero'.
-        size_px: side of the images; the paper's are 256.
-        view: whose left and right the judge takes.
-        make: builds LIBERO's environment; replaced in tests.
-        read: builds the reader of states from LIBERO's inner environment.
+def start_states(task: LiberoTask) -> NDArray[np.float64]:
+    """LIBERO's recorded start states (N, S) of a task, which come with its package.
 
     Raises:
         LiberoMissingError: LIBERO or its assets are missing.
-        ValueError: there is no such task.
     """
+    import torch
+
+    path = libero_root() / "init_files" / SUITE / f"{task.libero_task}.pruned_init"
+    # Arrays pickled by LIBERO's authors, from the installed package.
+    return np.asarray(torch.load(path, weights_only=False), dtype=np.float64)
+
+
+class LiberoEnvironment:
+    """One of the paper's LIBERO tables; which row of it is chosen at every reset.
+
+    Args:
+        table: 'libero_goal_relabeled' or 'kine_libero'.
+        size_px: side of the images; the paper's are 256.
+        make: builds LIBERO's environment; replaced in tests.
+        read: builds the reader of states from LIBERO's inner environment.
+        states: gives the start states of a task; replaced in tests.
+    """
+
+    task: LiberoTask | None = None
 
     def __init__(
         self,
-        dataset: str,
-        number: int,
+        table: str,
         *,
         size_px: int = 256,
-        view: View = "image",
         make: Callable[[LiberoTask, int], Any] = make_libero,
         read: Callable[[Any], Any] = LiberoReader,
+        states: Callable[[LiberoTask], NDArray[np.float64]] = start_states,
     ) -> None:
-        self.task = find_task(dataset, number)
-        self._texts = next(t for t in load_task_texts(dataset) if t.number == number)
-        self._view: View = view
-        self._libero = make(self.task, size_px)
-        self._read = read
+        self._table, self._size_px = table, size_px
+        self._make, self._read, self._states = make, read, states
+        self._libero: Any = None
         self._frames: list[LiberoFrame] = []
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start an episode; options may hold 'init_state', one of LIBERO's recorded start states."""
-        if seed is not None:
-            self._libero.seed(seed)
-        raw = self._libero.reset()
-        if options and options.get("init_state") is not None:
-            raw = self._libero.set_init_state(options["init_state"])
+    @property
+    def unwrapped(self) -> LiberoEnvironment:
+        """Itself; for callers that know gymnasium's environments."""
+        return self
+
+    def reset(self, *, seed: int, options: dict[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Start an episode of row `options["task"]` in LIBERO's start state `seed` modulo their number.
+
+        Raises:
+            LiberoMissingError: LIBERO or its assets are missing.
+            ValueError: there is no such row, or another option.
+        """
+        if unknown := sorted(set(options) - {"task"}):
+            raise ValueError(f"LIBERO's scenes have no option {unknown[0]!r}")
+        task = find_task(self._table, int(options["task"]))
+        if task != self.task:
+            self.close()
+            self.task, self._libero = task, self._make(task, self._size_px)
+            self._texts = next(t for t in load_task_texts(self._table) if t.number == task.number)
+        states = self._states(task)
+        self._libero.seed(seed)
+        self._libero.reset()
+        raw = self._libero.set_init_state(states[seed % len(states)])
         for _ in range(SETTLE_STEPS):
             raw, _, _, _ = self._libero.step(to_libero(REST))
         self._reader = self._read(self._libero.env)
@@ -116,21 +138,21 @@ class LiberoEnvironment:
 
     def verdict(self) -> LiberoVerdict | None:
         """Judge the episode so far; None before the first step."""
-        return (
-            judge(self.task, LiberoTrace(tuple(self._frames)), self._view) if len(self._frames) > 1 else None
-        )
+        if self.task is None or len(self._frames) < 2:
+            return None
+        return judge(self.task, LiberoTrace(tuple(self._frames)))
 
     def close(self) -> None:
         """Free the simulator."""
-        self._libero.close()
+        if self.task is not None:
+            self._libero.close()
+            self.task, self._frames = None, []
 
     def _info(self, raw: dict[str, Any]) -> dict[str, Any]:
-        texts = self._texts
         return {
-            "instruction": texts.instruction,
-            "coarse": texts.coarse,
-            "fine": texts.fine,
-            "libero_task": self.task.libero_task,
+            "instruction": self._texts.instruction,
+            "coarse": self._texts.coarse,
+            "fine": self._texts.fine,
             "verdict": self.verdict(),
             "joints_rad": np.array(raw["robot0_joint_pos"], dtype=np.float64),
             "tool_m": np.array(raw["robot0_eef_pos"], dtype=np.float64),

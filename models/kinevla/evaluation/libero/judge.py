@@ -26,10 +26,7 @@ class LiberoVerdict:
 
 
 def judge(task: LiberoTask, trace: LiberoTrace, view: View = "image") -> LiberoVerdict:
-    """Judge a trace.
-
-    Args:
-        view: whether left and right are those of the rotated image (the paper's) or of the camera.
+    """Judge a trace; left and right are those of the rotated image (the paper's) or of the camera.
 
     Raises:
         LiberoJudgeError: an object, region or joint of the task is missing in the trace.

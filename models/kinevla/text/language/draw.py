@@ -27,12 +27,7 @@ _ACROSS = {"left": ("front", "back"), "right": ("front", "back"), "front": SIDES
 def draw_instruction(
     rng: np.random.Generator, things: Sequence[str] = tuple(CATALOGUE), *, attribute_share: float = 0.3
 ) -> Instruction:
-    """Draw an instruction about things that are there.
-
-    Args:
-        rng: source of randomness.
-        things: at least one; another one is what is gone around or put beside.
-        attribute_share: how often each attribute is said.
+    """Draw an instruction about things that are there; another one is what is gone around or put beside.
 
     Raises:
         LanguageError: no thing, or an unknown one.

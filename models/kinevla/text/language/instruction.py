@@ -31,17 +31,11 @@ class LanguageError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a thing ends, relative to something.
-
-    Attributes:
-        relation: 'plate', 'beside' or 'region'.
-        place: on the plate a side or 'middle'; beside a thing a side of it; otherwise one of `REGIONS`.
-        other: the thing beside which, else None.
-    """
+    """Where a thing ends, relative to something."""
 
     relation: Literal["plate", "beside", "region"]
-    place: str
-    other: str | None = None
+    place: str  # on the plate a side or 'middle'; beside a thing a side of it; otherwise one of `REGIONS`
+    other: str | None = None  # the thing beside which, else None
 
     def __post_init__(self) -> None:
         places = {"plate": (*SIDES, "middle"), "beside": SIDES, "region": REGIONS}
@@ -56,15 +50,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Displacement:
-    """How far a thing is moved from where it is.
-
-    Attributes:
-        direction: a side.
-        distance_cm: whole centimetres within `DISTANCE_CM`.
-    """
+    """How far a thing is moved from where it is."""
 
     direction: Side
-    distance_cm: int
+    distance_cm: int  # whole centimetres within `DISTANCE_CM`
 
     def __post_init__(self) -> None:
         _known("direction", self.direction, SIDES)
@@ -75,18 +64,13 @@ class Displacement:
 
 @dataclass(frozen=True)
 class Path:
-    """The way a thing takes.
+    """The way a thing takes."""
 
-    Attributes:
-        kind: 'straight', 'high' (lifted high over), 'low', 'diagonal', 'left around' and 'right around'
-            another thing, or 'legs' (first one way, then another).
-        other: what is gone around, else None.
-        legs: the two directions of 'legs', else empty.
-    """
-
+    # 'straight', 'high' (lifted high over), 'low', 'diagonal', 'left around' and 'right around' another
+    # thing, or 'legs' (first one way, then another)
     kind: PathKind
-    other: str | None = None
-    legs: tuple[Side, ...] = ()
+    other: str | None = None  # what is gone around, else None
+    legs: tuple[Side, ...] = ()  # the two directions of 'legs', else empty
 
     def __post_init__(self) -> None:
         _known("path", self.kind, get_args(PathKind))
@@ -104,17 +88,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a thing lies at the end.
+    """How a thing lies at the end."""
 
-    Attributes:
-        kind: 'pointing' (its long axis), 'label' (faces), or 'turned' (from how it lay).
-        side: of 'pointing' and 'label', else None.
-        turn_deg: of 'turned', one of `TURNS_DEG`, counter-clockwise positive seen from above; else 0.
-    """
-
+    # 'pointing' (its long axis), 'label' (faces), or 'turned' (from how it lay)
     kind: Literal["pointing", "label", "turned"]
-    side: Side | None = None
-    turn_deg: int = 0
+    side: Side | None = None  # of 'pointing' and 'label', else None
+    turn_deg: int = 0  # of 'turned', one of `TURNS_DEG`, counter-clockwise positive seen from above; else 0
 
     def __post_init__(self) -> None:
         if self.kind == "turned":
@@ -132,28 +111,18 @@ class Orientation:
 class Instruction:
     """A goal, and what is said about the way.
 
-    Attributes:
-        thing: what is moved, a name of `CATALOGUE`.
-        target: where to; this or a displacement.
-        displacement: how far; this or a target.
-        part: which part is held, None where it is free.
-        contact: 'pick' lifts it, 'push' does not.
-        path: the way, None where it is free.
-        orientation: at the end, None where it is free.
-        speed: 'slow' or 'quick', None where it is free.
-
     Raises:
         LanguageError: things that do not go together.
     """
 
-    thing: str
-    target: Target | None = None
-    displacement: Displacement | None = None
-    part: str | None = None
-    contact: Contact = "pick"
-    path: Path | None = None
-    orientation: Orientation | None = None
-    speed: Speed | None = None
+    thing: str  # what is moved, a name of `CATALOGUE`
+    target: Target | None = None  # where to; this or a displacement
+    displacement: Displacement | None = None  # how far; this or a target
+    part: str | None = None  # which part is held, None where it is free
+    contact: Contact = "pick"  # 'pick' lifts it, 'push' does not
+    path: Path | None = None  # the way, None where it is free
+    orientation: Orientation | None = None  # at the end, None where it is free
+    speed: Speed | None = None  # 'slow' or 'quick', None where it is free
 
     def __post_init__(self) -> None:
         _known("thing", self.thing, tuple(CATALOGUE))

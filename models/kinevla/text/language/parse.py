@@ -35,17 +35,11 @@ Found = tuple[str, Any]
 
 
 class _Phrase(NamedTuple):
-    """A phrase of the language and what it is listed under.
+    """A phrase of the language and what it is listed under."""
 
-    Attributes:
-        pattern: finds it.
-        group: entry of `FORMS`.
-        name: entry within the group.
-    """
-
-    pattern: re.Pattern[str]
-    group: str
-    name: str
+    pattern: re.Pattern[str]  # finds it
+    group: str  # entry of `FORMS`
+    name: str  # entry within the group
 
 
 def parse_sentence(sentence: str) -> Instruction:

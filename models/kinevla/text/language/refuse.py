@@ -22,6 +22,7 @@ from kinevla.text.language.say import FORMS, say
 from kinevla.text.language.splits import draw_seen
 from kinevla.text.language.wording import understood
 from kinevla.text.unclear import UNCLEAR, UNCLEAR_FORMS
+from kinevla.text.wordings import choose
 
 _MAX_CM = 100
 _AGAINST = (("high", "low"), ("straight", "diagonal"))
@@ -40,14 +41,13 @@ def draw_refused(instructions: Sequence[str], rng: np.random.Generator) -> tuple
 
     Args:
         instructions: sentences of the data set; in place of one that is not of the language another is drawn.
-        rng: source of randomness.
 
     Returns:
         The sentence and one of `UNCLEAR`.
     """
     while True:
         try:
-            instruction = understood(_one(rng, instructions))
+            instruction = understood(choose(rng, instructions))
         except LanguageError:
             instruction = draw_seen(rng)
         sentence, kind = _drawn(instruction, rng)
@@ -74,24 +74,24 @@ def _drawn(asked: Instruction, rng: np.random.Generator) -> tuple[str, str]:
     if kind < 3:
         return _talk(sentence, rng, kind), "sentence"
     if kind < 5:
-        return _one(rng, UNCLEAR_FORMS[("negations", "questions")[kind - 3]]).format(x=sentence), "action"
-    thing = _one(rng, CATALOGUE[asked.thing]["words"])
+        return choose(rng, UNCLEAR_FORMS[("negations", "questions")[kind - 3]]).format(x=sentence), "action"
+    thing = choose(rng, CATALOGUE[asked.thing]["words"])
     if kind == 5:
-        end = "" if rng.random() < 0.4 else " " + _one(rng, _PLACES)
-        return f"{_one(rng, _ACTIONS)} the {thing}{end}", "action"
+        end = "" if rng.random() < 0.4 else " " + choose(rng, _PLACES)
+        return f"{choose(rng, _ACTIONS)} the {thing}{end}", "action"
     if kind < 8:
         return _unknown_thing(sentence, thing, rng), "thing"
-    put = f"{_one(rng, (*FORMS['put'], *FORMS['push']))} the {thing}"
+    put = f"{choose(rng, (*FORMS['put'], *FORMS['push']))} the {thing}"
     if kind == 8:
-        return f"{put} {_one(rng, ('', *_OUTSIDE))}".strip(), "place"
+        return f"{put} {choose(rng, ('', *_OUTSIDE))}".strip(), "place"
     if kind == 9:
         low, high = DISTANCE_CM
         far = int(rng.integers(high + 1, _MAX_CM)) if rng.random() < 0.7 else int(rng.integers(low))
-        return f"{put} {_one(rng, FORMS['displacement'][_one(rng, SIDES)]).format(n=far)}", "place"
+        return f"{put} {choose(rng, FORMS['displacement'][choose(rng, SIDES)]).format(n=far)}", "place"
     if kind == 10:
         if rng.random() < 0.5:
-            return f"{put} {_one(rng, FORMS['beside'][_one(rng, SIDES)]).format(other=thing)}", "place"
-        return f"{sentence} {_joined(rng)} {_one(rng, _other_places(asked))}", "place"
+            return f"{put} {choose(rng, FORMS['beside'][choose(rng, SIDES)]).format(other=thing)}", "place"
+        return f"{sentence} {_joined(rng)} {choose(rng, _other_places(asked))}", "place"
     if kind == 11:
         return _odd_part(asked, thing, rng), "part"
     return _twice(asked, rng), "action"
@@ -100,19 +100,19 @@ def _drawn(asked: Instruction, rng: np.random.Generator) -> tuple[str, str]:
 def _talk(sentence: str, rng: np.random.Generator, kind: int) -> str:
     words = sentence.split()
     if kind == 0:
-        return _one(rng, UNCLEAR_FORMS["talk"])
+        return choose(rng, UNCLEAR_FORMS["talk"])
     if kind == 1:
         rng.shuffle(words)
         return " ".join(words[: int(rng.integers(1, len(words) + 1))])
-    return " ".join(_one(rng, words) for _ in range(int(rng.integers(1, 9))))
+    return " ".join(choose(rng, words) for _ in range(int(rng.integers(1, 9))))
 
 
 def _unknown_thing(sentence: str, thing: str, rng: np.random.Generator) -> str:
     """Name a thing that the language does not have, as what is moved or as what is gone to."""
-    other = _one(rng, _THINGS)
+    other = choose(rng, _THINGS)
     if rng.random() < 0.3:
-        where = _one(rng, FORMS["beside"][_one(rng, SIDES)]).format(other=other)
-        return f"{_one(rng, FORMS['put'])} the {thing} {where}"
+        where = choose(rng, FORMS["beside"][choose(rng, SIDES)]).format(other=other)
+        return f"{choose(rng, FORMS['put'])} the {thing} {where}"
     named = [f"the {word}" for word in sorted(_WORDS) if f"the {word} " in f"{sentence} ".replace(",", " ")]
     return sentence.replace(named[0], f"the {other}", 1) if named else f"pick up the {other}"
 
@@ -129,12 +129,12 @@ def _odd_part(asked: Instruction, thing: str, rng: np.random.Generator) -> str:
     plain = say(replace(asked, part=None, contact="pick"), rng)
     if len(own) > 1 and rng.random() < 0.5:
         first, second = (own[str(name)] for name in rng.permutation(sorted(own))[:2])
-        held = [_one(rng, FORMS["held"]).format(part=_one(rng, words)) for words in (first, second)]
+        held = [choose(rng, FORMS["held"]).format(part=choose(rng, words)) for words in (first, second)]
         return ", ".join([plain, *held])
     words = [word for kind in CATALOGUE.values() for part in kind["parts"].values() for word in part]
     odd = [f"by the {word}" for word in (*words, *UNCLEAR_FORMS["parts"])]
-    pick, put = _one(rng, FORMS["pick"]), _one(rng, FORMS["put"])
-    return f"{pick} the {thing} {_one(rng, odd)} and {put} it {_one(rng, _PLACES)}"
+    pick, put = choose(rng, FORMS["pick"]), choose(rng, FORMS["put"])
+    return f"{pick} the {thing} {choose(rng, odd)} and {put} it {choose(rng, _PLACES)}"
 
 
 def _twice(asked: Instruction, rng: np.random.Generator) -> str:
@@ -146,14 +146,14 @@ def _twice(asked: Instruction, rng: np.random.Generator) -> str:
         plain, pair = replace(asked, path=None), _AGAINST[int(rng.integers(2))]
         groups = [FORMS["path"][name] for name in pair]
     else:
-        form = _one(rng, (*FORMS["pointing"], *FORMS["label"]))
+        form = choose(rng, (*FORMS["pointing"], *FORMS["label"]))
         plain, groups = replace(asked, orientation=None), [[form.format(side=side)] for side in SIDES]
     first, second = (groups[int(index)] for index in rng.permutation(len(groups))[:2])
-    return f"{say(plain, rng)}, {_one(rng, first)} {_joined(rng)} {_one(rng, second)}"
+    return f"{say(plain, rng)}, {choose(rng, first)} {_joined(rng)} {choose(rng, second)}"
 
 
 def _joined(rng: np.random.Generator) -> str:
-    return _one(rng, ("and", "but", "and also", "or", "and at the same time", "and yet"))
+    return choose(rng, ("and", "but", "and also", "or", "and at the same time", "and yet"))
 
 
 def _means_something(sentence: str) -> bool:
@@ -162,7 +162,3 @@ def _means_something(sentence: str) -> bool:
     except LanguageError:
         return False
     return True
-
-
-def _one(rng: np.random.Generator, choices: Sequence[str]) -> str:
-    return choices[int(rng.integers(len(choices)))]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kinevla.text.corpus import TaskTexts, load_task_texts
+from kinevla.text.instruction import capital
 from kinevla.text.language.instruction import CATALOGUE, Instruction, Orientation, Path, Target
 
 FORMS: dict[str, Any] = json.loads(
@@ -62,15 +63,15 @@ def write_kinematics(instruction: Instruction) -> str:
         return paper.fine
     action = [f"Contact - {'Push' if instruction.contact == 'push' else 'Pick up'}"]
     if instruction.path is not None:
-        action.append(f"Trajectory Shape - {_capital(_path(instruction.path, None))}")
+        action.append(f"Trajectory Shape - {capital(_path(instruction.path, None))}")
     if instruction.speed is not None:
-        action.append(f"Speed - {_capital(_speed(instruction, None))}")
+        action.append(f"Speed - {capital(_speed(instruction, None))}")
     aim = [f"Target Object - The {instruction.thing}"]
     if instruction.part is not None:
         aim.append(f"Target Part - The {instruction.part}")
-    aim.append(f"Spatial Relation - {_capital(_where(instruction, None))}")
+    aim.append(f"Spatial Relation - {capital(_where(instruction, None))}")
     if instruction.orientation is not None:
-        aim.append(f"Final Orientation - {_capital(_orientation(instruction.orientation, None))}")
+        aim.append(f"Final Orientation - {capital(_orientation(instruction.orientation, None))}")
     return f"Robot Action: {'; '.join(action)}. Object Targeting: {'; '.join(aim)}."
 
 
@@ -125,10 +126,6 @@ def _speed(instruction: Instruction, rng: np.random.Generator | None) -> str:
 
 def _thing(name: str, rng: np.random.Generator | None) -> str:
     return _one(CATALOGUE[name]["words"], rng)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _one(choices: Sequence[str], rng: np.random.Generator | None) -> str:

@@ -36,9 +36,6 @@ def of_language(texts: Sequence[tuple[str, str, str]]) -> bool:
     """Say whether all goal and kinematics texts are of the language, and more than the paper's seven tasks.
 
     Of thousands of texts one is parsed; the others are told by how they begin.
-
-    Args:
-        texts: (instruction, goal text, kinematics text) of demonstrations.
     """
     paper = {(task.coarse, task.fine) for task in paper_texts().values()}
     pairs = {(goal, kinematics) for _, goal, kinematics in texts} - paper

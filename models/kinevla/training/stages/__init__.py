@@ -1,3 +1,1 @@
 """What the training engine trains: the action tokenizer in two stages, and the policy."""
-
-from __future__ import annotations

@@ -17,7 +17,7 @@ from kinevla.out_folder import refuse_inputs
 from kinevla.training.config import PolicyTrainConfig
 from kinevla.training.course import Schedule
 from kinevla.training.distributed import join_processes, launch, launched
-from kinevla.training.engine import Engine, EngineConfig, Stage, set_threads
+from kinevla.training.engine import Engine, EngineConfig, Stage
 from kinevla.training.export import export_policy
 from kinevla.training.inputs import on_device
 from kinevla.training.losses import motion_weights
@@ -56,7 +56,7 @@ def train_policy(config: PolicyTrainConfig) -> dict[str, Any]:
     refuse_other_result(config.out, RUN_KIND)
     if config.processes > 1 and not launched():
         return launch(train_policy, config)
-    set_threads(config.threads)
+    torch.set_num_threads(config.threads)
     accelerator = join_processes(config)
     run = prepare_run(config, accelerator.device, accelerator.main_process_first)
     codes = run.tokenizer.codes_per_chunk if config.action_head == "codes" else 0

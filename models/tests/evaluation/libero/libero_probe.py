@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kinevla.evaluation.libero.environment import REST, LiberoEnvironment
-from kinevla.evaluation.libero.suite import start_states
+from kinevla.evaluation.libero.environment import REST, LiberoEnvironment, start_states
 from kinevla.evaluation.libero.tasks import LIBERO_TASKS, LiberoTask
 
 BOWL, BOTTLE, PLATE = "akita_black_bowl_1", "wine_bottle_1", "plate_1"
@@ -65,9 +64,8 @@ ACTS: dict[str, Callable[[Scene], None]] = {
 
 def probe(name: str, rows: list[LiberoTask]) -> dict[str, object]:
     """Judge all rows of one LIBERO task at its first start state, and compare both goals when it is done."""
-    environment = LiberoEnvironment(rows[0].dataset, rows[0].number, size_px=64)
-    start = {"init_state": start_states(rows[0])[0]}
-    observation, _ = environment.reset(seed=0, options=start)
+    environment = LiberoEnvironment(rows[0].dataset, size_px=64)
+    observation, _ = environment.reset(seed=0, options={"task": rows[0].number})
     environment.step(REST)
     judged = []
     for row in rows:
@@ -77,7 +75,7 @@ def probe(name: str, rows: list[LiberoTask]) -> dict[str, object]:
     found: dict[str, object] = {
         "task": name,
         "judged": judged,
-        "state_length": (len(start["init_state"]), len(environment._libero.get_sim_state())),
+        "state_length": (len(start_states(rows[0])[0]), len(environment._libero.get_sim_state())),
         "seen": len(observation["state"]),
     }
     if name in ACTS:

@@ -15,7 +15,6 @@ from kinevla.evaluation.controllers import ControllerConfig, Decision, Start
 from kinevla.evaluation.libero import installation
 from kinevla.evaluation.libero.environment import LiberoEnvironment
 from kinevla.evaluation.libero.frames import Joint, LiberoFrame, Pose
-from kinevla.evaluation.libero.suite import LiberoSuite
 from kinevla.evaluation.runner import EvaluationError, evaluate
 
 
@@ -67,12 +66,17 @@ def read(fake: FakeLibero) -> SimpleNamespace:
     return SimpleNamespace(frame=frame)
 
 
-def make() -> LiberoEnvironment:
-    return LiberoEnvironment("libero_goal_relabeled", 7, make=lambda task, size: FakeLibero(), read=read)
+STATES = np.arange(50.0)[:, None]
+
+
+def make(table: str = "libero_goal_relabeled") -> LiberoEnvironment:
+    return LiberoEnvironment(
+        table, make=lambda task, size: FakeLibero(), read=read, states=lambda task: STATES
+    )
 
 
 def test_images_are_rotated_and_texts_are_told() -> None:
-    observation, info = make().reset(seed=3)
+    observation, info = make().reset(seed=3, options={"task": 7})
     np.testing.assert_array_equal(observation["front"], np.rot90(FakeLibero().image, 2))
     np.testing.assert_array_equal(observation["wrist"], np.rot90(FakeLibero().image + 1, 2))
     # Position, axis-angle and opening, as imported demonstrations hold them.
@@ -82,7 +86,7 @@ def test_images_are_rotated_and_texts_are_told() -> None:
 
 def test_an_episode_is_judged() -> None:
     environment = make()
-    environment.reset()
+    environment.reset(seed=0, options={"task": 7})
     environment.step(np.array([0, 1.0, 0, 0, 0, 0, 0.75]))
     assert environment._libero.commands[-1][6] == -0.5, "LIBERO opens at -1 and closes at 1"
     *_, info = environment.step(np.array([0, 0, 0, 0, 0, 1.0, 0]))
@@ -92,7 +96,7 @@ def test_an_episode_is_judged() -> None:
 @pytest.mark.parametrize("action", [np.zeros(6), np.full(7, 1.5), np.full(7, np.nan), np.full(7, -0.1)])
 def test_a_wrong_action_is_refused(action: np.ndarray) -> None:
     environment = make()
-    environment.reset()
+    environment.reset(seed=0, options={"task": 7})
     with pytest.raises(ValueError, match="action"):
         environment.step(action)
 
@@ -118,21 +122,16 @@ class Pusher:
         return Decision(actions, "turn on the stove", "push left")
 
 
-def build(table: str, row: int) -> LiberoEnvironment:
-    return LiberoEnvironment(table, row, make=lambda task, size: FakeLibero(), read=read)
-
-
 def test_trials_on_libero_are_run_judged_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = np.arange(50.0)[:, None]
-    suites: list[LiberoSuite] = []
+    made: list[LiberoEnvironment] = []
 
-    def suite(table: str) -> LiberoSuite:
-        suites.append(LiberoSuite(table, build, lambda task: states))
-        return suites[-1]
+    def making(table: str) -> LiberoEnvironment:
+        made.append(make(table))
+        return made[-1]
 
-    monkeypatch.setattr(environments, "LiberoSuite", suite)
+    monkeypatch.setattr(environments, "LiberoEnvironment", making)
     monkeypatch.setattr(trial, "make_controller", Pusher)
     monkeypatch.setattr(runner, "_require_libero", lambda: None)
     environments.environment.cache_clear()
@@ -156,7 +155,7 @@ def test_trials_on_libero_are_run_judged_and_reported(
     assert first.ended == "at rest for 3 chunks" and first.duration_s == pytest.approx(8 * 5 * 0.05)
     # Three chunks of 5 steps of 2 cm each; joints and tool are those LIBERO tells.
     assert first.motion.path_length_m == pytest.approx(0.3) and first.motion.path_deviation_mm is None
-    assert suites[0]._environment._libero.start_state[0] == 49.0
+    assert made[0]._libero.start_state[0] == 49.0
     assert (tmp_path / "films" / "task7-seed48.mp4").is_file() and (tmp_path / "index.html").is_file()
 
 
