@@ -48,7 +48,9 @@ def writer_batch(
     and in front of the same picture: what two such sentences differ in is all that tells their texts apart.
     Drawn apart, a word like "lower" is lost among all the other words that differ, and for long goes unread.
 
-    They have the rows (b,) of the data set and the places (b,) in the batch.
+    Args:
+        rows: (b,) of the data set.
+        places: (b,) of these rows in the batch.
     """
     data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)
