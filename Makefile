@@ -119,8 +119,8 @@ judge: build  ## confusion table of the judge: 7 sentences x 7 motions and 4 mis
 data: build  ## demonstrations of the scripted expert, 140 per task, into .data/demos
 	$(RUN) kinevla data generate --out .data/demos --episodes-per-task 140 --image-size 224 --variation remounted
 
-train: MINUTES := 75
-train: build  ## tokeniser and policy from .data/demos, MINUTES (75) for the policy; DEVICE=cuda for a GPU
+train: MINUTES := 50
+train: build  ## tokeniser and policy from .data/demos, MINUTES (50) for the policy; DEVICE=cuda for a GPU
 	$(RUN) kinevla tokenizer train --preset fine --data .data/demos --out .data/tokenizer --max-minutes 10
 	$(RUN) kinevla train --preset kinevla --data .data/demos --tokenizer .data/tokenizer --out .data/policy \
 		--device $(DEVICE) --threads $(THREADS) --max-minutes $(MINUTES)
