@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,47 +53,56 @@ def writer_batch(
         rows: (b,) of the data set.
         places: (b,) of these rows in the batch.
     """
-    data, builder = layout.data, layout.builder
     rng = np.random.default_rng(seed)
-    instructions, speech = data.instructions, data.speech
-    sentences, written = [], []
-    pictures = places.copy()
-    twin: tuple[int, int, int] | None = None  # Place in this batch, texts, wording
-    for place, row in enumerate(rows):
-        if twin is not None:
-            (before, text, number), twin = twin, None
-            pictures[place] = places[before]
-            sentences.append(speech.wording(data.texts[text][0], number))
-            written.append(layout.written(int(rows[before]), text))
-            continue
-        instruction = data.texts[int(data.text[row])][0]
-        kind, number = rng.random(), int(rng.integers(1, WORDINGS))
-        others = _of_other_things(instruction, data)
-        if kind < config.unclear_share:
-            pool = np.random.default_rng([number, int(rng.integers(len(instructions)))])
-            sentence, refusal = speech.unclear(instructions, pool)
-        elif kind < config.unclear_share + config.absent_share and others:
-            sentence = speech.wording(others[int(rng.integers(len(others)))], number)
-            refusal = UNCLEAR["absent"]
-        else:
-            number = number if rng.random() < config.variant_share else 0
-            sentences.append(speech.wording(instruction, number))
-            written.append(layout.written(int(row)))
-            if (like := data.like_text[int(data.text[row])]) is not None:
-                twin = (place, like, number)
-            continue
-        mark = builder.vocabulary.delimiter
-        ids = np.array([mark("<goal>"), *builder.text(refusal), mark("</goal>")])
-        sentences.append(sentence)
-        written.append((ids, np.ones(len(ids), dtype=np.bool_)))
-    length = max(len(ids) for ids, _ in written)
-    padded = np.full((len(rows), length), builder.vocabulary.pad)
-    spoken = np.zeros((len(rows), length), dtype=np.bool_)
-    for place, (ids, said) in enumerate(written):
-        padded[place, : len(ids)], spoken[place, : len(ids)] = ids, said
+    drawn: list[_Drawn] = []
+    while (place := len(drawn)) < len(rows):
+        drawn += _draw(layout, int(rows[place]), int(places[place]), config, rng)
+    del drawn[len(rows) :]
+    padded = np.full((len(rows), max(len(item.ids) for item in drawn)), layout.builder.vocabulary.pad)
+    spoken = np.zeros_like(padded, dtype=np.bool_)
+    for row, item in enumerate(drawn):
+        padded[row, : len(item.ids)], spoken[row, : len(item.ids)] = item.ids, item.spoken
     return WriterBatch(
-        torch.from_numpy(pictures), tuple(sentences), torch.from_numpy(padded), torch.from_numpy(spoken)
+        torch.tensor([item.place for item in drawn]),
+        tuple(item.sentence for item in drawn),
+        torch.from_numpy(padded),
+        torch.from_numpy(spoken),
     )
+
+
+class _Drawn(NamedTuple):
+    place: int  # whose picture stands before it
+    sentence: str
+    ids: NDArray[np.int64]
+    spoken: NDArray[np.bool_]
+
+
+def _draw(
+    layout: Layout, row: int, place: int, config: PolicyTrainConfig, rng: np.random.Generator
+) -> list[_Drawn]:
+    """Draw a sentence to refuse, or an instruction and the one most like it where there is one."""
+    data, builder = layout.data, layout.builder
+    instructions, speech = data.instructions, data.speech
+    own = int(data.text[row])
+    kind, number = rng.random(), int(rng.integers(1, WORDINGS))
+    others = _of_other_things(data.texts[own][0], data)
+    if kind < config.unclear_share:
+        pool = np.random.default_rng([number, int(rng.integers(len(instructions)))])
+        sentence, refusal = speech.unclear(instructions, pool)
+    elif kind < config.unclear_share + config.absent_share and others:
+        sentence = speech.wording(others[int(rng.integers(len(others)))], number)
+        refusal = UNCLEAR["absent"]
+    else:
+        number = number if rng.random() < config.variant_share else 0
+        like = data.like_text[own]
+        texts = [own] if like is None else [own, like]
+        return [
+            _Drawn(place, speech.wording(data.texts[text][0], number), *layout.written(row, text))
+            for text in texts
+        ]
+    mark = builder.vocabulary.delimiter
+    ids = np.array([mark("<goal>"), *builder.text(refusal), mark("</goal>")])
+    return [_Drawn(place, sentence, ids, np.ones(len(ids), dtype=np.bool_))]
 
 
 def _of_other_things(instruction: str, data: PolicyData) -> tuple[str, ...]:
