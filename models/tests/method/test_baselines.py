@@ -91,7 +91,7 @@ def planned(checkpoint: Path, seed: int = 0) -> Plan:
 @pytest.mark.parametrize("name", ROWS)
 def test_a_named_training_runs_and_its_checkpoint_plans(inputs: Path, name: str) -> None:
     codes, reasons, couples = ROWS[name]
-    config = tiny(inputs, name, name)
+    config = tiny(inputs, name, f"{name}-policy")
     figures = train_policy(config)
     assert figures["step"] == 3 and np.isfinite(figures["joint_l1_mrad"])
     for row in losses(config.out):
