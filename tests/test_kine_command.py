@@ -31,16 +31,15 @@ def test_the_robot_is_enabled_instructed_stopped_and_asked_from_a_terminal(stack
 
     enabled = kine(stack.domain, "enable")
     assert enabled.returncode == 0, enabled.stderr
+    shown = kine(stack.domain, "status")
+    assert shown.returncode == 0 and "arm ENABLED (SIMULATED arm at 127.0.0.1:" in shown.stdout
+    assert "kinevla: policy" in shown.stdout
+
     started = kine(stack.domain, "instruct", TASKS[4].instruction)
     assert started.returncode == 0, started.stderr
     assert started.stdout == f"started: {TASKS[4].instruction}\n"
     count = len(stack.client.plans)
     stack.client.wait_for("a plan", lambda: len(stack.client.plans) > count, 60, stack.process.alive)
-
-    shown = kine(stack.domain, "status")
-    assert shown.returncode == 0 and "arm ENABLED (SIMULATED arm at 127.0.0.1:" in shown.stdout
-    assert "kinevla: policy" in shown.stdout
-
     stopped = kine(stack.domain, "stop")
     assert stopped.returncode == 0 and "the arm holds" in stopped.stdout
     assert '"goal_success"' in kine(stack.domain, "judge").stdout

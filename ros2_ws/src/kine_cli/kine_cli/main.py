@@ -88,7 +88,8 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(run=partial(call, this))
     text = "state of the arm and of every node"
     one = commands.add_parser("status", help=text, description=text)
-    one.add_argument("--wait", type=_seconds, default=2.5, help="s to listen (2.5)")
+    # Who comes anew into a ROS domain hears some nodes only after three seconds.
+    one.add_argument("--wait", type=_seconds, default=5.0, help="s to listen (5)")
     one.set_defaults(run=status)
     text = "hold the deadman of the teleoperation until Ctrl-C"
     groups["teleop"].add_parser("deadman", help=text, description=text).set_defaults(run=deadman)
