@@ -77,9 +77,10 @@ class PolicyTrainConfig:
     # Share of samples whose instruction is worded differently. With seven tenths, what is said in twenty ways
     # ("upper part", "leaf end") stayed unread for half an hour; with half it is read within minutes
     variant_share: float = 0.5
-    # Share of the samples with reasoning loss whose sentence must be refused (small network)
+    # Share of the draws that bring a sentence to refuse (small network); the others bring an instruction and,
+    # where there is one, the one most like it, so that of all sentences it is about a fifth
     unclear_share: float = 0.35
-    # Share of them whose sentence names a thing of other scenes; 0 where one scene serves several things
+    # Share of the draws whose sentence names a thing of other scenes; 0 where one scene serves several things
     absent_share: float = 0.1
     state_noise: float = 0.003  # Standard deviation of noise on the state, rad (small network)
     # Changes of the light in the pictures (small network)

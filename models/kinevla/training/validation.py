@@ -58,7 +58,8 @@ def validate(run: PolicyRun, rows: NDArray[np.int64]) -> dict[str, float]:
                 motion.append(_flow_motion(run, states))
             else:
                 codes.append(_choose_codes(run, seen, batch, told))
-                heard += [] if model.readout is None else [_heard(run, seen, part)]
+                if model.readout is not None:
+                    heard.append(_heard(run, seen, part))
                 motion.append(tokenizer.decode(codes[-1]))
     result = {"reasoning_accuracy": right / max(1, words), "texts_right": whole / max(1, len(rows))}
     if codes:

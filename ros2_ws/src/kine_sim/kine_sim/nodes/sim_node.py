@@ -27,7 +27,6 @@ from kine_sim.nodes.parameters import TABLE
 from kine_sim.table import laid_table
 from kinevla.rendering import RenderingError
 
-JUDGE_STATUS = "kine_sim: judge"
 # A driver that ends at the same time stops its arm first, which takes it up to two seconds.
 CLIENTS_END_S = 2.5
 
@@ -101,13 +100,13 @@ class SimNode(Node):
     def _publish_diagnostics(self) -> None:
         """What the judge thinks so far, for who watches."""
         verdict, table = self._live.verdict(), self._table
-        reached = "goal reached" if verdict["goal_success"] else "goal not reached yet"
-        told = {False: "not as the sentence says", True: "as the sentence says"}[
-            verdict["kinematics_success"]
-        ]
-        status = DiagnosticStatus(name=JUDGE_STATUS, hardware_id="simulated arm", message=reached)
-        if verdict["goal_success"]:
-            status.message += f", {told}"
+        if not verdict["goal_success"]:
+            said = "goal not reached yet"
+        elif verdict["kinematics_success"]:
+            said = "goal reached, as the sentence says"
+        else:
+            said = "goal reached, but not as the sentence says"
+        status = DiagnosticStatus(name="kine_sim: judge", hardware_id="simulated arm", message=said)
         reasons = {f"reason {number}": text for number, text in enumerate(verdict["reasons"], 1)}
         values = {"sentence": table.sentence, "things": ", ".join(table.things), **reasons}
         status.values = key_values(values)
